@@ -1,0 +1,59 @@
+"""The edge between Invoke and the kit: settings in, exit codes and clear messages out."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from typing import Any
+
+from invoke import Context, Exit
+
+from localcloud.errors import CloudError
+from taxi_etl.errors import EtlError
+from taxistack.console import Console
+from taxistack.errors import TaxistackError
+from taxistack.settings import Settings
+from taxistack.targets import Target, open_target
+
+
+def debugging() -> bool:
+    """Whether Invoke's own `--debug` (or `-d`) was given, before or after the task's name."""
+    return bool({"--debug", "-d"} & set(sys.argv)) or bool(os.environ.get("INVOKE_DEBUG"))
+
+
+def _fail(console: Console, message: str, hint: str | None, code: int) -> Exit:
+    console.err.print(f"error: {message}", style="red", markup=False)
+    if hint:
+        console.err.print(f"  try: {hint}", markup=False)
+    if debugging():
+        traceback.print_exc()
+    return Exit(code=code)
+
+
+@contextlib.contextmanager
+def command(
+    ctx: Context, *, json: bool = False, yes: bool = False, **overrides: Any
+) -> Iterator[tuple[Target, Console]]:
+    """Run one command: hands out its target and console, and maps errors to exit codes.
+
+    `overrides`: flags that stand for a setting; None where the flag was not given.
+    """
+    console = Console(json=json, assume_yes=yes)
+    try:
+        yield open_target(Settings.load(ctx.config.taxistack, **overrides)), console
+    except TaxistackError as error:
+        raise _fail(console, error.message, error.hint, error.exit_code) from error
+    except (CloudError, EtlError) as error:
+        code = getattr(error, "exit_code", 1)
+        raise _fail(console, str(error), getattr(error, "hint", None), code) from error
+    except KeyboardInterrupt as error:
+        raise _fail(console, "interrupted", None, 130) from error
+    except Exception as error:
+        if isinstance(error, Exit):
+            raise
+        message = f"unexpected {type(error).__name__}: {error}"
+        hint = "the same command with --debug shows where; please report it"
+        raise _fail(console, message, hint, 1) from error

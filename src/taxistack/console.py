@@ -1,0 +1,82 @@
+"""What a person or a script sees: results on stdout, progress and questions on stderr.
+
+Colour and live views appear on a terminal only, and `NO_COLOR` switches colour off. With
+`--json` the result is one JSON document and nothing else on stdout.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console as RichConsole
+from rich.table import Table
+
+from taxistack.errors import UsageError
+
+# A pipe has no width of its own; tables that wrap at 80 columns there are hard to grep.
+PIPE_COLUMNS = 140
+
+
+def _rich(stderr: bool) -> RichConsole:
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() or os.environ.get("COLUMNS") else PIPE_COLUMNS
+    return RichConsole(stderr=stderr, width=width, highlight=False, soft_wrap=False)
+
+
+@dataclass
+class Console:
+    """The two streams of one command.
+
+    `json`: print the result as JSON instead of text.
+    `assume_yes`: answer every question with yes (CI).
+    """
+
+    json: bool = False
+    assume_yes: bool = False
+    out: RichConsole = field(default_factory=lambda: _rich(stderr=False))
+    err: RichConsole = field(default_factory=lambda: _rich(stderr=True))
+
+    @property
+    def live(self) -> bool:
+        """Whether progress may be redrawn in place."""
+        return self.err.is_terminal and not os.environ.get("CI")
+
+    def say(self, text: str) -> None:
+        """Tell progress, a line at a time (stderr)."""
+        self.err.print(text, markup=False)
+
+    def result(self, renderable: Any, data: Any) -> None:
+        """Give the result: `renderable` for people, or `data` (JSON-able) with `--json`."""
+        if self.json:
+            print(json.dumps(data, indent=2, default=str))  # noqa: T201
+        elif renderable is not None:
+            self.out.print(renderable)
+
+    def summary(self, text: str) -> None:
+        """End with one line: on stdout for people, on stderr when stdout is JSON."""
+        (self.err if self.json else self.out).print(text, markup=False)
+
+    def confirm(self, question: str) -> bool:
+        """Ask on the terminal; without one the answer must come as `--yes`."""
+        if self.assume_yes:
+            return True
+        if not sys.stdin.isatty():
+            raise UsageError(f"{question} There is no terminal to ask on: say --yes.")
+        self.err.print(f"{question} [y/N] ", end="", markup=False)
+        return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
+    """A plain table; a column whose name ends with `#` is a number and stands on the right."""
+    built = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for column in columns:
+        number = column.endswith("#")
+        built.add_column(column.rstrip("#"), justify="right" if number else "left")
+    for row in rows:
+        built.add_row(*("" if cell is None else str(cell) for cell in row))
+    return built

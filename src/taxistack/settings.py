@@ -1,0 +1,175 @@
+"""Every setting, its type and its rule. The defaults stand in `invoke.yaml`.
+
+Invoke merges that file with `INVOKE_TAXISTACK_*` environment variables; `Settings.load` checks
+the result and names the setting and the rule when one is broken.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from taxi_etl.errors import EtlError
+from taxi_etl.month import Month
+from taxistack.errors import UsageError
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The clone: invoke.yaml, infra/, flows/ and scripts/ stand here."""
+
+PUBLIC_SOURCE = "https://github.com/DataTalksClub/nyc-tlc-data/releases/download"
+"""The course's public release of the taxi CSV files (CSV edition of the TLC's records)."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one command. Names are those of `invoke.yaml`."""
+
+    target: str
+    name: str
+    environment: str
+    run: str
+    state: Path
+    source: str
+    sample_rows: int
+    start: str
+    end: str
+    parallel: int
+    project: str
+    region: str
+    zone: str
+    location: str
+    machine_type: str
+    deletion_protection: bool
+    soft_delete_days: int
+    secret_version: int
+    state_bucket: str
+    kestra: str
+    kestra_version: str
+    kestra_user: str
+    kestra_url: str
+    postgres_host: str
+    postgres_port: int
+    maximum_gib_billed: int
+
+    @classmethod
+    def load(cls, raw: Mapping[str, Any], **overrides: Any) -> Settings:
+        """Check `raw` (section `taxistack` of Invoke's configuration) and build the settings.
+
+        `overrides` are flags of the command; None means that the flag was not given.
+        Raises UsageError with the setting's name and rule.
+        """
+        given = {key: raw[key] for key in raw}
+        given.update({key: value for key, value in overrides.items() if value is not None})
+        if state := os.environ.get("TAXISTACK_STATE"):
+            given["state"] = state
+        known = {item.name for item in fields(cls)}
+        if unknown := sorted(set(given) - known):
+            raise UsageError(f"unknown setting {unknown[0]!r}; invoke.yaml lists the known ones")
+        if missing := sorted(known - set(given)):
+            raise UsageError(f"setting {missing[0]!r} is missing from invoke.yaml")
+        return cls(**{key: RULES[key](key, value) for key, value in given.items()})
+
+    @property
+    def maximum_bytes_billed(self) -> int | None:
+        """The cap of one BigQuery statement in bytes; None where nothing is billed."""
+        return self.maximum_gib_billed * 2**30 if self.target == "gcp" else None
+
+    @property
+    def tfstate_bucket(self) -> str:
+        """The bucket that keeps Terraform's state."""
+        return self.state_bucket or f"{self.project}-tfstate"
+
+
+Rule = Callable[[str, Any], Any]
+
+
+def _text(pattern: str, rule: str) -> Rule:
+    def check(key: str, value: Any) -> str:
+        if not isinstance(value, str) or not re.fullmatch(pattern, value):
+            raise UsageError(f"setting {key}: {value!r} must be {rule}")
+        return value
+
+    return check
+
+
+def _one_of(*choices: str) -> Rule:
+    def check(key: str, value: Any) -> str:
+        if value not in choices:
+            raise UsageError(f"setting {key}: {value!r} must be one of {', '.join(choices)}")
+        return value
+
+    return check
+
+
+def _whole(low: int, high: int) -> Rule:
+    def check(key: str, value: Any) -> int:
+        try:
+            number = int(value)
+        except (TypeError, ValueError):
+            number = low - 1
+        if isinstance(value, bool) or not low <= number <= high:
+            raise UsageError(f"setting {key}: {value!r} must be a whole number, {low} to {high}")
+        return number
+
+    return check
+
+
+def _yes_no(key: str, value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    if str(value).lower() in {"true", "1", "yes", "false", "0", "no"}:
+        return str(value).lower() in {"true", "1", "yes"}
+    raise UsageError(f"setting {key}: {value!r} must be true or false")
+
+
+def _folder(key: str, value: Any) -> Path:
+    if not str(value):
+        raise UsageError(f"setting {key}: must name a folder")
+    return (ROOT / Path(str(value)).expanduser()).resolve()
+
+
+def _month(key: str, value: Any) -> str:
+    try:
+        return str(Month.parse(str(value)))
+    except EtlError as error:
+        raise UsageError(f"setting {key}: {error}") from None
+
+
+_NAME = r"[a-z]([a-z0-9-]{0,18}[a-z0-9])?"
+_LABEL = r"[a-z0-9_-]{0,63}"
+
+RULES: dict[str, Rule] = {
+    "target": _one_of("local", "gcp"),
+    "name": _text(_NAME, "1 to 20 lower-case letters, digits and dashes, a letter first"),
+    "environment": _text(r"[a-z]" + _LABEL, "lower-case letters, digits, - and _"),
+    "run": _text(_LABEL, "lower-case letters, digits, - and _ (at most 63)"),
+    "state": _folder,
+    "source": _text(r".+", "sample, public, a URL or a folder"),
+    "sample_rows": _whole(10, 10_000_000),
+    "start": _month,
+    "end": _month,
+    "parallel": _whole(1, 64),
+    "project": _text(
+        r"[a-z][a-z0-9-]{4,28}[a-z0-9]",
+        "a project id: 6 to 30 lower-case letters, digits and dashes, a letter first",
+    ),
+    "region": _text(r"[a-z]+-[a-z]+[0-9]+", "a region such as us-central1"),
+    "zone": _text(r"[a-z]+-[a-z]+[0-9]+-[a-z]", "a zone such as us-central1-a"),
+    "location": _text(r"[A-Za-z0-9-]+", "a BigQuery location such as US or europe-west1"),
+    "machine_type": _text(r"[a-z][a-z0-9-]+", "a machine type such as e2-standard-2"),
+    "deletion_protection": _yes_no,
+    "soft_delete_days": _whole(0, 90),
+    "secret_version": _whole(1, 1_000_000),
+    "state_bucket": _text(r"([a-z0-9][a-z0-9._-]{1,61}[a-z0-9])?", "a bucket's name, or empty"),
+    "kestra": _one_of("embedded", "docker"),
+    "kestra_version": _text(r"\d+\.\d+\.\d+", "a version such as 2.0.0"),
+    "kestra_user": _text(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address"),
+    "kestra_url": _text(r"(https?://[^\s]+)?", "a URL, or empty"),
+    "postgres_host": _text(r"[^\s]+", "a host name or an address"),
+    "postgres_port": _whole(1, 65535),
+    "maximum_gib_billed": _whole(1, 100_000),
+}

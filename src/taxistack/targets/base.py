@@ -1,0 +1,249 @@
+"""What a target hands out: endpoints, clients, credentials and Terraform, for both targets alike.
+
+Everything that differs between the local cloud and Google Cloud stands in `targets/`; the
+commands, flows, HCL and scripts are the same for both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import string
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from taxistack.errors import FailedError, MissingError
+from taxistack.kestra import KestraClient
+from taxistack.settings import PUBLIC_SOURCE, ROOT, Settings
+from taxistack.terraform import Terraform
+
+if TYPE_CHECKING:
+    import psycopg
+    from google.cloud import bigquery, storage
+
+INFRA = ROOT / "infra"
+ETL_REQUIREMENTS = INFRA / "kestra" / "requirements.txt"
+NAMESPACE = "taxi"
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What `infra/outputs.tf` says of a stack that is up. Nothing in it is secret."""
+
+    bucket: str
+    kestra_bucket: str
+    dataset: str
+    staging_dataset: str
+    service_account: str
+    instance: str
+    project: str
+    zone: str
+    location: str
+    kestra_secret: str
+    postgres_secret: str
+    labels: dict[str, str]
+
+
+def etl_requirements_digest() -> str:
+    """SHA-256 of the ETL's locked packages: the server carries it, `deploy-flows` compares it."""
+    return hashlib.sha256(ETL_REQUIREMENTS.read_bytes()).hexdigest()
+
+
+def new_password() -> str:
+    """A random password that satisfies Kestra's rule: 8 or more, upper, lower and a digit."""
+    alphabet = string.ascii_letters + string.digits
+    return "".join([*(secrets.choice(alphabet) for _ in range(29)), "Aa1"])
+
+
+class Target(ABC):
+    """One stack on one target. Clients are made when first asked for and then kept."""
+
+    name: str
+
+    def __init__(self, settings: Settings) -> None:
+        """`settings`: checked settings; nothing is contacted yet."""
+        self.settings = settings
+
+    # --- what the targets differ in ------------------------------------------------------
+
+    @abstractmethod
+    def prepare(self, say: Say) -> None:
+        """Make Terraform runnable: the local parts run, or credentials and state are there."""
+
+    @abstractmethod
+    def terraform_environment(self) -> Mapping[str, str]:
+        """What Terraform's process needs in its environment on this target."""
+
+    @abstractmethod
+    def terraform_backend(self) -> Mapping[str, str]:
+        """Backend configuration of the state bucket on this target."""
+
+    @abstractmethod
+    def read_secret(self, secret_id: str) -> str | None:
+        """The latest value of a secret, None when it has no value yet."""
+
+    @abstractmethod
+    def postgres_password(self) -> str:
+        """The password of the warehouse PostgreSQL."""
+
+    @abstractmethod
+    def kestra_url(self) -> str:
+        """Where Kestra's API answers. Raises MissingError when it does not run."""
+
+    @abstractmethod
+    def flow_settings(self) -> dict[str, str]:
+        """The endpoints that the flows need on this target, as KV pairs."""
+
+    @abstractmethod
+    def postgres_address(self) -> dict[str, Any]:
+        """Host, port, database and user of PostgreSQL as the operator reaches it."""
+
+    @abstractmethod
+    def storage(self) -> storage.Client:
+        """A client of the lake."""
+
+    @abstractmethod
+    def bigquery(self) -> bigquery.Client:
+        """A client of the warehouse."""
+
+    @abstractmethod
+    def release_url(self, source: str, say: Say) -> str:
+        """The base URL of the month files that `source` names (see `Settings.source`)."""
+
+    # --- what they share ------------------------------------------------------------------
+
+    @property
+    def state_dir(self) -> Path:
+        """The folder that keeps this target's state on the operator's machine."""
+        folder = self.settings.state / self.name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def kestra_secret_id(self) -> str:
+        """The secret that holds the password of Kestra's user."""
+        return f"{self.settings.name}-kestra-password"
+
+    def kestra_password(self) -> str:
+        """The password of Kestra's user; a new one when the stack has none yet."""
+        return self.read_secret(self.kestra_secret_id()) or self._fresh_kestra_password
+
+    @cached_property
+    def _fresh_kestra_password(self) -> str:
+        return new_password()
+
+    def variables(self) -> dict[str, Any]:
+        """The variables of the Terraform root; none of them is secret."""
+        chosen = self.settings
+        return {
+            "name": chosen.name,
+            "environment": chosen.environment,
+            "run": chosen.run,
+            "project": chosen.project,
+            "region": chosen.region,
+            "zone": chosen.zone,
+            "location": chosen.location,
+            "machine_type": chosen.machine_type,
+            "deletion_protection": chosen.deletion_protection,
+            "soft_delete_days": chosen.soft_delete_days,
+            "secret_version": chosen.secret_version,
+            "kestra_version": chosen.kestra_version,
+            "kestra_user": chosen.kestra_user,
+            "etl_requirements": etl_requirements_digest(),
+        }
+
+    def terraform(self, on_event: Callable[[Any], None] | None = None, **extra: Any) -> Terraform:
+        """Terraform on this stack; `extra` overrides variables (teardown settings)."""
+        return Terraform(
+            root=INFRA,
+            data_dir=self.settings.state / "terraform" / self.name,
+            environment=self.terraform_environment(),
+            backend=self.terraform_backend(),
+            variables={**self.variables(), **extra},
+            secrets={
+                "kestra_password": self.kestra_password(),
+                "postgres_password": self.postgres_password(),
+            },
+            on_event=on_event,
+        )
+
+    @cached_property
+    def outputs(self) -> Outputs:
+        """The outputs of the stack. Raises MissingError when nothing is up."""
+        terraform = self.terraform()
+        terraform.init()
+        values = terraform.outputs()
+        if not values.get("bucket"):
+            raise MissingError(
+                f"no stack named {self.settings.name!r} is up on target {self.name}",
+                hint="invoke up",
+            )
+        return Outputs(**{key: values[key] for key in Outputs.__dataclass_fields__})
+
+    def forget(self) -> None:
+        """Drop what was read of the stack: it changed."""
+        self.__dict__.pop("outputs", None)
+        self.__dict__.pop("_kestra", None)
+
+    def kestra(self) -> KestraClient:
+        """A client of the running Kestra."""
+        return self._kestra
+
+    @cached_property
+    def _kestra(self) -> KestraClient:
+        return KestraClient(self.kestra_url(), self.settings.kestra_user, self.kestra_password())
+
+    def wait_for_kestra(self, seconds: float = 300) -> str:
+        """Wait until Kestra's API answers; its version. Raises FailedError after `seconds`."""
+        give_up = time.monotonic() + seconds
+        while True:
+            try:
+                return self.kestra().version()
+            except FailedError as error:
+                if time.monotonic() > give_up:
+                    raise FailedError(
+                        f"Kestra did not answer within {seconds:.0f} s: {error}",
+                        hint="invoke logs --part kestra",
+                    ) from error
+                time.sleep(0.5)
+
+    def postgres(self) -> psycopg.Connection[Any]:
+        """A new connection to PostgreSQL, autocommit off; the caller closes it."""
+        import psycopg
+
+        address = self.postgres_address()
+        try:
+            return psycopg.connect(
+                **address, password=self.postgres_password(), connect_timeout=10
+            )
+        except psycopg.OperationalError as error:
+            raise MissingError(
+                f"PostgreSQL at {address['host']}:{address['port']} does not answer: {error}",
+                hint="invoke status",
+            ) from None
+
+    @property
+    def source(self) -> str:
+        """The base URL that the deployed flows load from (KV pair `source`)."""
+        value = self.kestra().kv_get(NAMESPACE, "source")
+        if not value:
+            raise MissingError("the flows are not deployed: KV pair `source` is missing",
+                               hint="invoke deploy-flows")
+        return str(value)
+
+    @property
+    def maximum_bytes_billed(self) -> int | None:
+        """The cap of one BigQuery statement in bytes; None where nothing is billed."""
+        return self.settings.maximum_bytes_billed
+
+
+def public_or_url(source: str) -> str | None:
+    """The base URL when `source` is `public` or a URL, None when it is anything else."""
+    if source == "public":
+        return PUBLIC_SOURCE
+    return source.rstrip("/") if source.startswith(("http://", "https://")) else None

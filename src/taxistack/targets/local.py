@@ -1,0 +1,167 @@
+"""The local cloud: the same stack on this machine, from package registries alone.
+
+The parts (storage, warehouse, PostgreSQL, release site, provider stand-in, Kestra) belong to
+`localcloud`; this module only says where they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from localcloud import LocalCloud, State
+from localcloud.google import reattach
+from taxi_etl import sample
+from taxi_etl.month import Month
+from taxi_etl.release import file_name
+from taxistack.errors import MissingError, UsageError
+from taxistack.settings import ROOT
+from taxistack.targets.base import Say, Target, public_or_url
+
+if TYPE_CHECKING:
+    from google.cloud import bigquery, storage
+
+
+class LocalTarget(Target):
+    """One stack on the local cloud below the state folder."""
+
+    name = "local"
+
+    @cached_property
+    def cloud(self) -> LocalCloud:
+        """The local cloud of this state folder, running or not."""
+        return LocalCloud(self.settings.state / "cloud")
+
+    def running(self) -> State:
+        """The endpoints of the parts. Raises MissingError when the local cloud is stopped."""
+        state = self.cloud.state()
+        if state is None:
+            raise MissingError(
+                f"the local cloud in {self.settings.state} does not run",
+                hint="invoke up (or `invoke start` after `invoke stop`)",
+            )
+        return state
+
+    def prepare(self, say: Say) -> None:
+        """Start the parts and make the bucket for Terraform's state."""
+        if self.cloud.state() is None:
+            say("starting the local cloud")
+        self.cloud.start()
+        client = self.storage()
+        if client.lookup_bucket(self.settings.tfstate_bucket) is None:
+            client.create_bucket(self.settings.tfstate_bucket)
+
+    def terraform_environment(self) -> Mapping[str, str]:
+        """The provider stand-in instead of the registry's provider."""
+        return {"TF_REATTACH_PROVIDERS": reattach(self.running())}
+
+    def terraform_backend(self) -> Mapping[str, str]:
+        """The state bucket on the storage emulator, locking included."""
+        return {
+            "bucket": self.settings.tfstate_bucket,
+            "prefix": self.settings.name,
+            "storage_custom_endpoint": f"{self.running().storage.url}/storage/v1/",
+            "access_token": "local",  # the emulator takes any token
+        }
+
+    def read_secret(self, secret_id: str) -> str | None:
+        """From the local cloud's private store."""
+        return self.cloud.secrets.get(secret_id)
+
+    def postgres_password(self) -> str:
+        """The password that the local PostgreSQL was made with."""
+        return self.running().postgres.password
+
+    def kestra_url(self) -> str:
+        """The embedded engine's address."""
+        kestra = self.running().kestra
+        if kestra.url is None or kestra.state != "RUNNING":
+            raise MissingError(
+                "Kestra does not run: its instance was not created or was stopped",
+                hint="invoke up",
+            )
+        return kestra.url
+
+    def flow_settings(self) -> dict[str, str]:
+        """The emulators' endpoints and the local PostgreSQL."""
+        state = self.running()
+        return {
+            "storage_endpoint": state.storage.url,
+            "bigquery_endpoint": state.warehouse.url,
+            "postgres_host": state.postgres.host,
+            "postgres_port": str(state.postgres.port),
+            "postgres_database": state.postgres.database,
+            "postgres_user": state.postgres.user,
+            "maximum_bytes_billed": "",
+        }
+
+    def postgres_address(self) -> dict[str, Any]:
+        """The local PostgreSQL."""
+        server = self.running().postgres
+        return {
+            "host": server.host,
+            "port": server.port,
+            "dbname": server.database,
+            "user": server.user,
+        }
+
+    def storage(self) -> storage.Client:
+        """The storage emulator; it asks for no credentials."""
+        from google.auth.credentials import AnonymousCredentials
+        from google.cloud import storage
+
+        return storage.Client(
+            project=self.settings.project,
+            credentials=AnonymousCredentials(),
+            client_options={"api_endpoint": self.running().storage.url},
+        )
+
+    def bigquery(self) -> bigquery.Client:
+        """The warehouse emulator; it asks for no credentials."""
+        from google.auth.credentials import AnonymousCredentials
+        from google.cloud import bigquery
+
+        return bigquery.Client(
+            project=self.settings.project,
+            credentials=AnonymousCredentials(),
+            client_options={"api_endpoint": self.running().warehouse.url},
+        )
+
+    # --- month files ------------------------------------------------------------------------
+
+    @property
+    def _samples(self) -> Path:
+        return self.settings.state / "releases"
+
+    def release_url(self, source: str, say: Say) -> str:
+        """A folder is served by the release site; `sample` is a folder that we fill."""
+        if (url := public_or_url(source)) is not None:
+            return url
+        folder = self._samples if source == "sample" else (ROOT / source).expanduser().resolve()
+        if source == "sample":
+            folder.mkdir(parents=True, exist_ok=True)
+        if not folder.is_dir():
+            raise UsageError(
+                f"--source {source}: is neither `sample`, `public`, a URL nor a folder "
+                "(a folder holds <taxi>/<taxi>_tripdata_<YYYY-MM>.csv.gz)"
+            )
+        self.cloud.serve(folder)
+        return self.running().releases.url
+
+    def publish_samples(self, months: Iterable[tuple[str, Month]], say: Say) -> int:
+        """Write the sample months that the release site does not have yet; how many.
+
+        `months`: (taxi, month) pairs. The same rows come out on every machine.
+        """
+        written = 0
+        for taxi, month in months:
+            target = self._samples / taxi / file_name(taxi, month)
+            if not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                sample.write(target, taxi, month, self.settings.sample_rows)
+                written += 1
+        if written:
+            say(f"made {written} sample months of {self.settings.sample_rows:,} rows each")
+        return written
