@@ -11,12 +11,13 @@ import secrets
 import string
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from taxi_etl.month import Month
 from taxistack.errors import FailedError, MissingError
 from taxistack.kestra import KestraClient
 from taxistack.settings import PUBLIC_SOURCE, ROOT, Settings
@@ -115,6 +116,14 @@ class Target(ABC):
     @abstractmethod
     def release_url(self, source: str, say: Say) -> str:
         """The base URL of the month files that `source` names (see `Settings.source`)."""
+
+    @abstractmethod
+    def moved_source(self, deployed: str) -> str:
+        """The URL of a deployed source as it is now: a local release site may have moved."""
+
+    @abstractmethod
+    def publish_samples(self, months: Iterable[tuple[str, Month]], say: Say) -> int:
+        """Where samples are served, make those of `months` that are not there yet; how many."""
 
     # --- what they share ------------------------------------------------------------------
 

@@ -8,10 +8,11 @@ operator opens, at the addresses of the settings `kestra_url`, `postgres_host`, 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from taxi_etl.month import Month
 from taxistack.errors import FailedError, MissingError, UsageError
 from taxistack.targets.base import Say, Target, new_password, public_or_url
 
@@ -135,3 +136,11 @@ class GcpTarget(Target):
                 "that the VM can reach"
             )
         return url
+
+    def moved_source(self, deployed: str) -> str:
+        """A URL stays where it is."""
+        return deployed
+
+    def publish_samples(self, months: Iterable[tuple[str, Month]], say: Say) -> int:
+        """No sample is served to a VM."""
+        return 0

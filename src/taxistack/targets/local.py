@@ -150,11 +150,25 @@ class LocalTarget(Target):
         self.cloud.serve(folder)
         return self.running().releases.url
 
-    def publish_samples(self, months: Iterable[tuple[str, Month]], say: Say) -> int:
-        """Write the sample months that the release site does not have yet; how many.
+    def moved_source(self, deployed: str) -> str:
+        """A source on the release site follows it to its port of today.
 
-        `months`: (taxi, month) pairs. The same rows come out on every machine.
+        The release site is the only source on 127.0.0.1 whose port can change by itself: it
+        is known by the URL that was deployed last.
         """
+        here = self.running().releases.url
+        known = self.state_dir / "releases.url"
+        last = known.read_text() if known.exists() else here
+        known.write_text(here)
+        return here if deployed == last else deployed
+
+    def publish_samples(self, months: Iterable[tuple[str, Month]], say: Say) -> int:
+        """Write the sample months that the release site does not have yet.
+
+        Nothing when the release site serves another folder: those months are what they are.
+        """
+        if self.cloud.release_folder != self._samples:
+            return 0
         written = 0
         for taxi, month in months:
             target = self._samples / taxi / file_name(taxi, month)

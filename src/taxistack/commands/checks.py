@@ -1,0 +1,47 @@
+"""`test` and `bench`: the project's own checks, run the same way on a laptop and in CI."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from taxistack.console import Console
+from taxistack.errors import FailedError, UsageError
+from taxistack.settings import ROOT
+from taxistack.terraform import executable
+
+SOURCES = ["src", "scripts", "tests", "benchmarks", "tasks.py"]
+# What needs the whole local platform, Terraform or deliberate crashes.
+SLOW = ["tests/platform", "tests/infra", "tests/faults"]
+
+
+def _run(console: Console, title: str, *command: str) -> None:
+    console.say(f"── {title}")
+    # stdout goes to stderr: pytest's closing lines must be the last thing that CI reads.
+    if subprocess.run(command, cwd=ROOT, check=False).returncode != 0:
+        raise FailedError(f"{title} failed", hint=" ".join(command))
+
+
+def test(console: Console, only: str = "", fast: bool = False) -> None:
+    """Format, lint, Terraform's own checks, then pytest. Raises FailedError at the first."""
+    python = sys.executable
+    if not only:
+        _run(console, "format", python, "-m", "ruff", "format", "--check", *SOURCES)
+        _run(console, "lint", python, "-m", "ruff", "check", *SOURCES)
+        terraform = str(executable())
+        _run(console, "terraform fmt", terraform, "fmt", "-check", "-recursive", "infra")
+    selection = only.split() if only else [f"--ignore={path}" for path in SLOW if fast]
+    _run(console, "pytest", python, "-m", "pytest", *selection)
+
+
+def bench(console: Console, name: str = "") -> None:
+    """Run the benchmarks; each rewrites its table below benchmarks/."""
+    found = sorted((ROOT / "benchmarks").glob("*.py"))
+    chosen = [path for path in found if not name or path.stem == name]
+    if not chosen:
+        names = ", ".join(path.stem for path in found)
+        raise UsageError(f"--name {name}: must be one of {names}")
+    for path in chosen:
+        os.environ.setdefault("PYTHONHASHSEED", "0")
+        _run(console, f"benchmark {path.stem}", sys.executable, str(path))

@@ -1,0 +1,34 @@
+"""`demo`: the whole platform in one command, from nothing to proven months."""
+
+from __future__ import annotations
+
+import time
+
+from taxistack.commands import flows, months, provision
+from taxistack.console import Console
+from taxistack.targets import Target
+
+SAMPLE_NOTICE = (
+    "These are sample trips, made by a generator with the shape of the TLC's files; they are not "
+    "the TLC's data. Real trips: --source public (the course's releases), a URL or a folder."
+)
+
+
+def demo(target: Target, console: Console, *, source: str, report: str) -> None:
+    """Up, deploy, backfill what is missing, verify; a second run finds nothing left to do."""
+    began = time.monotonic()
+    quiet = Console(json=False, assume_yes=True, out=console.err, err=console.err)
+    console.say("1/4 provision")
+    provision.up(target, quiet)
+    console.say("2/4 deploy the flows")
+    flows.deploy_flows(target, quiet, source=source or target.settings.source)
+    scope = months.scope(target.settings.start, target.settings.end, "all", "all")
+    console.say(f"3/4 backfill {scope.start} to {scope.end}")
+    failure = months.load(target, quiet, scope)
+    console.say("4/4 verify")
+    months.verify(target, console, scope, repair=False, report=report)
+    if failure:
+        raise failure
+    if target.settings.source == "sample":
+        console.say(SAMPLE_NOTICE)
+    console.summary(f"demo done in {time.monotonic() - began:.0f} s; `invoke down` removes it all")

@@ -1,0 +1,48 @@
+"""`logs`: of an execution in Kestra, or of a part of the local cloud."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from taxistack.commands.power import local
+from taxistack.console import Console
+from taxistack.errors import UsageError
+from taxistack.targets import Target
+
+
+def _execution(target: Target, console: Console, execution: str, lines: int) -> None:
+    entries = target.kestra().logs(execution)
+    for entry in entries[-lines:]:
+        where = entry.get("taskId") or entry.get("flowId") or ""
+        console.out.print(
+            f"{entry['timestamp'][:19]}  {entry['level']:5}  {where:14}  {entry['message']}",
+            markup=False,
+            soft_wrap=True,
+        )
+    console.say(f"{min(len(entries), lines)} of {len(entries)} lines of execution {execution}")
+
+
+def _part(target: Target, console: Console, part: str, lines: int) -> None:
+    parts = {status.name: status for status in local(target, "logs --part").cloud.status()}
+    if part not in parts:
+        raise UsageError(f"--part {part}: must be one of {', '.join(sorted(parts))}")
+    path = parts[part].log
+    if path is None or not path.exists():
+        console.say(f"{part} has written no log yet")
+        return
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for line in deque(file, maxlen=lines):
+            console.out.print(line.rstrip("\n"), markup=False, soft_wrap=True)
+    console.say(f"the last {lines} lines of {path}")
+
+
+def logs(target: Target, console: Console, *, execution: str, part: str, lines: int) -> None:
+    """Print the last `lines` lines of the log that was asked for."""
+    if bool(execution) == bool(part):
+        raise UsageError("logs needs --execution ID or --part NAME, one of them")
+    if lines < 1:
+        raise UsageError(f"--lines {lines}: must be 1 or more")
+    if execution:
+        _execution(target, console, execution, lines)
+    else:
+        _part(target, console, part, lines)

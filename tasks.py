@@ -1,0 +1,334 @@
+"""The commands of taxistack. Every task calls one function of `taxistack.commands`.
+
+    invoke --list            what there is
+    invoke --help backfill   flags of one command, with examples
+
+Settings and their defaults stand in invoke.yaml. Results go to stdout, progress to stderr.
+Exit codes: 0 done; 1 ran and failed; 2 wrong use; 3 something is missing; 4 locked by someone.
+"""
+
+from __future__ import annotations
+
+from invoke import Context, task
+
+from taxistack.commands import boundary
+
+JSON = "print the result as JSON on stdout"
+YES = "answer every question with yes"
+SOURCE = "month files: sample, public, a base URL, or a folder <taxi>/<taxi>_tripdata_<month>.csv.gz"
+TAXI = "yellow, green or all"
+DESTINATION = "postgres, bigquery or all"
+START = "first month, YYYY-MM (a date is reduced to its month)"
+END = "last month, inclusive"
+
+
+@task(
+    help={
+        "auto_approve": "do not ask before changing anything (the local target never asks)",
+        "force_unlock": "first release the state's lock with this id, left by a killed run",
+        "json": JSON,
+    }
+)
+def up(ctx: Context, auto_approve: bool = False, force_unlock: str = "", json: bool = False):
+    """Provision the stack with Terraform and wait until Kestra answers.
+
+    Ends by planning again: anything but an empty plan is a failure.
+
+    Example: invoke up --auto-approve
+    """
+    from taxistack.commands import provision
+
+    with boundary.command(ctx, json=json, yes=auto_approve) as (target, console):
+        provision.up(target, console, force_unlock=force_unlock)
+
+
+@task(
+    help={
+        "out": "save the plan to this file",
+        "detailed_exitcode": "end with 10 when there are changes",
+        "json": JSON,
+    }
+)
+def plan(ctx: Context, out: str = "", detailed_exitcode: bool = False, json: bool = False):
+    """Show what `up` would change.
+
+    Example: invoke plan --out next.tfplan
+    """
+    from taxistack.commands import provision
+
+    with boundary.command(ctx, json=json) as (target, console):
+        provision.plan(target, console, out=out, detailed_exitcode=detailed_exitcode)
+
+
+@task(
+    help={
+        "yes": YES,
+        "keep_data": "keep the lake and the tables",
+        "force_unlock": "first release the state's lock with this id, left by a killed run",
+        "json": JSON,
+    }
+)
+def down(
+    ctx: Context,
+    yes: bool = False,
+    keep_data: bool = False,
+    force_unlock: str = "",
+    json: bool = False,
+):
+    """Destroy the stack, and prove by an inventory that nothing is left.
+
+    Example: invoke down --yes
+    """
+    from taxistack.commands import provision
+
+    with boundary.command(ctx, json=json, yes=yes) as (target, console):
+        provision.down(target, console, keep_data=keep_data, force_unlock=force_unlock)
+
+
+@task
+def stop(ctx: Context):
+    """Stop the local cloud; everything is kept.
+
+    Example: invoke stop
+    """
+    from taxistack.commands import power
+
+    with boundary.command(ctx) as (target, console):
+        power.stop(target, console)
+
+
+@task
+def start(ctx: Context):
+    """Start the local cloud again after `stop`.
+
+    Example: invoke start
+    """
+    from taxistack.commands import power
+
+    with boundary.command(ctx) as (target, console):
+        power.start(target, console)
+
+
+@task(
+    help={
+        "source": SOURCE,
+        "prune": "delete flows, files and KV pairs of the namespace that are not in this clone",
+        "json": JSON,
+    }
+)
+def deploy_flows(ctx: Context, source: str = "", prune: bool = False, json: bool = False):
+    """Validate all flows, then push what changed: flows, the ETL's files, settings.
+
+    Example: invoke deploy-flows --source public
+    """
+    from taxistack.commands import flows
+
+    with boundary.command(ctx, json=json, source=source or None) as (target, console):
+        flows.deploy_flows(target, console, source=source, prune=prune)
+
+
+@task(
+    help={
+        "start": START,
+        "end": END,
+        "taxi": TAXI,
+        "destination": DESTINATION,
+        "only": "missing, failed (stale counts as failed) or all",
+        "order": "oldest or newest first",
+        "parallel": "months loaded side by side (default: setting `parallel`)",
+        "max_failures": "cancel the rest after this many failed months (0: never)",
+        "dry_run": "show the plan and stop",
+        "force": "replace lake objects that differ from the source",
+        "json": JSON,
+    }
+)
+def backfill(
+    ctx: Context,
+    start: str = "",
+    end: str = "",
+    taxi: str = "all",
+    destination: str = "all",
+    only: str = "missing",
+    order: str = "oldest",
+    parallel: int = 0,
+    max_failures: int = 0,
+    dry_run: bool = False,
+    force: bool = False,
+    json: bool = False,
+):
+    """Load the months of a range that are missing, failed, or all of them.
+
+    Example: invoke backfill --start 2019-01 --end 2019-12 --taxi yellow --only missing
+    """
+    from taxistack.commands import months
+
+    with boundary.command(ctx, json=json, parallel=parallel or None) as (target, console):
+        months.backfill(
+            target,
+            console,
+            months.scope(start, end, taxi, destination),
+            only=only,
+            order=order,
+            max_failures=max_failures,
+            dry_run=dry_run,
+            force=force,
+        )
+
+
+@task(
+    help={
+        "start": START + "; default: every month that is loaded",
+        "end": END,
+        "taxi": TAXI,
+        "destination": DESTINATION,
+        "repair": "reload what differs",
+        "report": "write index.html and report.md into this folder",
+        "json": JSON,
+    }
+)
+def verify(
+    ctx: Context,
+    start: str = "",
+    end: str = "",
+    taxi: str = "all",
+    destination: str = "all",
+    repair: bool = False,
+    report: str = "",
+    json: bool = False,
+):
+    """Prove every loaded month equal to its source; exit code 1 on any difference.
+
+    Example: invoke verify --start 2019-01 --end 2019-12 --report report
+    """
+    from taxistack.commands import months
+
+    with boundary.command(ctx, json=json) as (target, console):
+        months.verify(
+            target,
+            console,
+            months.scope(start, end, taxi, destination, optional=True),
+            repair=repair,
+            report=report,
+        )
+
+
+@task(
+    help={
+        "env": "print endpoints and connection strings as shell assignments",
+        "drift": "ask Terraform what was changed behind its back",
+        "json": JSON,
+    }
+)
+def status(ctx: Context, env: bool = False, drift: bool = False, json: bool = False):
+    """Show the parts, the stack and what is loaded.
+
+    Example: eval "$(invoke status --env)" && psql
+    """
+    from taxistack.commands import status as command
+
+    with boundary.command(ctx, json=json) as (target, console):
+        command.status(target, console, env=env, drift=drift)
+
+
+@task(
+    help={
+        "execution": "the log of this Kestra execution and of its subflows",
+        "part": "the log of a local part: storage, warehouse, postgres, releases, google, kestra",
+        "lines": "how many of the last lines",
+    }
+)
+def logs(ctx: Context, execution: str = "", part: str = "", lines: int = 50):
+    """Show the log of an execution, or of a part of the local cloud.
+
+    Example: invoke logs --execution 4kK2…
+    """
+    from taxistack.commands import logs as command
+
+    with boundary.command(ctx) as (target, console):
+        command.logs(target, console, execution=execution, part=part, lines=lines)
+
+
+@task(help={"json": JSON})
+def doctor(ctx: Context, json: bool = False):
+    """Check what this machine has, and say what is missing; exit code 3 then.
+
+    Example: invoke doctor
+    """
+    from taxistack.commands import doctor as command
+
+    with boundary.command(ctx, json=json) as (target, console):
+        command.doctor(target, console)
+
+
+@task(
+    help={
+        "source": SOURCE,
+        "start": START + "; default: setting `start`",
+        "end": END + "; default: setting `end`",
+        "parallel": "months loaded side by side (default: setting `parallel`)",
+        "report": "write index.html and report.md into this folder",
+        "json": JSON,
+    }
+)
+def demo(
+    ctx: Context,
+    source: str = "",
+    start: str = "",
+    end: str = "",
+    parallel: int = 0,
+    report: str = "",
+    json: bool = False,
+):
+    """Bring everything up, load months into both destinations, and prove them.
+
+    Example: invoke demo --source public --start 2019-01 --end 2019-03
+    """
+    from taxistack.commands import demo as command
+
+    chosen = {"source": source or None, "start": start or None, "end": end or None}
+    with boundary.command(ctx, json=json, yes=True, parallel=parallel or None, **chosen) as (
+        target,
+        console,
+    ):
+        command.demo(target, console, source=source, report=report)
+
+
+@task(help={"json": JSON})
+def homework(ctx: Context, json: bool = False):
+    """Answer the course's questions from the ledger and the tables.
+
+    Example: invoke homework
+    """
+    from taxistack.commands import months
+
+    with boundary.command(ctx, json=json) as (target, console):
+        months.homework(target, console)
+
+
+@task(
+    help={
+        "only": "a pytest expression or path, e.g. tests/unit",
+        "fast": "leave out the tests that start the local platform",
+    }
+)
+def test(ctx: Context, only: str = "", fast: bool = False):
+    """Run formatting checks, linters and every test.
+
+    Example: invoke test --only tests/unit
+    """
+    from taxistack.commands import checks
+
+    with boundary.command(ctx) as (_, console):
+        checks.test(console, only=only, fast=fast)
+
+
+@task(help={"name": "one benchmark, e.g. etl_extract; default: all"})
+def bench(ctx: Context, name: str = ""):
+    """Run the benchmarks and rewrite their tables in benchmarks/.
+
+    Example: invoke bench --name etl_extract
+    """
+    from taxistack.commands import checks
+
+    with boundary.command(ctx) as (_, console):
+        checks.bench(console, name=name)
