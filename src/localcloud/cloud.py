@@ -1,0 +1,258 @@
+"""The local cloud as one object: start, stop, look, erase, and the Kestra instance in it."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from localcloud import lock, ports, postgres, processes, supervisor
+from localcloud.errors import CloudError, FolderError, StopError
+from localcloud.instance import Instance
+from localcloud.layout import Layout, default_cache
+from localcloud.parts import PARTS
+from localcloud.record import Record
+from localcloud.secretstore import SecretStore
+from localcloud.state import (
+    Endpoint,
+    Google,
+    InstanceConfig,
+    Kestra,
+    PartStatus,
+    Postgres,
+    State,
+)
+from localcloud.status import statuses
+from localcloud.waiting import start_and_wait
+
+# What `erase(keep_data=True)` leaves: what users would miss, and the passwords to it.
+_KEPT_DATA = ("storage", "warehouse", "postgres", "google")
+
+
+class LocalCloud:
+    """The local cloud in one folder. Cheap to make; nothing is written before `start`."""
+
+    def __init__(self, folder: Path, cache: Path | None = None) -> None:
+        """`cache`: where the engine's files are; None: the user's cache folder."""
+        self.layout = Layout(Path(folder).absolute())
+        self.cache = Path(cache).absolute() if cache else default_cache()
+
+    # -- life ------------------------------------------------------------------------------
+
+    def start(self) -> State:
+        """Start what does not run; wait until every part answers.
+
+        Doing it twice, or from two commands at once, is safe. What a killed supervisor left is
+        ended first. Raises FolderError, BusyError, MissingError or PartError; parts that came
+        up stay up then, and the next start goes on from there.
+        """
+        _check_machine()
+        with lock.held(self.layout.lock):
+            self.layout.create()
+            record = Record.load(self.layout)
+            if self._supervised(record) is None:
+                self._launch(record)
+            wanted = [part.name for part in PARTS.values() if not part.on_demand]
+            if record.instance == "RUNNING":
+                wanted.append("kestra")
+            start_and_wait(self.layout, record.ports, wanted)
+            return self._state(record)
+
+    def stop(self) -> None:
+        """End every process; the data stays. Does nothing when nothing runs.
+
+        Raises StopError when something lives on, BusyError when another command is at it.
+        """
+        if not self.layout.folder.is_dir():
+            return
+        with lock.held(self.layout.lock):
+            record = Record.load(self.layout)
+            if self._supervised(record) is not None:
+                with contextlib.suppress(CloudError):
+                    supervisor.shut_down(self.layout)
+            self._sweep(record)
+            record.supervisor = None
+            if self.layout.state.exists():
+                record.save(self.layout)
+
+    def erase(self, keep_data: bool = False) -> None:
+        """Remove the local cloud's files, after `stop`.
+
+        `keep_data`: leave buckets, tables, the database and their passwords.
+        """
+        if not self.layout.folder.is_dir():
+            return
+        with lock.held(self.layout.lock):
+            record = Record.load(self.layout)
+            if self._supervised(record) is not None or self._orphans(record):
+                raise CloudError(f"the local cloud in {self.layout.folder} runs: stop it first")
+            kept = {self.layout.lock}
+            if keep_data:
+                kept |= {self.layout.data(part) for part in _KEPT_DATA}
+                kept |= {self.layout.secrets, self.layout.postgres_password}
+            _remove(self.layout.folder, kept)
+        if not keep_data:
+            with contextlib.suppress(OSError):  # someone else's file in it is theirs to remove
+                self.layout.folder.rmdir()
+
+    # -- looking ---------------------------------------------------------------------------
+
+    def state(self) -> State | None:
+        """Where everything is; None when the local cloud does not run."""
+        record = Record.load(self.layout)
+        return self._state(record) if self._supervised(record) is not None else None
+
+    def status(self) -> list[PartStatus]:
+        """One entry a part, dead ones too; empty when there is no local cloud here."""
+        record = Record.load(self.layout)
+        if not record.ports:
+            return []
+        return statuses(self.layout, record.ports, self._supervised(record) is not None)
+
+    @property
+    def secrets(self) -> SecretStore:
+        """The local Secret Manager; usable whether or not the cloud runs."""
+        return SecretStore(self.layout.secrets)
+
+    # -- the release site --------------------------------------------------------------------
+
+    @property
+    def release_folder(self) -> Path:
+        """The folder that the release site serves; an empty one of its own at first."""
+        served = self.layout.served
+        return served.resolve() if served.is_symlink() else self.layout.data("releases") / "empty"
+
+    def serve(self, folder: Path) -> None:
+        """Let the release site serve `folder` from now on."""
+        if not folder.is_dir():
+            raise FolderError(f"the release site can't serve {folder}: it is not a folder")
+        _point(self.layout.served, folder.absolute())
+
+    # -- the Kestra instance -----------------------------------------------------------------
+
+    def start_instance(self, config: InstanceConfig) -> str:
+        """Start the Kestra instance with `config`, wait until it answers, give its URL.
+
+        A running instance with the same configuration is left alone, with another one it is
+        started anew.
+        """
+        with self._running() as instance:
+            return instance.start(config, self.cache)
+
+    def stop_instance(self) -> None:
+        """Stop the instance; it keeps its data, and `start` does not bring it back."""
+        with self._running() as instance:
+            instance.stop()
+
+    def delete_instance(self) -> None:
+        """Stop the instance and remove its data and its configuration."""
+        with self._running() as instance:
+            instance.delete()
+
+    def instance_state(self) -> str | None:
+        """RUNNING, TERMINATED, or None when there is no instance."""
+        record = Record.load(self.layout)
+        if record.instance is None or self._supervised(record) is None:
+            return "TERMINATED" if record.instance else None
+        return Instance(self.layout, record).state()
+
+    @contextlib.contextmanager
+    def _running(self) -> Iterator[Instance]:
+        with lock.held(self.layout.lock):
+            record = Record.load(self.layout)
+            if self._supervised(record) is None:
+                raise CloudError(f"the local cloud in {self.layout.folder} does not run")
+            yield Instance(self.layout, record)
+
+    # -- inside --------------------------------------------------------------------------------
+
+    def _supervised(self, record: Record) -> psutil.Process | None:
+        return processes.find(record.supervisor)
+
+    def _orphans(self, record: Record) -> list[psutil.Process]:
+        return processes.belonging(record.id, self.layout.run)
+
+    def _launch(self, record: Record) -> None:
+        self._sweep(record)
+        names = [name for part in PARTS.values() for name in part.ports]
+        record.ports = ports.assign(names, record.ports)
+        record.save(self.layout)  # the parts read their ports there
+        postgres.password(self.layout)
+        if not self.layout.served.exists():
+            empty = self.layout.data("releases") / "empty"
+            empty.mkdir(parents=True, exist_ok=True)
+            _point(self.layout.served, empty)
+        record.supervisor = supervisor.launch(self.layout, self.cache, record.id)
+        record.save(self.layout)
+
+    def _sweep(self, record: Record) -> None:
+        """End what is left of this local cloud, and clear what it left behind."""
+        alive = processes.end(self._orphans(record))
+        if alive:
+            names = ", ".join(f"{process.pid}" for process in alive)
+            raise StopError(
+                f"processes of the local cloud in {self.layout.folder} do not end: {names}",
+                hint="They are probably waiting for a disk. Try again.",
+            )
+        for folder in (self.layout.run, self.layout.tmp):
+            _remove(folder, set())
+
+    def _state(self, record: Record) -> State:
+        def url(name: str) -> str:
+            return f"http://{ports.HOST}:{record.ports[name]}"
+
+        info = supervisor.part_info(self.layout)
+        instance = Instance(self.layout, record).state() if record.instance else None
+        google = None
+        if "google" in info:
+            address = f"{ports.HOST}:{record.ports['google']}"
+            google = Google(address=address, pid=info["google"]["pid"])
+        return State(
+            storage=Endpoint(url("storage")),
+            warehouse=Endpoint(url("warehouse")),
+            postgres=Postgres(
+                host=ports.HOST,
+                port=record.ports["postgres"],
+                user=postgres.USER,
+                database=postgres.DATABASE,
+                password=postgres.password(self.layout),
+            ),
+            releases=Endpoint(url("releases")),
+            google=google,
+            kestra=Kestra(url=url("kestra") if instance else None, state=instance),
+        )
+
+
+def _check_machine() -> None:
+    if sys.platform != "linux":
+        raise CloudError(
+            f"the local cloud runs on Linux x86-64, and this is {sys.platform}",
+            hint="On Windows use WSL.",
+        )
+
+
+def _point(link: Path, target: Path) -> None:
+    link.parent.mkdir(parents=True, exist_ok=True)
+    fresh = link.with_name(f".{link.name}.new")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(target, target_is_directory=True)
+    fresh.replace(link)
+
+
+def _remove(folder: Path, kept: set[Path]) -> None:
+    """Remove all below `folder` but what is in `kept`, or above it."""
+    if not folder.is_dir():
+        return
+    for path in folder.iterdir():
+        if path in kept:
+            continue
+        if path.is_symlink() or not path.is_dir():
+            path.unlink(missing_ok=True)
+        elif any(path in keep.parents for keep in kept):
+            _remove(path, kept)
+        else:
+            shutil.rmtree(path)

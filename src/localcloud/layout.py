@@ -1,0 +1,121 @@
+"""Where the local cloud keeps what: one folder, and the cache that several may share."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from localcloud.errors import FolderError
+
+CACHE_VARIABLE = "TAXISTACK_CACHE"
+
+
+def default_cache() -> Path:
+    """The cache folder: what `TAXISTACK_CACHE` names, else `taxistack` in the user's cache folder (XDG)."""
+    if named := os.environ.get(CACHE_VARIABLE):
+        return Path(named).absolute()
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base).absolute() / "taxistack"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The paths below one local cloud's folder."""
+
+    folder: Path
+
+    @property
+    def private(self) -> Path:
+        """0700; the only place where a secret may stand."""
+        return self.folder / "private"
+
+    @property
+    def secrets(self) -> Path:
+        """One folder a secret, one file a version."""
+        return self.private / "secrets"
+
+    @property
+    def postgres_password(self) -> Path:
+        """The generated password of the database's owner."""
+        return self.private / "postgres.password"
+
+    @property
+    def kestra_config(self) -> Path:
+        """What the engine's launcher reads (passwords among it)."""
+        return self.private / "kestra.json"
+
+    @property
+    def supervisor_config(self) -> Path:
+        """Written at every start; holds no secret."""
+        return self.private / "supervisord.conf"
+
+    @property
+    def state(self) -> Path:
+        """Ports, the supervisor's process, the instance's wanted state."""
+        return self.folder / "state.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held while a command starts or stops something; it is there only then."""
+        return self.folder / "lock"
+
+    @property
+    def home(self) -> Path:
+        """HOME of every part: nothing is written in the user's own."""
+        return self.folder / "home"
+
+    @property
+    def tmp(self) -> Path:
+        """TMPDIR of every part; emptied at every start."""
+        return self.folder / "tmp"
+
+    @property
+    def run(self) -> Path:
+        """One file a running part: its process id and start time."""
+        return self.folder / "run"
+
+    @property
+    def logs(self) -> Path:
+        """`<part>.log` and its rotated predecessors."""
+        return self.folder / "logs"
+
+    def log(self, part: str) -> Path:
+        """The log of `part`."""
+        return self.logs / f"{part}.log"
+
+    def data(self, part: str) -> Path:
+        """What `part` keeps between two runs."""
+        return self.folder / "data" / part
+
+    @property
+    def served(self) -> Path:
+        """A link to the folder that the release site serves."""
+        return self.data("releases") / "served"
+
+    def create(self) -> None:
+        """Make the folders. Raises FolderError when that can't be."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for folder in (self.private, self.secrets):
+                folder.mkdir(mode=0o700, exist_ok=True)
+                folder.chmod(0o700)
+            for folder in (self.home, self.tmp, self.run, self.logs, self.folder / "data"):
+                folder.mkdir(exist_ok=True)
+            probe = self.run / ".writable"
+            probe.write_text("")
+            probe.unlink()
+        except OSError as error:
+            raise FolderError(
+                f"the local cloud can't use {self.folder}: {error.strerror or error}",
+                hint="Name another folder (setting `state`), or mend this one's permissions.",
+            ) from error
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write `text` to `path`, readable by its owner only, whole or not at all."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    fresh.replace(path)

@@ -1,0 +1,115 @@
+"""The parts of the local cloud: their names, their ports, when they are ready, how they stop."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from localcloud import postgres
+from localcloud.layout import Layout
+from localcloud.ports import HOST
+
+Probe = Callable[[Layout, int], bool]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One supervised program."""
+
+    name: str
+    ready: Probe
+    """Whether it answers; a cheap, real request."""
+    more_ports: tuple[str, ...] = ()
+    """Names of ports beside the one that bears the part's name."""
+    stop_signal: str = "TERM"
+    stop_seconds: int = 5
+    """After that long it is killed."""
+    start_seconds: int = 30
+    """After that long without an answer the start has failed."""
+    on_demand: bool = False
+    """Started by itself, not with the others."""
+
+    @property
+    def ports(self) -> tuple[str, ...]:
+        """All port names of the part."""
+        return (self.name, *self.more_ports)
+
+
+def _answers(path: str, headers: Mapping[str, str], port: int, wanted: int = 200) -> bool:
+    connection = http.client.HTTPConnection(HOST, port, timeout=2)
+    try:
+        connection.request("GET", path, headers=dict(headers))
+        return connection.getresponse().status == wanted
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _storage(_: Layout, port: int) -> bool:
+    return _answers("/_internal/healthcheck", {}, port)
+
+
+def _warehouse(_: Layout, port: int) -> bool:
+    return _answers("/readyz", {}, port)
+
+
+def _releases(_: Layout, port: int) -> bool:
+    return _answers("/", {}, port, wanted=404)
+
+
+def _google(_: Layout, port: int) -> bool:
+    try:
+        socket.create_connection((HOST, port), timeout=2).close()
+    except OSError:
+        return False
+    return True
+
+
+def _postgres(layout: Layout, port: int) -> bool:
+    import psycopg
+
+    try:
+        psycopg.connect(
+            host=HOST,
+            port=port,
+            user=postgres.USER,
+            dbname=postgres.DATABASE,
+            password=postgres.password(layout),
+            connect_timeout=2,
+        ).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def _kestra(layout: Layout, port: int) -> bool:
+    config = json.loads(layout.kestra_config.read_text(encoding="utf-8"))
+    login = base64.b64encode(f"{config['user']}:{config['password']}".encode()).decode()
+    return _answers("/api/v1/configs", {"Authorization": f"Basic {login}"}, port)
+
+
+_HAS_GOOGLE = (Path(__file__).parent / "google" / "__init__.py").is_file()
+PARTS = {
+    part.name: part
+    for part in (
+        Part("storage", _storage),
+        Part("warehouse", _warehouse, more_ports=("warehouse-grpc",)),
+        Part("postgres", _postgres, stop_signal="INT", stop_seconds=8),
+        Part("releases", _releases),
+        *([Part("google", _google)] if _HAS_GOOGLE else []),
+        Part(
+            "kestra",
+            _kestra,
+            more_ports=("kestra-controller",),
+            stop_seconds=10,
+            start_seconds=90,
+            on_demand=True,
+        ),
+    )
+}

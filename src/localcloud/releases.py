@@ -1,0 +1,25 @@
+"""The part `releases`: a web site that hands out the files below one folder, and nothing else.
+
+Starlette gives ETag, Last-Modified, Range, If-Range, HEAD and 404. The folder is looked up at
+every request through a link, so another one can be put in its place while the site runs.
+"""
+
+from __future__ import annotations
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+
+from localcloud.layout import Layout
+from localcloud.ports import HOST
+
+
+def site(layout: Layout) -> Starlette:
+    """The site as an ASGI application."""
+    return Starlette(routes=[Mount("/", StaticFiles(directory=layout.served, check_dir=False))])
+
+
+def run(layout: Layout, port: int) -> None:
+    """Serve until told to stop."""
+    uvicorn.run(site(layout), host=HOST, port=port, log_level="warning", access_log=False)

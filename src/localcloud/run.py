@@ -1,0 +1,69 @@
+"""`python -m localcloud.run PART FOLDER`: become one part of the local cloud in FOLDER.
+
+The supervisor starts every part through this module: it notes the process, so that it can be
+found when the supervisor is gone, and hands over to the part's program.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from localcloud import processes
+from localcloud.errors import CloudError
+from localcloud.layout import Layout
+from localcloud.ports import HOST
+from localcloud.record import Record
+
+
+def main(arguments: list[str]) -> int:
+    """Run the part that `arguments` names; returns only when it has ended."""
+    part, folder = arguments
+    layout = Layout(Path(folder))
+    processes.record(layout.run / f"{part}.json")
+    try:
+        _become(part, layout, Record.load(layout).ports)
+    except CloudError as error:
+        print(error.message, error.hint or "", file=sys.stderr)  # noqa: T201 (the part's log)
+        return 1
+    return 0
+
+
+def _become(part: str, layout: Layout, ports: dict[str, int]) -> None:
+    """Imports stand here so that a part loads only what it runs."""
+    port = ports[part]
+    if part == "storage":
+        from localcloud import storage
+
+        _execute(storage.command(layout, port))
+    elif part == "warehouse":
+        from localcloud import warehouse
+
+        warehouse.run(layout, port, ports["warehouse-grpc"])
+    elif part == "postgres":
+        from localcloud import postgres
+
+        _execute(postgres.command(layout, port))
+    elif part == "releases":
+        from localcloud import releases
+
+        releases.run(layout, port)
+    elif part == "google":
+        from localcloud import google
+
+        google.serve(layout.folder, f"{HOST}:{port}")
+    elif part == "kestra":
+        _execute([sys.executable, "-m", "localcloud.kestra", str(layout.kestra_config)])
+    else:
+        raise CloudError(f"there is no part {part!r}")
+
+
+def _execute(command: list[str]) -> NoReturn:
+    """Become another program; the process id stays, and with it what was recorded."""
+    os.execv(command[0], command)  # noqa: S606 (no shell is wanted)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,193 @@
+"""The supervisor (supervisord): its configuration, its start, and how it is talked to.
+
+It is a daemon of its own session, so the parts survive the terminal that started them; it
+starts what crashes again and rotates the logs. It listens on a Unix socket in the private
+folder; the socket is addressed relative to that folder, because the address of a socket may be
+no longer than 107 characters and a path may.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import subprocess
+import sys
+import time
+import xmlrpc.client
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from supervisor.xmlrpc import SupervisorTransport
+
+from localcloud import processes
+from localcloud.errors import CloudError
+from localcloud.layout import CACHE_VARIABLE, Layout
+from localcloud.parts import PARTS, Part
+
+GROUP = "cloud"
+_SOCKET = "supervisor.sock"
+_LOG_BYTES = "5MB"
+_LOG_FILES = 3
+_POLL = 0.05  # asking also wakes the supervisor, which else looks round once a second
+_STOP_SECONDS = 15.0
+# What the parts get of the caller's environment: where programs are, how to reach the net.
+# Nothing else, so that neither the operator's credentials nor an odd setting gets in.
+_PASSED = (
+    *("LANG", "LC_ALL", "LD_LIBRARY_PATH"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+)
+
+
+def configuration(layout: Layout) -> str:
+    """supervisord's configuration for the local cloud in `layout`."""
+    folder = _quoted(layout.folder)
+    sections = [
+        "[unix_http_server]",
+        f"file={_SOCKET}",
+        "chmod=0600",
+        "[supervisord]",
+        f"logfile={folder}/logs/supervisor.log",
+        f"logfile_maxbytes={_LOG_BYTES}",
+        f"logfile_backups={_LOG_FILES}",
+        f"childlogdir={folder}/logs",
+        "pidfile=supervisord.pid",
+        "umask=077",
+        *(["user=root"] if os.geteuid() == 0 else []),
+        "[rpcinterface:supervisor]",
+        "supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface",
+        # One group: they are told to stop together, not one after the other.
+        f"[group:{GROUP}]",
+        f"programs={','.join(PARTS)}",
+    ]
+    for part in PARTS.values():
+        sections += _program(part, layout)
+    return "\n".join(sections) + "\n"
+
+
+def _program(part: Part, layout: Layout) -> list[str]:
+    folder = _quoted(layout.folder)
+    return [
+        f"[program:{part.name}]",
+        f'command="{_quoted(sys.executable)}" -m localcloud.run {part.name} "{folder}"',
+        f"directory={folder}",
+        f"autostart={'false' if part.on_demand else 'true'}",
+        "autorestart=true",
+        "startsecs=1",
+        "startretries=5",
+        f"stopsignal={part.stop_signal}",
+        f"stopwaitsecs={part.stop_seconds}",
+        "killasgroup=true",
+        "redirect_stderr=true",
+        f"stdout_logfile={folder}/logs/{part.name}.log",
+        f"stdout_logfile_maxbytes={_LOG_BYTES}",
+        f"stdout_logfile_backups={_LOG_FILES}",
+    ]
+
+
+def _quoted(path: Path | str) -> str:
+    """A path as supervisord's configuration wants it: `%` doubled, no quote or line break."""
+    text = str(path)
+    if any(sign in text for sign in "\"\n\r;'\\"):
+        raise CloudError(
+            f"the path {text!r} has a quote, a semicolon, a backslash or a line break in it, "
+            "which the supervisor's configuration can't carry",
+            hint="Move the clone to another folder.",
+        )
+    return text.replace("%", "%%")
+
+
+def environment(
+    layout: Layout, cache: Path, mark: str, caller: Mapping[str, str]
+) -> dict[str, str]:
+    """The environment of the supervisor and its parts."""
+    passed = {name: caller[name] for name in _PASSED if name in caller}
+    own_programs = str(Path(sys.executable).parent)
+    return {
+        "LANG": "C.UTF-8",
+        **passed,
+        "PATH": os.pathsep.join([own_programs, caller.get("PATH", os.defpath)]),
+        "HOME": str(layout.home),
+        "TMPDIR": str(layout.tmp),
+        CACHE_VARIABLE: str(cache),  # the default hangs on HOME
+        "PYTHONUNBUFFERED": "1",
+        processes.MARK: mark,
+    }
+
+
+def launch(layout: Layout, cache: Path, mark: str) -> dict[str, float]:
+    """Start the supervisor and wait until it listens; give its process id and start time."""
+    layout.supervisor_config.write_text(configuration(layout), encoding="utf-8")
+    (layout.private / _SOCKET).unlink(missing_ok=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "supervisor.supervisord", "-c", layout.supervisor_config.name],
+        cwd=layout.private,
+        env=environment(layout, cache, mark, os.environ),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise CloudError(f"the supervisor did not start: {done.stdout.strip()}")
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError, xmlrpc.client.Error, CloudError), client(layout) as rpc:
+            identity = processes.identity(rpc.getPID())
+            (layout.run / "supervisor.json").write_text(json.dumps(identity))
+            return identity
+        time.sleep(0.02)
+    raise CloudError(f"the supervisor does not answer; its log is {layout.log('supervisor')}")
+
+
+@contextlib.contextmanager
+def client(layout: Layout) -> Iterator[Any]:
+    """The supervisor's XML-RPC methods. Raises CloudError when it is not there."""
+    folder = os.open(layout.private, os.O_RDONLY | os.O_DIRECTORY)
+    transport = SupervisorTransport(serverurl=f"unix:///proc/self/fd/{folder}/{_SOCKET}")
+    try:
+        yield xmlrpc.client.ServerProxy("http://supervisor", transport=transport).supervisor
+    except (OSError, http.client.HTTPException) as error:
+        raise CloudError(f"the supervisor of {layout.folder} does not answer: {error}") from error
+    finally:
+        transport.close()
+        os.close(folder)
+
+
+def part_info(layout: Layout) -> dict[str, dict[str, Any]]:
+    """What the supervisor knows of each part, by name: `statename`, `pid`, `description`, …"""
+    with client(layout) as rpc:
+        return {info["name"]: info for info in rpc.getAllProcessInfo()}
+
+
+def start_part(layout: Layout, name: str) -> None:
+    """Start one part; does not wait until it answers."""
+    with client(layout) as rpc, contextlib.suppress(xmlrpc.client.Fault):  # it may run already
+        rpc.startProcess(f"{GROUP}:{name}", False)
+
+
+def stop_part(layout: Layout, name: str) -> None:
+    """Stop one part and wait until it has ended."""
+    with client(layout) as rpc, contextlib.suppress(xmlrpc.client.Fault):  # it may be down already
+        rpc.stopProcess(f"{GROUP}:{name}", False)
+        while rpc.getProcessInfo(f"{GROUP}:{name}")["statename"] == "STOPPING":
+            time.sleep(_POLL)
+
+
+def shut_down(layout: Layout) -> None:
+    """Stop all parts at once, then the supervisor; give up after a while (the caller sweeps)."""
+    deadline = time.monotonic() + _STOP_SECONDS
+    with client(layout) as rpc:
+        pid = rpc.getPID()
+        rpc.stopProcessGroup(GROUP, False)
+        while any(info["statename"] == "STOPPING" for info in rpc.getAllProcessInfo()):
+            if time.monotonic() > deadline:
+                break
+            time.sleep(_POLL)
+        rpc.shutdown()
+    while processes.is_alive_pid(pid) and time.monotonic() < deadline:
+        time.sleep(_POLL)

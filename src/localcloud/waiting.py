@@ -1,0 +1,58 @@
+"""Starting parts and waiting until they answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+from localcloud import ports, supervisor
+from localcloud.errors import PartError
+from localcloud.layout import Layout
+from localcloud.parts import PARTS
+
+_POLL = 0.05
+_DOWN = ("STOPPED", "EXITED", "FATAL", "UNKNOWN")
+
+
+def start_and_wait(layout: Layout, known: Mapping[str, int], names: Sequence[str]) -> None:
+    """Start those of `names` that are down; return when all answer.
+
+    Raises PartError for the first that is given up by the supervisor, or that does not answer
+    within its time.
+    """
+    begun = time.monotonic()
+    info = supervisor.part_info(layout)
+    for name in names:
+        if info[name]["statename"] in _DOWN:
+            supervisor.start_part(layout, name)
+    waiting = list(names)
+    while True:
+        waiting = [name for name in waiting if not PARTS[name].ready(layout, known[name])]
+        if not waiting:
+            return
+        info = supervisor.part_info(layout)
+        for name in waiting:
+            if info[name]["statename"] in ("FATAL", "UNKNOWN"):
+                raise _failed(layout, name, known[name], info[name]["spawnerr"] or "it crashes")
+            if time.monotonic() - begun > PARTS[name].start_seconds:
+                seconds = PARTS[name].start_seconds
+                raise _failed(layout, name, known[name], f"no answer within {seconds} s")
+        time.sleep(_POLL)
+
+
+def _failed(layout: Layout, name: str, port: int, reason: str) -> PartError:
+    log = tail(layout, name)
+    hint = f"The whole log: {layout.log(name)}"
+    if not ports.is_free(port) and "in use" in log.lower():
+        hint = f"Port {port} is held by {ports.holder(port)}; `stop`, then `start` takes another."
+    return PartError(name, f"it did not start: {reason}", log=log, hint=hint)
+
+
+def tail(layout: Layout, name: str, lines: int = 12) -> str:
+    """The last lines of a part's log."""
+    try:
+        with layout.log(name).open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - 16384))
+            return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
+    except OSError:
+        return ""
