@@ -1,0 +1,39 @@
+"""A stand-in for Terraform's provider hashicorp/google, on this machine and without a registry.
+
+It speaks Terraform's plugin protocol 5 on a loopback port and is reached by TF_REATTACH_PROVIDERS:
+the same configuration that builds a stack on Google Cloud builds one in the local cloud.
+
+Four types have a real effect (`EFFECTS`): a bucket and a dataset appear in the emulators, a
+secret's value goes to the local cloud's private store, the instance is the embedded Kestra. All
+others are recorded only. A type that is not in `TYPES` is refused.
+
+Not emulated:
+
+- data sources, provider functions, ephemeral resources, moves between types;
+- of a bucket, everything but its existence (the emulator keeps no labels, no lifecycle rules, no
+  versions, no soft delete); of a dataset, everything but labels, texts and table expiration;
+  the rest is recorded, so it plans as on Google Cloud and does nothing;
+- permissions: whoever reaches the local cloud may do anything; members of policies, roles,
+  service accounts and workload identity pools are recorded only, and nobody is authenticated;
+- networks, addresses, firewalls, NAT, disks, snapshots, Shielded VM, OS Login; the addresses of
+  an instance are made up, and its boot script does not run;
+- more than one instance; a machine's size (the engine takes what it needs);
+- dependencies that Google Cloud enforces (a network in use can be deleted), quotas, the 30 days
+  in which a deleted pool's id can't be reused, enabled APIs as a condition of anything;
+- value rules and conflicting arguments beyond those of `checks`, differences that the real
+  provider ignores (a reference in another spelling is a change here), and replacement that
+  depends on a value (a disk that shrinks);
+- `deletion_policy` of the provider block.
+"""
+
+from localcloud.google.effects import EFFECTS
+from localcloud.google.server import reattach, serve
+from localcloud.google.types import TYPES
+
+
+def recorded_only(kind: str) -> bool:
+    """True when an object of this type is a record and nothing else."""
+    return kind not in EFFECTS
+
+
+__all__ = ["EFFECTS", "TYPES", "reattach", "recorded_only", "serve"]

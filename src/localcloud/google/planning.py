@@ -1,0 +1,186 @@
+"""What a plan shows: defaults, values known only after apply, labels, and what a change replaces.
+
+The rules are those of the real provider as the facts in `schema.json` give them: on create, a
+computed attribute that the configuration leaves out is unknown; on update it keeps its value.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from localcloud.google.schema import PROVIDER, Block, Nested, Row
+from localcloud.google.types import Kind, Object, computed
+from localcloud.google.values import UNKNOWN, Path, changes, conform, has_unknown
+
+_ATTRIBUTION = "goog-terraform-provisioned"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the provider block says: where objects go, and the labels that all of them get."""
+
+    project: str | None = None
+    region: str | None = None
+    zone: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    attribution: bool = True
+
+    def place(self, name: str) -> str | None:
+        """The provider block's project, region or zone; the region may come from the zone."""
+        value = getattr(self, name)
+        if value is None and name == "region" and self.zone:
+            return self.zone.rsplit("-", 1)[0]
+        return value
+
+
+def plan(row: Row, prior: Object | None, proposed: Object, config: Object, ctx: Context) -> Object:
+    """The planned value of one object; `prior` is None when it is to be created."""
+    planned = _Shaper(row, ctx).shape(row.block, proposed, config, prior, "")
+    _plan_labels(planned, prior, ctx)
+    _plan_annotations(planned)
+    for name, template in row.defaults.items():
+        if isinstance(template, str) and "{" in template and template != PROVIDER:
+            planned[name] = _made(template, planned)
+    if prior is not None and not any(changes(row.block, prior, planned)):
+        return {**prior, **{k: planned[k] for k in ("timeouts",) if k in planned}}
+    return planned
+
+
+def replacing(row: Row, prior: Object, planned: Object) -> list[Path]:
+    """The changed paths that can't be changed in place."""
+    found = []
+    for path in changes(row.block, prior, planned):
+        dotted = ".".join(step for step in path if isinstance(step, str))
+        is_block = _block_at(row.block, path) is not None
+        inside = any(forced.startswith(dotted + ".") for forced in row.force_new)
+        if dotted in row.force_new or (is_block and inside and dotted not in row.computed_blocks):
+            found.append(path)
+    return found
+
+
+def fill(row: Row, kind: Kind, obj: Object) -> None:
+    """Give every value that is still unknown its value, now that the object exists."""
+    _fill(row.block, kind, obj, obj, "")
+
+
+class _Shaper:
+    """Walks the schema; `path` is the dotted path of the block, with a dot at its end."""
+
+    def __init__(self, row: Row, ctx: Context) -> None:
+        self.row, self.ctx = row, ctx
+
+    def shape(self, block: Block, proposed: Object, config: Any, prior: Any, path: str) -> Object:
+        config = config if isinstance(config, dict) else {}
+        out = {}
+        for name, attribute in block.attributes.items():
+            value, default = proposed.get(name), self.row.defaults.get(path + name)
+            if attribute.write_only:
+                value = None
+            elif config.get(name) is None and default == PROVIDER:
+                # Also on update: another project in the provider block moves the object.
+                value = self.ctx.place(name) or value or UNKNOWN
+            elif value is None and config.get(name) is None:
+                value = default
+                if value is None and attribute.computed:
+                    value = UNKNOWN
+            out[name] = value
+        for name, nested in block.blocks.items():
+            inner = prior.get(name) if isinstance(prior, dict) else None
+            out[name] = self._nested(
+                nested, proposed.get(name), config.get(name), inner, prior is None, path + name
+            )
+        return out
+
+    def _nested(
+        self, nested: Nested, value: Any, config: Any, prior: Any, new: bool, path: str
+    ) -> Any:
+        if nested.nesting not in ("list", "set") or value is UNKNOWN:
+            return value
+        if not value and not config and path in self.row.computed_blocks:
+            return UNKNOWN if new else prior
+        # The elements of a set have no order: which configuration belongs to which is not known,
+        # and not needed, because Terraform has put the configured values into the proposal.
+        ordered = nested.nesting == "list"
+        return [
+            self.shape(
+                nested.block,
+                element,
+                _at(config, index) if ordered else None,
+                _at(prior, index) if ordered else None,
+                path + ".",
+            )
+            for index, element in enumerate(value or [])
+        ]
+
+
+def _at(values: Any, index: int) -> Any:
+    return values[index] if isinstance(values, list) and index < len(values) else None
+
+
+def _plan_labels(planned: Object, prior: Object | None, ctx: Context) -> None:
+    """`terraform_labels` = the provider's, the object's own and the mark of Terraform;
+    `effective_labels` adds those that others put on the object."""
+    if "terraform_labels" not in planned:
+        return
+    own = planned.get("labels")
+    if has_unknown(own) or has_unknown(ctx.labels):
+        planned["terraform_labels"] = planned["effective_labels"] = UNKNOWN
+        return
+    before = prior or {}
+    mark = ctx.attribution and (prior is None or _ATTRIBUTION in (before["terraform_labels"] or {}))
+    labels = {**ctx.labels, **(own or {}), **({_ATTRIBUTION: "true"} if mark else {})}
+    ours = before.get("terraform_labels") or {}
+    foreign = {k: v for k, v in (before.get("effective_labels") or {}).items() if k not in ours}
+    planned["terraform_labels"] = labels
+    planned["effective_labels"] = {**foreign, **labels}
+
+
+def _plan_annotations(planned: Object) -> None:
+    if "effective_annotations" in planned:
+        own = planned.get("annotations")
+        planned["effective_annotations"] = UNKNOWN if has_unknown(own) else dict(own or {})
+
+
+def _made(template: str, planned: Object) -> Any:
+    names = [name for _, name, _, _ in string.Formatter().parse(template) if name]
+    values = {name: planned.get(name) for name in names}
+    if any(value is None or value is UNKNOWN for value in values.values()):
+        return UNKNOWN
+    return template.format(**values)
+
+
+def _block_at(block: Block, path: Path) -> Nested | None:
+    nested = None
+    for step in path:
+        if isinstance(step, str):
+            nested = block.blocks.get(step)
+            if nested is None:
+                return None
+            block = nested.block
+    return nested
+
+
+_ZERO = {"string": "", "number": 0, "bool": False}
+
+
+def _fill(block: Block, kind: Kind, obj: Object, values: Object, path: str) -> None:
+    for name, attribute in block.attributes.items():
+        if has_unknown(values.get(name)):
+            value = computed(kind, obj, path + name)
+            values[name] = _empty(attribute.type) if value is None else value
+    for name, nested in block.blocks.items():
+        if values.get(name) is UNKNOWN:
+            content = kind.blocks.get(path + name, [])
+            values[name] = [conform(nested.block, element) for element in content]
+        if nested.nesting in ("list", "set"):
+            for element in values[name] or []:
+                _fill(nested.block, kind, obj, element, f"{path}{name}.")
+
+
+def _empty(kind: Any) -> Any:
+    if isinstance(kind, list):
+        return {} if kind[0] == "map" else []
+    return _ZERO[kind]

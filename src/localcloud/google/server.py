@@ -1,0 +1,129 @@
+"""The daemon: the provider behind gRPC on a loopback port."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from localcloud.errors import CloudError
+from localcloud.google.effects import Cloud
+from localcloud.google.protocol import MESSAGES, METHODS, SERVICE
+from localcloud.google.provider import Hook, Provider
+from localcloud.google.store import Store
+
+SOURCE = "registry.terraform.io/hashicorp/google"
+_THREADS = 16  # calls at once: Terraform makes 10 of them
+_log = logging.getLogger(__name__)
+
+
+def start(folder: Path, address: str, cloud: Cloud, before: Hook | None = None) -> Any:
+    """Serve the local cloud in `folder` at `address`; returns the gRPC server, which runs.
+
+    `address` is `127.0.0.1:PORT`; port 0 takes a free one, which the server's attribute
+    `bound_port` tells. The port has no password: nothing but loopback is served.
+    """
+    if not address.startswith("127.0.0.1:"):
+        raise CloudError(f"the provider serves 127.0.0.1 only, not {address}")
+    provider = Provider(Store(folder / "data" / "google" / "objects.db"), cloud, before)
+    unlimited = [
+        ("grpc.max_receive_message_length", -1),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.so_reuseport", 0),
+    ]
+    server = grpc.server(ThreadPoolExecutor(_THREADS), options=unlimited)
+    handlers = {name: _handler(name, getattr(provider, name)) for name in METHODS}
+    server.add_generic_rpc_handlers(
+        (
+            grpc.method_handlers_generic_handler(SERVICE, handlers),
+            *_plugin_services(),
+        )
+    )
+    try:
+        server.bound_port = server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise CloudError(f"the provider can't listen on {address}: {error}") from error
+    server.start()
+    return server
+
+
+def serve(folder: Path, address: str) -> None:
+    """Run the part `google` of the local cloud in `folder` until SIGTERM or SIGINT."""
+    from localcloud import LocalCloud
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    server = start(folder, address, LocalCloud(folder))
+    _log.info("serving %s on %s", SOURCE, address)
+    stop.wait()
+    # A call that is being answered may start the engine: let it end.
+    server.stop(grace=60).wait()
+
+
+def reattach(state: Any) -> str:
+    """The value of TF_REATTACH_PROVIDERS that makes Terraform use this provider.
+
+    `state` is the state of the running local cloud; its `google` has `address` and `pid`.
+    """
+    address = {"Network": "tcp", "String": state.google.address}
+    provider = {
+        "Protocol": "grpc",
+        "ProtocolVersion": 5,
+        "Pid": state.google.pid,
+        "Test": True,  # Terraform leaves the process alone when it ends
+        "Addr": address,
+    }
+    return json.dumps({SOURCE: provider})
+
+
+def _handler(name: str, method: Callable[[Any, str], Any]) -> Any:
+    request, response = (MESSAGES[kind] for kind in METHODS[name])
+
+    def answer(message: Any, context: grpc.ServicerContext) -> Any:
+        try:
+            return method(message, context.peer())
+        except CloudError as error:
+            return _refused(response, str(error), "")
+        except Exception as error:
+            _log.exception("%s failed", name)
+            detail = f"{type(error).__name__} in the local cloud's provider; its log says more."
+            return _refused(response, f"{name} failed", detail)
+
+    return grpc.unary_unary_rpc_method_handler(
+        answer,
+        request_deserializer=request.FromString,
+        response_serializer=response.SerializeToString,
+    )
+
+
+def _refused(response: Any, summary: str, detail: str) -> Any:
+    message = response()
+    message.diagnostics.add(severity=1, summary=summary, detail=detail)
+    return message
+
+
+def _plugin_services() -> tuple[Any, ...]:
+    """The services of go-plugin that Terraform calls on every plugin; both do nothing here."""
+
+    def shutdown(request: bytes, context: Any) -> bytes:
+        return b""  # the daemon serves other runs too
+
+    def output(request: bytes, context: Any) -> Any:
+        return iter(())  # the daemon logs to its own file
+
+    return (
+        grpc.method_handlers_generic_handler(
+            "plugin.GRPCController", {"Shutdown": grpc.unary_unary_rpc_method_handler(shutdown)}
+        ),
+        grpc.method_handlers_generic_handler(
+            "plugin.GRPCStdio", {"StreamStdio": grpc.unary_stream_rpc_method_handler(output)}
+        ),
+    )
