@@ -1,0 +1,39 @@
+# Everything that runs: removed as a whole by compute_enabled = false, while the data stays.
+module "kestra" {
+  source = "./modules/kestra"
+  count  = var.compute_enabled ? 1 : 0
+
+  name    = var.name
+  project = var.project
+  region  = var.region
+  zone    = local.zone
+  labels  = local.labels
+
+  buckets = {
+    lake   = google_storage_bucket.lake.name
+    kestra = google_storage_bucket.kestra.name
+  }
+  datasets = {
+    trips   = google_bigquery_dataset.trips.dataset_id
+    staging = google_bigquery_dataset.staging.dataset_id
+  }
+  data_disk = google_compute_disk.data.id
+
+  boot_disk_size_gb   = var.boot_disk_size_gb
+  deletion_protection = var.deletion_protection
+  desired_status      = var.desired_status
+  machine_type        = var.machine_type
+  subnet_range        = var.subnet_range
+
+  kestra_port    = var.kestra_port
+  kestra_user    = var.kestra_user
+  kestra_version = var.kestra_version
+
+  passwords = {
+    KESTRA_PASSWORD   = var.kestra_password
+    POSTGRES_PASSWORD = var.postgres_password
+  }
+  secret_version = var.secret_version
+
+  depends_on = [google_project_service.this]
+}

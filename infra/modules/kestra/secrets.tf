@@ -1,0 +1,39 @@
+locals {
+  # Name that the boot script knows a secret by -> its id.
+  secrets = {
+    KESTRA_PASSWORD   = "${var.name}-kestra-password"
+    POSTGRES_PASSWORD = "${var.name}-postgres-password"
+  }
+}
+
+resource "google_secret_manager_secret" "this" {
+  for_each = local.secrets
+
+  secret_id = each.value
+
+  replication {
+    auto {}
+  }
+}
+
+# Write-only: the value goes from an ephemeral variable to Secret Manager and into no plan and no state.
+resource "google_secret_manager_secret_version" "this" {
+  for_each = google_secret_manager_secret.this
+
+  secret                 = each.value.id
+  secret_data_wo         = var.passwords[each.key]
+  secret_data_wo_version = var.secret_version
+
+  lifecycle {
+    # At no moment of a rotation is there no version to read.
+    create_before_destroy = true
+  }
+}
+
+resource "google_secret_manager_secret_iam_member" "kestra" {
+  for_each = google_secret_manager_secret.this
+
+  secret_id = each.value.secret_id
+  role      = "roles/secretmanager.secretAccessor"
+  member    = google_service_account.kestra.member
+}
