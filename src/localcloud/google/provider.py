@@ -22,9 +22,7 @@ _ERROR = 1  # severity of a diagnostic
 _PEERS = 256  # Terraform processes whose provider block is remembered
 
 # What `projects/p/zones/z/instances/i` has more than the short form `p/z/i`.
-_COLLECTIONS = re.compile(
-    r"(?<![^/])(projects|zones|regions|global|locations|[a-z]+[A-Z]?[a-z]+s)/"
-)
+_COLLECTIONS = re.compile(r"(?<![^/])(global|[a-zA-Z]+s)/")
 
 Hook = Callable[[str, str], None]
 
