@@ -12,7 +12,7 @@ CACHE_VARIABLE = "TAXISTACK_CACHE"
 
 
 def default_cache() -> Path:
-    """The cache folder: what `TAXISTACK_CACHE` names, else `taxistack` in the user's cache folder (XDG)."""
+    """The cache folder: what `TAXISTACK_CACHE` names, else the user's own (XDG)."""
     if named := os.environ.get(CACHE_VARIABLE):
         return Path(named).absolute()
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"

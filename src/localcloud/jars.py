@@ -1,0 +1,198 @@
+"""Java archives by a lock: fetched in parallel, checked by hash, whole or not there at all.
+
+A lock has one line a file, `group:artifact:version:sha256`. The repository is the one that jgo
+knows by itself, or the mirror that `MAVEN_REPOSITORY` names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+import certifi
+import httpx
+import tenacity
+
+from localcloud.errors import CloudError, DownloadError
+
+Say = Callable[[str], None]
+
+_PARALLEL = 8
+_ATTEMPTS = 5
+_LINE = re.compile(r"([\w.-]+):([\w.-]+):([\w.-]+):([0-9a-f]{64})")
+_SHOWN_FAILURES = 10
+
+
+@dataclass(frozen=True)
+class Jar:
+    """One line of a lock."""
+
+    group: str
+    artifact: str
+    version: str
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        """The file's name, in the repository and here."""
+        return f"{self.artifact}-{self.version}.jar"
+
+    @property
+    def path(self) -> str:
+        """Where a Maven repository keeps it."""
+        return f"{self.group.replace('.', '/')}/{self.artifact}/{self.version}/{self.name}"
+
+    @property
+    def coordinate(self) -> str:
+        """How Maven names it."""
+        return f"{self.group}:{self.artifact}:{self.version}"
+
+
+def read_lock(lock: Path) -> list[Jar]:
+    """The files that a lock names. Raises CloudError with the line that breaks the rule."""
+    jars = []
+    for number, line in enumerate(lock.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        if (match := _LINE.fullmatch(line.strip())) is None:
+            raise CloudError(f"{lock.name}, line {number}: not `group:artifact:version:sha256`")
+        jars.append(Jar(*match.groups()))
+    return jars
+
+
+def missing(lock: Path, folder: Path) -> list[Jar]:
+    """The files of `lock` that `folder` does not have, or has with other bytes."""
+    with ThreadPoolExecutor(_PARALLEL) as pool:
+        jars = read_lock(lock)
+        whole = pool.map(lambda jar: _digest(folder / jar.name) == jar.sha256, jars)
+        return [jar for jar, is_whole in zip(jars, whole, strict=True) if not is_whole]
+
+
+def fetch(lock: Path, folder: Path, say: Say) -> int:
+    """Bring `folder` to hold every file of `lock`; give the number of files fetched.
+
+    What is there and right stays, so an interrupted call is taken up where it ended. Transient
+    failures and wrong bytes are tried again, several times. Raises DownloadError, which names
+    every file that could not be had.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = missing(lock, folder)
+    if not wanted:
+        return 0
+    say(f"{lock.name}: fetching {len(wanted)} files")
+    failures: list[str] = []
+    with _client() as client, ThreadPoolExecutor(_PARALLEL) as pool:
+        tasks = {pool.submit(_fetch_one, client, jar, folder, say): jar for jar in wanted}
+        try:
+            for task in _with_progress(tasks, lock.name, say):
+                if (error := task.exception()) is not None:
+                    failures.append(f"{tasks[task].coordinate}: {_reason(error)}")
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    if failures:
+        raise _failed(lock, len(wanted), failures)
+    return len(wanted)
+
+
+def repository() -> str:
+    """The base URL that files are fetched from, without a slash at its end."""
+    from jgo.constants import MAVEN_CENTRAL_URL
+
+    return (os.environ.get("MAVEN_REPOSITORY") or MAVEN_CENTRAL_URL).rstrip("/")
+
+
+class _WrongBytesError(Exception):
+    """What came is not what the lock names: truncated, or another file."""
+
+
+def _client() -> httpx.Client:
+    trust = ssl.create_default_context()  # the machine's own authorities, a company's among them
+    trust.load_verify_locations(certifi.where())  # and the public ones where it has none
+    return httpx.Client(
+        base_url=repository() + "/",
+        verify=trust,
+        timeout=30,
+        follow_redirects=True,
+        limits=httpx.Limits(max_connections=_PARALLEL),
+    )
+
+
+def _is_transient(error: BaseException) -> bool:
+    if isinstance(error, httpx.HTTPStatusError):
+        return error.response.status_code in (408, 429) or error.response.status_code >= 500
+    return isinstance(error, httpx.TransportError | _WrongBytesError)
+
+
+def _fetch_one(client: httpx.Client, jar: Jar, folder: Path, say: Say) -> None:
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(_is_transient),
+        stop=tenacity.stop_after_attempt(_ATTEMPTS),
+        wait=tenacity.wait_random_exponential(multiplier=0.3, max=5),
+        before_sleep=lambda state: say(
+            f"{jar.name}: {_reason(state.outcome.exception())}; trying again"
+        ),
+        reraise=True,
+    )
+    retrying(_download, client, jar, folder)
+
+
+def _download(client: httpx.Client, jar: Jar, folder: Path) -> None:
+    part = folder / f".{jar.name}.{os.getpid()}.part"
+    digest = hashlib.sha256()
+    try:
+        with client.stream("GET", jar.path) as response, part.open("wb") as file:
+            response.raise_for_status()
+            for block in response.iter_bytes():
+                digest.update(block)
+                file.write(block)
+        if digest.hexdigest() != jar.sha256:
+            raise _WrongBytesError(
+                f"{part.stat().st_size:,} bytes with sha256 {digest.hexdigest()[:12]}… came, "
+                f"the lock names {jar.sha256[:12]}…"
+            )
+        part.replace(folder / jar.name)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _with_progress(tasks: dict, name: str, say: Say) -> Iterator:
+    """The tasks as they end, with a line every other second."""
+    told = time.monotonic()
+    for done, task in enumerate(as_completed(tasks), 1):
+        yield task
+        if time.monotonic() - told > 2:
+            told = time.monotonic()
+            say(f"{name}: {done} of {len(tasks)} files")
+
+
+def _reason(error: BaseException | None) -> str:
+    if isinstance(error, httpx.HTTPStatusError):
+        return f"the server answers {error.response.status_code}"
+    return str(error) or type(error).__name__
+
+
+def _failed(lock: Path, wanted: int, failures: list[str]) -> DownloadError:
+    lines = sorted(failures)[:_SHOWN_FAILURES]
+    if len(failures) > len(lines):
+        lines.append(f"… and {len(failures) - len(lines)} more")
+    listed = "\n".join(f"    {line}" for line in lines)
+    return DownloadError(
+        f"{len(failures)} of {wanted} files of {lock.name} could not be fetched from "
+        f"{httpx.URL(repository()).host}:\n{listed}",
+        hint="What came is kept: run the same command again. MAVEN_REPOSITORY names a mirror.",
+    )
+
+
+def _digest(path: Path) -> str | None:
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+    return None
