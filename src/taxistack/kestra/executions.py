@@ -1,0 +1,191 @@
+"""Executions: start, read, search, follow, and act on them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from taxistack.kestra.events import executions_of
+from taxistack.kestra.filters import equals, labelled, pages, since, within
+from taxistack.kestra.http import Http, labels_params
+from taxistack.kestra.models import Execution
+from taxistack.kestra.problems import Conflict, KestraError, Unavailable
+
+_FIRST_POLL, _LAST_POLL = 0.1, 2.0
+_IDLE = 60.0
+"""Seconds without an event before the stream is given up for polling."""
+
+
+class Executions:
+    """The executions of a server."""
+
+    def __init__(self, http: Http) -> None:
+        """`http`: the server."""
+        self._http = http
+
+    def create(
+        self,
+        namespace: str,
+        flow_id: str,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        files: Mapping[str, Path] | None = None,
+        labels: Mapping[str, str] | None = None,
+        wait: bool = False,
+        timeout: float | None = None,
+    ) -> Execution:
+        """Start a flow; sent once, never retried.
+
+        `inputs`: text goes as it is, anything else as JSON, None not at all. `files`: FILE inputs,
+        streamed. `wait`: answer when it has ended, after at most `timeout` seconds (else
+        `Unavailable`, and the execution goes on). Raises `Invalid` for an input or label that the
+        flow refuses, `NotFound`, `Conflict` when the flow is disabled.
+        """
+        parts: list[tuple[str, Any]] = [
+            (key, (None, _part(value)))
+            for key, value in (inputs or {}).items()
+            if value is not None
+        ]
+        opened = [(key, path.name, path.open("rb")) for key, path in (files or {}).items()]
+        try:
+            parts += [(key, (name, handle)) for key, name, handle in opened]
+            answer = self._http.send_json(
+                "POST",
+                f"main/executions/{namespace}/{flow_id}",
+                f"start {namespace}.{flow_id}",
+                params=[*labels_params(labels or {}), ("wait", "true" if wait else "false")],
+                # A multipart body without a single part is not one, and the call wants one.
+                files=parts or [("", (None, ""))],
+                timeout=httpx.Timeout(30.0, read=timeout) if wait else None,
+            )
+        finally:
+            for _, _, handle in opened:
+                handle.close()
+        return Execution.parse(answer)
+
+    def get(self, execution_id: str) -> Execution:
+        """The execution as it stands; raises `NotFound`."""
+        path = f"main/executions/{execution_id}"
+        return Execution.parse(self._http.json(path, f"read execution {execution_id}"))
+
+    def search(
+        self,
+        *,
+        namespace: str | None = None,
+        flow_id: str | None = None,
+        states: Iterable[str] = (),
+        labels: Mapping[str, str] | None = None,
+        start_after: datetime | None = None,
+        sort: str = "state.startDate:desc",
+        page_size: int = 100,
+        limit: int | None = None,
+        iterations: bool = False,
+    ) -> Iterator[Execution]:
+        """Executions that match all of these, newest first, page after page as they are read.
+
+        Kestra 2.0 runs every iteration of a Loop as an execution of the same flow; they are left
+        out unless `iterations`. A search answer has no task runs and no outputs.
+        """
+        filters = (
+            equals("namespace", namespace)
+            + equals("flowId", flow_id)
+            + within("state", states)
+            + labelled(labels or {})
+            + since("startDate", start_after)
+        )
+        seen: set[str] = set()
+        path, step = "main/executions/search", "search executions"
+        for raw in pages(self._http, path, step, filters, size=page_size, sort=sort):
+            one = Execution.parse(raw)
+            if one.id in seen or (one.loop_run is not None and not iterations):
+                continue
+            if limit is not None and len(seen) >= limit:
+                return
+            seen.add(one.id)
+            yield one
+
+    def follow(self, execution_id: str, timeout: float | None = None) -> Iterator[Execution]:
+        """The execution each time it changes; the last one has ended.
+
+        Events of the server where it sends them; reading it again and again where it does not, or
+        when the stream breaks. `timeout`: seconds in all, then `Unavailable`; the run goes on.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        last = self.get(execution_id)
+        yield last
+        try:
+            for one in self._stream(execution_id, deadline):
+                if one.state != last.state or one.raw != last.raw:
+                    last = one
+                    yield one
+        except (Unavailable, KestraError):
+            pass  # the stream is a convenience: polling below finds out whether the server is there
+        if not last.terminated:
+            yield from self._poll(execution_id, last, deadline)
+
+    def wait(self, execution_id: str, timeout: float | None = None) -> Execution:
+        """The execution when it has ended; `Unavailable` after `timeout` seconds."""
+        for last in self.follow(execution_id, timeout):  # noqa: B007 the last one is the answer
+            pass
+        return last
+
+    def kill(self, execution_id: str, *, cascade: bool = True) -> None:
+        """End an execution (and, with `cascade`, what it started); one that has ended is fine."""
+        try:
+            self._act("DELETE", execution_id, "kill", [("isOnKillCascade", str(cascade).lower())])
+        except Conflict:
+            if not self.get(execution_id).terminated:
+                raise
+
+    def restart(self, execution_id: str) -> Execution:
+        """Run what failed again, under the same id; raises `Conflict` when it cannot."""
+        answer = self._act("POST", execution_id, "restart", [])
+        return Execution.parse(answer) if answer else self.get(execution_id)
+
+    def delete(self, execution_id: str) -> None:
+        """Remove an execution that has ended, with its logs, metrics and files."""
+        params = [(f"delete{what}", "true") for what in ("Logs", "Metrics", "Storage")]
+        step = f"delete execution {execution_id}"
+        self._http.send("DELETE", f"main/executions/{execution_id}", step, params=params)
+
+    def _act(self, verb: str, execution_id: str, name: str, params: list[tuple[str, str]]) -> Any:
+        path = f"main/executions/{execution_id}/actions/{name}"
+        return self._http.send_json(verb, path, f"{name} execution {execution_id}", params=params)
+
+    def _stream(self, execution_id: str, deadline: float | None) -> Iterator[Execution]:
+        path = f"main/executions/{execution_id}/follow"
+        step = f"follow execution {execution_id}"
+        idle = _IDLE if deadline is None else max(0.05, min(_IDLE, deadline - time.monotonic()))
+        with self._http.events(path, step, idle) as lines:
+            for one in executions_of(lines):
+                yield one
+                if one.terminated or (deadline is not None and time.monotonic() > deadline):
+                    return
+
+    def _poll(
+        self, execution_id: str, last: Execution, deadline: float | None
+    ) -> Iterator[Execution]:
+        pause = _FIRST_POLL
+        while not last.terminated:
+            if deadline is not None and time.monotonic() > deadline:
+                raise Unavailable(
+                    f"execution {execution_id} of {last.namespace}.{last.flow_id} is still "
+                    f"{last.state}; it goes on without us",
+                    hint=f"invoke logs --execution {execution_id}",
+                )
+            time.sleep(pause)
+            pause = min(pause * 1.5, _LAST_POLL)
+            one = self.get(execution_id)
+            if one.raw != last.raw:
+                last, pause = one, _FIRST_POLL
+                yield one
+
+
+def _part(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

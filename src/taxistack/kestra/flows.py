@@ -1,0 +1,69 @@
+"""Flows: create, update, read, validate, delete."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from taxistack.kestra.filters import equals, pages
+from taxistack.kestra.http import Http
+from taxistack.kestra.problems import NotFound
+
+_YAML = {"Content-Type": "application/x-yaml"}
+
+
+class Flows:
+    """The flows of a server; a flow goes out as its YAML source and comes back as a dict."""
+
+    def __init__(self, http: Http) -> None:
+        """`http`: the server."""
+        self._http = http
+
+    def create(self, source: str) -> dict[str, Any]:
+        """Store a new flow. Raises `Conflict` when it exists, `Invalid` when it breaks a rule."""
+        return self._http.send_json(
+            "POST", "main/flows", "create flow", content=source.encode(), headers=_YAML
+        )
+
+    def update(self, namespace: str, flow_id: str, source: str) -> dict[str, Any]:
+        """Replace the flow's source; an equal source makes no new revision."""
+        return self._http.send_json(
+            "PUT",
+            f"main/flows/{namespace}/{flow_id}",
+            f"update flow {namespace}.{flow_id}",
+            content=source.encode(),
+            headers=_YAML,
+        )
+
+    def get(self, namespace: str, flow_id: str) -> dict[str, Any] | None:
+        """The flow with its `source` and `revision`; None when there is none."""
+        try:
+            return self._http.json(
+                f"main/flows/{namespace}/{flow_id}",
+                f"read flow {namespace}.{flow_id}",
+                [("source", "true")],
+            )
+        except NotFound:
+            return None
+
+    def list(self, namespace: str) -> list[dict[str, Any]]:
+        """The flows of exactly this namespace."""
+        return self._http.json(f"main/flows/{namespace}", f"list flows of {namespace}")
+
+    def search(
+        self, *, namespace: str | None = None, flow_id: str | None = None, size: int = 100
+    ) -> list[dict[str, Any]]:
+        """Flows by namespace and id, all pages."""
+        filters = equals("namespace", namespace) + equals("flowId", flow_id)
+        return [*pages(self._http, "main/flows/search", "search flows", filters, size=size)]
+
+    def validate(self, source: str) -> list[str]:
+        """Why the server would refuse this source; empty when it would take it."""
+        answer = self._http.send_json(
+            "POST", "main/flows/validate", "validate flow", content=source.encode(), headers=_YAML
+        )
+        return [str(one["constraints"]).strip() for one in answer if one.get("constraints")]
+
+    def delete(self, namespace: str, flow_id: str) -> None:
+        """Remove a flow; raises `NotFound`."""
+        step = f"delete flow {namespace}.{flow_id}"
+        self._http.send("DELETE", f"main/flows/{namespace}/{flow_id}", step)

@@ -1,0 +1,149 @@
+"""The one place where bytes go to a Kestra server and come back."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+from tenacity import (
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_exponential_jitter,
+)
+
+from taxistack.kestra.problems import Unavailable, no_answer, problem
+
+READ_ATTEMPTS = 4
+"""How often a read is tried in all; a write is sent once, because it may have been done."""
+
+TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+"""Seconds; a call that waits for an execution passes its own."""
+
+Params = Sequence[tuple[str, str]]
+
+_log = logging.getLogger(__name__)
+
+
+class Http:
+    """Calls below `<url>/api/v1`, with basic auth, retried reads and errors as exceptions."""
+
+    def __init__(
+        self,
+        url: str,
+        user: str,
+        password: str,
+        transport: httpx.BaseTransport | None = None,
+        *,
+        retry_wait: float = 0.2,
+    ) -> None:
+        """`transport` is the seam for tests; `retry_wait` the first pause in seconds."""
+        self.url = url.rstrip("/")
+        self._retry_wait = retry_wait
+        self._client = httpx.Client(
+            base_url=f"{self.url}/api/v1/",
+            auth=httpx.BasicAuth(user, password),
+            timeout=TIMEOUT,
+            transport=transport,
+            headers={"Accept": "application/json, application/problem+json"},
+            follow_redirects=False,
+        )
+        self.first: Callable[[], object] | None = None
+        """Run once, before the first call of all: whether this is a server that we speak to."""
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def read(self, path: str, step: str, params: Params = ()) -> httpx.Response:
+        """GET; tried again when the server does not answer or cannot at the moment.
+
+        Raises `Unavailable` after the last try, a `KestraError` at once.
+        """
+        for attempt in Retrying(
+            retry=retry_if_exception_type(Unavailable),
+            stop=stop_after_attempt(READ_ATTEMPTS),
+            wait=wait_exponential_jitter(self._retry_wait, max=5, jitter=self._retry_wait),
+            reraise=True,
+        ):
+            with attempt:
+                return self.send("GET", path, step, params=params)
+        raise AssertionError("unreachable: the last attempt raises")
+
+    def json(self, path: str, step: str, params: Params = ()) -> Any:
+        """The JSON that a GET answers."""
+        return _json(self.read(path, step, params), step)
+
+    def send(
+        self,
+        verb: str,
+        path: str,
+        step: str,
+        *,
+        params: Params = (),
+        timeout: httpx.Timeout | None = None,
+        **body: Any,
+    ) -> httpx.Response:
+        """One request, sent once. `body`: httpx's own `content`, `json`, `files`, `headers`."""
+        self._greet()
+        if timeout is not None:
+            body["timeout"] = timeout
+        try:
+            response = self._client.request(verb, path, params=list(params), **body)
+        except httpx.HTTPError as error:
+            raise no_answer(error, self.url, step) from None
+        _log.debug("%s %s -> %s", verb, path, response.status_code)
+        if response.status_code >= 400:
+            raise problem(response, step)
+        return response
+
+    def send_json(self, verb: str, path: str, step: str, **rest: Any) -> Any:
+        """Like `send`; answers the decoded body, None when it is empty."""
+        response = self.send(verb, path, step, **rest)
+        return _json(response, step) if response.content else None
+
+    @contextmanager
+    def events(self, path: str, step: str, idle: float) -> Iterator[Iterator[str]]:
+        """Lines of a server-sent event stream; `idle` = seconds of silence that end it."""
+        self._greet()
+        try:
+            with self._client.stream(
+                "GET",
+                path,
+                headers={"Accept": "text/event-stream"},
+                timeout=httpx.Timeout(30.0, connect=5.0, read=idle),
+            ) as response:
+                if response.status_code >= 400:
+                    response.read()
+                    raise problem(response, step)
+                yield response.iter_lines()
+        except httpx.HTTPError as error:
+            raise no_answer(error, self.url, step) from None
+
+    def _greet(self) -> None:
+        first, self.first = self.first, None
+        if first is None:
+            return
+        try:
+            first()
+        except Exception:
+            self.first = first  # not known yet: the next call asks again
+            raise
+
+
+def labels_params(labels: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Labels the way a create call takes them: `labels=key:value`, one parameter each."""
+    return [("labels", f"{key}:{value}") for key, value in labels.items()]
+
+
+def _json(response: httpx.Response, step: str) -> Any:
+    try:
+        return response.json()
+    except ValueError:
+        raise Unavailable(
+            f"{step}: {response.url.host} answered {response.status_code} without JSON; "
+            "is this a Kestra server?"
+        ) from None
