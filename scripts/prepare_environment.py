@@ -1,0 +1,255 @@
+"""First half of scripts/bootstrap: `.venv` with everything of requirements.txt, by hash.
+
+Runs on the machine's own Python with nothing but its standard library. A file in `.venv`,
+written last, says for which requirements and which folder the environment is whole; without
+it the environment was cut off half-way and is made anew.
+
+uv installs the rest, ten times faster than pip. It does not read pip's settings, so pip is
+asked for them and they are handed on; where one has no counterpart, pip installs.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+REQUIREMENTS = ROOT / "requirements.txt"
+STAMP = VENV / "taxistack.complete"
+PATH_FILE = "taxistack.pth"
+ATTEMPTS = 3
+
+# pip's settings that say where packages come from, and uv's words for them.
+COUNTERPARTS = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "extra-index-url": "UV_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    "trusted-host": "UV_INSECURE_HOST",
+    "no-index": "UV_NO_INDEX",
+    "cert": "SSL_CERT_FILE",
+    "proxy": "ALL_PROXY",
+    "timeout": "UV_HTTP_TIMEOUT",
+    "default-timeout": "UV_HTTP_TIMEOUT",
+}
+# … and those that change nothing about what is installed.
+HARMLESS = {
+    *("cache-dir", "no-cache-dir", "disable-pip-version-check", "no-python-version-warning"),
+    *("progress-bar", "no-color", "quiet", "verbose", "log", "no-input", "retries"),
+    *("root-user-action", "require-virtualenv", "break-system-packages", "user"),
+    *("no-warn-script-location", "no-compile", "prefer-binary", "use-feature"),
+    *("use-deprecated", "require-hashes", "src", "format"),
+}
+
+
+class PrepareError(Exception):
+    """The message is all that the user sees."""
+
+
+def say(text: str) -> None:
+    """Progress goes to stderr."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def main() -> int:
+    """Make the environment, unless it is whole."""
+    try:
+        if not is_whole():
+            begun = time.monotonic()
+            prepare()
+            say(f"python packages: ready in {time.monotonic() - begun:.0f} s")
+    except PrepareError as error:
+        say(f"bootstrap: {error}")
+        return 3
+    except KeyboardInterrupt:
+        say("bootstrap: interrupted; run it again to go on")
+        return 130
+    return 0
+
+
+def wanted() -> str:
+    """What a whole environment was made for."""
+    digest = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
+    return f"{digest}\n{ROOT}\n"
+
+
+def is_whole() -> bool:
+    """Whether `.venv` is there, for these requirements and this folder, and starts."""
+    try:
+        if STAMP.read_text(encoding="utf-8") != wanted():
+            return False
+        return subprocess.run([python(), "-c", ""], check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def python() -> str:
+    """The environment's interpreter."""
+    return str(VENV / "bin" / "python")
+
+
+def prepare() -> None:
+    """Make or renew the environment. Raises PrepareError."""
+    if (sys.platform, platform.machine()) != ("linux", "x86_64"):
+        say(f"note: tested on Linux x86-64, this is {sys.platform} {platform.machine()}")
+    if not _can_be_renewed():
+        _make_anew()
+    STAMP.unlink(missing_ok=True)
+    _install()
+    for folder in VENV.glob("lib/python*/site-packages"):
+        (folder / PATH_FILE).write_text(f"{ROOT / 'src'}\n{ROOT / 'scripts'}\n", encoding="utf-8")
+    fresh = STAMP.with_suffix(".new")
+    fresh.write_text(wanted(), encoding="utf-8")
+    fresh.replace(STAMP)
+
+
+def _can_be_renewed() -> bool:
+    """It was whole once, in this folder, and its interpreter starts: only the list changed."""
+    try:
+        made_for = STAMP.read_text(encoding="utf-8").splitlines()[1:]
+        return made_for == [str(ROOT)] and subprocess.run([python(), "-c", ""]).returncode == 0
+    except OSError:
+        return False
+
+
+def _make_anew() -> None:
+    version = ".".join(map(str, sys.version_info[:3]))
+    say(f"making .venv with Python {version}")
+    try:
+        shutil.rmtree(VENV, ignore_errors=True)
+        made = _run([sys.executable, "-m", "venv", str(VENV)])
+    except OSError as error:
+        raise PrepareError(f"can't write {VENV}: {error.strerror}") from error
+    if made.returncode != 0:
+        if "ensurepip" in made.stdout:
+            raise PrepareError(
+                f"{sys.executable} lacks the module ensurepip, which makes virtual environments; "
+                "install it (Debian and Ubuntu: the package python3-venv)"
+            )
+        raise PrepareError(f"could not make {VENV}:\n{made.stdout.strip()}")
+
+
+def _install() -> None:
+    settings = environment_for_uv(pip_settings())
+    if settings is None:
+        say("python packages: installing with pip")
+        _try_several_times([python(), "-m", "pip", "install", *PIP_OPTIONS, "-r", REQUIREMENTS])
+        return
+    installer = VENV / "installer.txt"
+    installer.write_text(lines_of("uv"), encoding="utf-8")
+    _try_several_times([python(), "-m", "pip", "install", *PIP_OPTIONS, "-r", installer])
+    say("python packages: installing")
+    _try_several_times(
+        [
+            *(str(VENV / "bin" / "uv"), "pip", "install", "--quiet", "--python", python()),
+            *("--require-hashes", "--compile-bytecode", "-r", REQUIREMENTS),
+            # What an sdist is built with comes from the same list.
+            *("--build-constraints", REQUIREMENTS),
+        ],
+        settings,
+    )
+
+
+PIP_OPTIONS = ("--quiet", "--disable-pip-version-check", "--require-hashes")
+
+
+def _try_several_times(command: list[str | Path], settings: dict[str, str] | None = None) -> None:
+    """Run an installer; what it fetched is kept, so trying again goes on from there."""
+    environment = {
+        **os.environ,
+        "PIP_CACHE_DIR": os.environ.get("PIP_CACHE_DIR") or str(cache() / "pip"),
+        "UV_CACHE_DIR": str(cache() / "uv"),
+        "UV_NO_CONFIG": "1",
+        "UV_NO_PROGRESS": "1",
+        **(settings or {}),
+    }
+    for attempt in range(1, ATTEMPTS + 1):
+        done = _run([str(word) for word in command], environment)
+        if done.returncode == 0:
+            return
+        reason = "\n".join(done.stdout.strip().splitlines()[-12:])
+        if attempt < ATTEMPTS:
+            say(f"{reason}\npython packages: failed, trying again")
+            time.sleep(attempt)
+    raise PrepareError(
+        f"the python packages could not be installed:\n{reason}\n"
+        "What came is kept: run scripts/bootstrap again. Mirrors: pip's own settings."
+    )
+
+
+def cache() -> Path:
+    """The one folder outside the clone that is written to."""
+    if named := os.environ.get("TAXISTACK_CACHE"):
+        return Path(named).absolute()
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base).absolute() / "taxistack"
+
+
+def lines_of(package: str) -> str:
+    """The lines of requirements.txt for one package, hashes included."""
+    text = REQUIREMENTS.read_text(encoding="utf-8")
+    found = re.search(rf"^{package}==(?:.*\\\n)*.*\n", text, re.MULTILINE)
+    if found is None:
+        raise PrepareError(f"{REQUIREMENTS.name} does not name {package}")
+    return found[0]
+
+
+def pip_settings() -> dict[str, str]:
+    """pip's settings for `install`, from its files and the environment, as pip merges them."""
+    listed = _run([python(), "-m", "pip", "config", "list"])
+    if listed.returncode != 0:
+        raise PrepareError(f"pip can't read its own settings:\n{listed.stdout.strip()}")
+    by_section: dict[str, dict[str, str]] = {}
+    for line in listed.stdout.splitlines():
+        key, _, value = line.partition("=")
+        section, _, name = key.rpartition(".")
+        if value.startswith(("'", '"')):
+            by_section.setdefault(section, {})[name] = ast.literal_eval(value)
+    merged: dict[str, str] = {}
+    for section in ("global", "install", ":env:"):  # the later one wins
+        merged.update(by_section.get(section, {}))
+    return merged
+
+
+def environment_for_uv(settings: dict[str, str]) -> dict[str, str] | None:
+    """The same settings in uv's words; None when one of them has no counterpart."""
+    environment: dict[str, str] = {}
+    for name, value in settings.items():
+        if name in HARMLESS:
+            continue
+        if name not in COUNTERPARTS:
+            return None
+        environment[COUNTERPARTS[name]] = " ".join(value.split())
+    if "find-links" in settings:  # uv separates these by commas, and refuses what is not there
+        environment["UV_FIND_LINKS"] = ",".join(
+            place
+            for place in settings["find-links"].split()
+            if "://" in place or Path(place).exists()
+        )
+    # As pip does: the best match of all indexes. The hashes say what may come.
+    environment["UV_INDEX_STRATEGY"] = "unsafe-best-match"
+    return environment
+
+
+def _run(command: list[str], environment: dict[str, str] | None = None):
+    return subprocess.run(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

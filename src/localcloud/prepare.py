@@ -1,0 +1,50 @@
+"""`python -m localcloud.prepare`: second half of scripts/bootstrap.
+
+Fetches the engine's archives and compiles our Java. It runs on the finished virtual
+environment; what is done already is not done again.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+from localcloud import jars, kestra
+from localcloud.errors import CloudError
+from localcloud.layout import default_cache
+
+_LOCKS = ("engine.lock", "build.lock")
+
+
+def prepare(cache: Path, say: jars.Say) -> None:
+    """Make `cache` hold what the engine needs. Raises CloudError."""
+    if kestra.built(cache):
+        return
+    begun = time.monotonic()
+    for lock in _LOCKS:
+        jars.fetch(Path(kestra.__file__).parent / lock, cache / "jars", say)
+    kestra.build(cache, say)
+    say(f"engine: ready in {time.monotonic() - begun:.0f} s")
+
+
+def main() -> int:
+    """Prepare the cache of this user."""
+
+    def say(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+    try:
+        prepare(default_cache(), say)
+    except CloudError as error:
+        say(f"bootstrap: {error.message}" + (f"\n{error.hint}" if error.hint else ""))
+        return 3
+    except KeyboardInterrupt:
+        say("bootstrap: interrupted; run it again to go on")
+        return 130
+    say("ready")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
