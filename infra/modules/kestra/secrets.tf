@@ -27,6 +27,11 @@ resource "google_secret_manager_secret_version" "this" {
   lifecycle {
     # At no moment of a rotation is there no version to read.
     create_before_destroy = true
+
+    precondition {
+      condition     = var.passwords[each.key] != null
+      error_message = "${lower(each.key)} must be given to every plan but a destroy's: it is ephemeral, so Terraform remembers none."
+    }
   }
 }
 

@@ -1,0 +1,72 @@
+# The state bucket, and who may deploy.
+
+variables {
+  project = "taxistack-local"
+}
+
+run "the_state_is_versioned_and_private" {
+  command = plan
+
+  assert {
+    condition = (
+      google_storage_bucket.state.versioning[0].enabled
+      && google_storage_bucket.state.uniform_bucket_level_access
+      && google_storage_bucket.state.public_access_prevention == "enforced"
+      && !google_storage_bucket.state.force_destroy
+    )
+    error_message = "The state bucket is not versioned, or could be public, or could go with what is in it."
+  }
+
+  assert {
+    condition     = google_storage_bucket.state.name == "taxistack-local-tfstate"
+    error_message = "The state bucket's name is not the one that the kit expects by default."
+  }
+}
+
+run "no_ci_identity_unless_asked" {
+  command = plan
+
+  assert {
+    condition     = length(google_iam_workload_identity_pool.ci) == 0 && length(google_service_account.deployer) == 0 && length(google_project_iam_member.deployer) == 0
+    error_message = "A CI identity is planned although no repository was named."
+  }
+}
+
+run "only_the_named_repository_and_branch_may_deploy" {
+  command = plan
+
+  variables {
+    github = { owner_id = "1234", repository_id = "5678" }
+  }
+
+  assert {
+    condition     = google_iam_workload_identity_pool_provider.ci["github"].attribute_condition == "assertion.repository_owner_id == '1234' && assertion.repository_id == '5678' && assertion.ref == 'refs/heads/main'"
+    error_message = "The attribute condition does not hold the numeric ids of owner and repository, and the branch."
+  }
+
+  assert {
+    condition     = google_service_account_iam_member.ci["github"].role == "roles/iam.workloadIdentityUser"
+    error_message = "CI could do more with the deployer's account than act as it."
+  }
+}
+
+run "the_deployer_is_no_owner" {
+  command = plan
+
+  variables {
+    github = { owner_id = "1234", repository_id = "5678" }
+  }
+
+  assert {
+    condition = length(setintersection(
+      [for grant in google_project_iam_member.deployer : grant.role],
+      ["roles/owner", "roles/editor", "roles/viewer", "roles/iam.securityAdmin", "roles/iam.serviceAccountKeyAdmin", "roles/iam.serviceAccountTokenCreator", "roles/resourcemanager.projectIamAdmin"],
+    )) == 0
+    error_message = "The deployer has a role that lets it take over the project."
+  }
+
+  assert {
+    condition     = one(google_project_iam_member.deployer_grants["github"].condition).expression == "api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly(['roles/bigquery.jobUser'])"
+    error_message = "The deployer may grant more on the project than infra/ does."
+  }
+}
