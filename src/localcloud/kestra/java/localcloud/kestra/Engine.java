@@ -1,0 +1,145 @@
+package localcloud.kestra;
+
+import io.kestra.core.queues.BroadcastQueueInterface;
+import io.kestra.core.queues.DispatchQueueInterface;
+import io.kestra.core.queues.event.BroadcastEvent;
+import io.kestra.core.queues.event.DispatchEvent;
+import io.kestra.core.runners.Executor;
+import io.kestra.core.runners.Indexer;
+import io.kestra.core.runners.Scheduler;
+import io.kestra.core.runners.Worker;
+import io.kestra.core.server.Service;
+import io.kestra.core.worker.Controller;
+import io.micronaut.context.ApplicationContext;
+import io.micronaut.core.type.Argument;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/** The real Kestra engine in this JVM: its application context and the services that run in it. */
+final class Engine {
+    /** The one tenant of an open-source server. */
+    static final String TENANT = "main";
+
+    private static final Duration BOOT_TIMEOUT = Duration.ofSeconds(90);
+
+    private final ApplicationContext context;
+    private final List<Service> services = new ArrayList<>();
+
+    private Engine(ApplicationContext context) {
+        this.context = context;
+    }
+
+    /** Boots the engine and returns when every service reports that it runs. */
+    static Engine boot(Settings settings) throws IOException, InterruptedException {
+        ApplicationContext context = ApplicationContext.builder(Engine.class)
+            .properties(properties(settings))
+            .banner(false)
+            .deduceEnvironment(false)
+            .environments("localcloud")
+            .build();
+        LoopbackController.register(context, settings.host());
+        ScriptRules.register(context);
+        context.start();
+        Engine engine = new Engine(context);
+        engine.startServices(settings.workers());
+        return engine;
+    }
+
+    private void startServices(int workers) throws InterruptedException {
+        Executor executor = bean(Executor.class);
+        Controller controller = bean(Controller.class);
+        Worker worker = bean(Worker.class);
+        Scheduler scheduler = bean(Scheduler.class);
+        Indexer indexer = bean(Indexer.class);
+        run("executor", executor, executor);
+        run("controller", controller, controller::start);
+        run("worker", worker, () -> worker.start(workers));
+        run("scheduler", scheduler, scheduler);
+        run("indexer", indexer, indexer);
+        long deadline = System.nanoTime() + BOOT_TIMEOUT.toNanos();
+        while (!services.stream().allMatch(s -> s.getState() == Service.ServiceState.RUNNING)) {
+            if (System.nanoTime() > deadline) {
+                throw new IllegalStateException("not started in " + BOOT_TIMEOUT.toSeconds() + " s: "
+                    + services.stream().map(s -> s.getType() + " is " + s.getState()).toList());
+            }
+            Thread.sleep(10);
+        }
+    }
+
+    private void run(String name, Service service, Runnable body) {
+        services.add(service);
+        Thread.ofPlatform().daemon().name(name).start(body);
+    }
+
+    /** Stops the services and closes the database. */
+    void stop() {
+        context.close();
+    }
+
+    <T> T bean(Class<T> type) {
+        return context.getBean(type);
+    }
+
+    @SuppressWarnings("unchecked")
+    <T extends DispatchEvent> DispatchQueueInterface<T> commands(Class<T> event) {
+        return context.getBean(Argument.of(DispatchQueueInterface.class, event));
+    }
+
+    @SuppressWarnings("unchecked")
+    <T extends BroadcastEvent> BroadcastQueueInterface<T> broadcast(Class<T> event) {
+        return context.getBean(Argument.of(BroadcastQueueInterface.class, event));
+    }
+
+    private static Map<String, Object> properties(Settings settings) throws IOException {
+        Path data = settings.data();
+        Map<String, Object> p = new LinkedHashMap<>();
+        p.put("kestra.server-type", "STANDALONE");
+        p.put("kestra.repository.type", "h2");
+        p.put("kestra.queue.type", "h2");
+        p.put("datasources.h2.url", "jdbc:h2:file:" + data.resolve("db")
+            + ";TIME ZONE=UTC;DB_CLOSE_ON_EXIT=FALSE;CASE_INSENSITIVE_IDENTIFIERS=TRUE;LOCK_TIMEOUT=30000");
+        p.put("datasources.h2.username", "sa");
+        p.put("datasources.h2.password", "");
+        p.put("datasources.h2.driver-class-name", "org.h2.Driver");
+        p.put("kestra.storage.type", "local");
+        p.put("kestra.storage.local.base-path", folder(data, "storage"));
+        p.put("kestra.tasks.tmp-dir.path", folder(data, "tasks"));
+        p.put("kestra.encryption.secret-key", settings.encryptionKey());
+        p.put("kestra.url", "http://" + settings.host() + ":" + settings.port() + "/");
+        p.put("kestra.controller.port", settings.controllerPort());
+        p.put("kestra.worker.controllers.type", "STATIC");
+        p.put("kestra.worker.controllers.static.endpoints",
+            List.of(Map.of("host", settings.host(), "port", settings.controllerPort())));
+        p.put("kestra.variables.env-vars-prefix", "ENV_");
+        p.put("kestra.variables.cache-enabled", true);
+        p.put("kestra.variables.cache-size", 1000);
+        p.put("kestra.anonymous-usage-report.enabled", false);
+        p.put("kestra.metrics.prefix", "kestra");
+        p.put("kestra.server.termination-grace-period", "2s");
+        // Boot fails without the first two.
+        p.put("kestra.server.service.purge.initial-delay", "1h");
+        p.put("kestra.server.service.purge.fixed-delay", "1d");
+        p.put("kestra.server.service.purge.retention", "30d");
+        // An idle engine polls its queues; these bring it from 12 % to 3 % of a core.
+        p.put("kestra.jdbc.queues.min-poll-interval", "100ms");
+        p.put("kestra.jdbc.queues.max-poll-interval", "1s");
+        p.put("kestra.jdbc.queues.poll-switch-interval", "10s");
+        p.put("kestra.plugins.configurations", List.of(Map.of(
+            "type", "io.kestra.plugin.core.flow.Subflow",
+            "values", Map.of("outputs", Map.of("enabled", true)))));
+        p.put("endpoints.all.enabled", false);
+        // A client bean of the engine wants an address; nothing here calls it.
+        p.put("micronaut.http.services.api.url", "http://127.0.0.1:9");
+        return p;
+    }
+
+    private static String folder(Path data, String name) throws IOException {
+        return Files.createDirectories(data.resolve(name)).toString();
+    }
+}

@@ -1,0 +1,108 @@
+package localcloud.kestra;
+
+import io.kestra.core.models.QueryFilter;
+import io.kestra.core.models.flows.FlowSource;
+import io.kestra.core.models.flows.FlowWithSource;
+import io.kestra.core.models.flows.GenericFlow;
+import io.kestra.core.repositories.FlowRepositoryInterface;
+import io.kestra.core.services.FlowService;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Function;
+
+/** Flows: create, read, update, delete, search, validate. */
+final class FlowCalls {
+    private static final String FLOW = "/flows/{namespace}/{id}";
+
+    private final FlowService flows;
+    private final FlowRepositoryInterface repository;
+
+    FlowCalls(Engine engine) {
+        flows = engine.bean(FlowService.class);
+        repository = engine.bean(FlowRepositoryInterface.class);
+    }
+
+    void register(Routes routes) {
+        routes.tenant("POST", "/flows", this::create);
+        routes.tenant("POST", "/flows/validate", this::validate);
+        routes.tenant("GET", "/flows/search", this::search);
+        routes.tenant("GET", "/flows/{namespace}", this::ofNamespace);
+        routes.tenant("GET", FLOW, this::read);
+        routes.tenant("PUT", FLOW, this::update);
+        routes.tenant("DELETE", FLOW, this::delete);
+    }
+
+    private Reply create(Request request) throws Exception {
+        GenericFlow flow = parse(request.text());
+        if (find(flow.getNamespace(), flow.getId(), Optional.empty()).isPresent()) {
+            throw Problem.exists("Flow " + flow.getNamespace() + "." + flow.getId() + " exists already.");
+        }
+        return Reply.json(flows.create(flow));
+    }
+
+    private Reply update(Request request) throws Exception {
+        FlowWithSource previous = flow(request);
+        GenericFlow flow = parse(request.text());
+        if (!flow.getId().equals(previous.getId()) || !flow.getNamespace().equals(previous.getNamespace())) {
+            throw Problem.invalid("The flow's id and namespace cannot be changed: the path says "
+                + previous.getNamespace() + "." + previous.getId() + ", the source "
+                + flow.getNamespace() + "." + flow.getId() + ".");
+        }
+        return Reply.json(flows.update(flow, previous));
+    }
+
+    private Reply read(Request request) {
+        FlowWithSource flow = flow(request);
+        // Without its source a flow is the same object less one field.
+        return Reply.json(request.flag("source", false) ? flow : flow.toFlow());
+    }
+
+    private Reply delete(Request request) {
+        flows.delete(flow(request));
+        return Reply.empty(204);
+    }
+
+    private Reply ofNamespace(Request request) {
+        return Reply.json(repository.findByNamespace(Engine.TENANT, request.path("namespace")));
+    }
+
+    private Reply search(Request request) {
+        return Reply.json(Page.of(
+            repository.find(
+                Filters.page(request, Function.identity()),
+                Engine.TENANT,
+                Filters.of(request, QueryFilter.Resource.FLOW)),
+            Function.identity()));
+    }
+
+    /** Several flows may stand in one body, divided by a line of three dashes. */
+    private Reply validate(Request request) throws Exception {
+        List<FlowSource> sources = new ArrayList<>();
+        for (String source : request.text().split("(?m)^---\\s*$")) {
+            if (!source.isBlank()) {
+                sources.add(new FlowSource("flow-" + sources.size(), source));
+            }
+        }
+        return Reply.json(flows.validate(Engine.TENANT, sources));
+    }
+
+    private static GenericFlow parse(String source) {
+        GenericFlow flow = GenericFlow.fromYaml(Engine.TENANT, source);
+        if (flow.getId() == null || flow.getNamespace() == null) {
+            throw Problem.invalid("A flow needs an id and a namespace.");
+        }
+        return flow;
+    }
+
+    private FlowWithSource flow(Request request) {
+        String namespace = request.path("namespace");
+        String id = request.path("id");
+        return find(namespace, id, request.number("revision"))
+            .orElseThrow(() -> Problem.notFound("There is no flow " + namespace + "." + id + "."));
+    }
+
+    private Optional<FlowWithSource> find(String namespace, String id, Optional<Integer> revision) {
+        return repository.findByIdWithSource(Engine.TENANT, namespace, id, revision, false);
+    }
+}

@@ -1,0 +1,118 @@
+package localcloud.kestra;
+
+import io.netty.buffer.Unpooled;
+import io.netty.handler.codec.http.DefaultHttpContent;
+import io.netty.handler.codec.http.DefaultHttpRequest;
+import io.netty.handler.codec.http.DefaultLastHttpContent;
+import io.netty.handler.codec.http.HttpHeaderNames;
+import io.netty.handler.codec.http.HttpMethod;
+import io.netty.handler.codec.http.HttpRequest;
+import io.netty.handler.codec.http.HttpVersion;
+import io.netty.handler.codec.http.multipart.Attribute;
+import io.netty.handler.codec.http.multipart.DefaultHttpDataFactory;
+import io.netty.handler.codec.http.multipart.FileUpload;
+import io.netty.handler.codec.http.multipart.HttpPostMultipartRequestDecoder;
+import io.netty.handler.codec.http.multipart.HttpPostRequestDecoder;
+import io.netty.handler.codec.http.multipart.InterfaceHttpData;
+import java.io.File;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/**
+ * A multipart form. The body streams through Netty's decoder, which puts larger parts on disk, so
+ * an upload's size is no matter of memory.
+ */
+final class Form implements AutoCloseable {
+    /** Parts above this size, in bytes, live on disk. */
+    private static final long MEMORY_LIMIT = 16 << 10;
+
+    private final HttpPostMultipartRequestDecoder decoder;
+    private final Map<String, String> fields = new LinkedHashMap<>();
+    private final Map<String, Upload> files = new LinkedHashMap<>();
+
+    /**
+     * A file part.
+     *
+     * @param name the file's name as the client gives it, without a folder
+     * @param content the file on disk, gone when the form is closed
+     */
+    record Upload(String name, File content) {
+    }
+
+    private Form(HttpPostMultipartRequestDecoder decoder) {
+        this.decoder = decoder;
+    }
+
+    static Form read(String contentType, InputStream body, Path folder) throws IOException {
+        if (!contentType.startsWith("multipart/form-data")) {
+            if (body.read() >= 0) {
+                throw Problem.badRequest("The body must be multipart/form-data.");
+            }
+            return new Form(null);
+        }
+        DefaultHttpDataFactory factory = new DefaultHttpDataFactory(MEMORY_LIMIT);
+        factory.setBaseDir(Files.createDirectories(folder).toString());
+        HttpRequest head = new DefaultHttpRequest(HttpVersion.HTTP_1_1, HttpMethod.POST, "/");
+        head.headers().set(HttpHeaderNames.CONTENT_TYPE, contentType);
+        Form form = null;
+        try {
+            form = new Form(new HttpPostMultipartRequestDecoder(factory, head));
+            form.decode(body, folder);
+            return form;
+        } catch (HttpPostRequestDecoder.ErrorDataDecoderException e) {
+            close(form);
+            throw Problem.badRequest("The multipart body cannot be read: " + e.getMessage());
+        } catch (IOException | RuntimeException e) {
+            close(form);
+            throw e;
+        }
+    }
+
+    private void decode(InputStream body, Path folder) throws IOException {
+        byte[] buffer = new byte[64 << 10];
+        for (int got = body.read(buffer); got >= 0; got = body.read(buffer)) {
+            decoder.offer(new DefaultHttpContent(Unpooled.copiedBuffer(buffer, 0, got)));
+        }
+        decoder.offer(new DefaultLastHttpContent());
+        for (InterfaceHttpData part : decoder.getBodyHttpDatas()) {
+            switch (part) {
+                case FileUpload file -> files.put(file.getName(), upload(file, folder));
+                case Attribute field -> fields.put(field.getName(), field.getValue());
+                default -> { }
+            }
+        }
+    }
+
+    private static Upload upload(FileUpload part, Path folder) throws IOException {
+        String name = Path.of(part.getFilename().isEmpty() ? "file" : part.getFilename()).getFileName().toString();
+        File content = Files.createTempFile(folder, "part-", ".tmp").toFile();
+        part.renameTo(content);
+        return new Upload(name, content);
+    }
+
+    Map<String, String> fields() {
+        return fields;
+    }
+
+    Map<String, Upload> files() {
+        return files;
+    }
+
+    @Override
+    public void close() {
+        files.values().forEach(file -> file.content().delete());
+        if (decoder != null) {
+            decoder.destroy();
+        }
+    }
+
+    private static void close(Form form) {
+        if (form != null) {
+            form.close();
+        }
+    }
+}

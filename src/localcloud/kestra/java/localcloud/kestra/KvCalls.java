@@ -1,0 +1,77 @@
+package localcloud.kestra;
+
+import io.kestra.core.models.QueryFilter;
+import io.kestra.core.models.kv.KVType;
+import io.kestra.core.serializers.JacksonMapper;
+import io.kestra.core.services.KVStoreService;
+import io.kestra.core.storages.kv.KVEntry;
+import io.kestra.core.storages.kv.KVMetadata;
+import io.kestra.core.storages.kv.KVStore;
+import io.kestra.core.storages.kv.KVValue;
+import io.kestra.core.storages.kv.KVValueAndMetadata;
+import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.function.Function;
+
+/** Key-value pairs of a namespace. */
+final class KvCalls {
+    private static final String PAIR = "/namespaces/{namespace}/kv/{key}";
+
+    private final KVStoreService stores;
+
+    KvCalls(Engine engine) {
+        stores = engine.bean(KVStoreService.class);
+    }
+
+    void register(Routes routes) {
+        routes.tenant("GET", "/kv", this::list);
+        routes.tenant("GET", PAIR, this::read);
+        routes.tenant("PUT", PAIR, this::write);
+        routes.tenant("DELETE", PAIR, this::delete);
+    }
+
+    private KVStore store(Request request) {
+        return stores.get(Engine.TENANT, request.path("namespace"));
+    }
+
+    private Reply list(Request request) throws Exception {
+        return Reply.json(Page.of(
+            stores.list(
+                Filters.page(request, Function.identity()),
+                Engine.TENANT,
+                null,
+                Filters.of(request, QueryFilter.Resource.KV_METADATA)),
+            Function.identity()));
+    }
+
+    private Reply read(Request request) throws Exception {
+        KVStore store = store(request);
+        String key = request.path("key");
+        KVValue value = store.getValue(key)
+            .orElseThrow(() -> Problem.notFound("There is no key " + key + " in " + store.namespace() + "."));
+        Map<String, Object> detail = new LinkedHashMap<>();
+        detail.put("type", KVType.from(value.value()));
+        detail.put("value", value.value());
+        store.get(key).ifPresent(entry -> describe(detail, entry));
+        return Reply.json(detail);
+    }
+
+    private static void describe(Map<String, Object> detail, KVEntry entry) {
+        detail.put("revision", entry.revision());
+        detail.put("updated", entry.updateDate());
+    }
+
+    /** The body is JSON or, with dates and durations, Ion: the type is what the text says. */
+    private Reply write(Request request) throws Exception {
+        Object value = JacksonMapper.ofIon().readValue(request.text(), Object.class);
+        Duration life = request.header("ttl").map(Duration::parse).orElse(null);
+        KVMetadata metadata = new KVMetadata(request.header("description").orElse(null), life);
+        store(request).put(request.path("key"), new KVValueAndMetadata(metadata, value));
+        return Reply.empty(200);
+    }
+
+    private Reply delete(Request request) throws Exception {
+        return Reply.json(store(request).delete(request.path("key")));
+    }
+}

@@ -1,0 +1,113 @@
+package localcloud.kestra;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import io.kestra.core.exceptions.AlreadyExistsException;
+import io.kestra.core.exceptions.ConflictException;
+import io.kestra.core.exceptions.DeserializationException;
+import io.kestra.core.exceptions.FlowProcessingException;
+import io.kestra.core.exceptions.InputOutputValidationException;
+import io.kestra.core.exceptions.InvalidQueryFiltersException;
+import io.kestra.core.exceptions.NotFoundException;
+import io.kestra.core.exceptions.ResourceExpiredException;
+import io.kestra.core.exceptions.ValidationErrorException;
+import jakarta.validation.ConstraintViolationException;
+import java.io.FileNotFoundException;
+import java.nio.file.NoSuchFileException;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.NoSuchElementException;
+import java.util.concurrent.TimeoutException;
+
+/** An answer that is an error, in the form of RFC 9457 with Kestra's problem types. */
+final class Problem extends RuntimeException {
+    private static final String TYPES = "https://kestra.io/docs/api-reference/problems/";
+
+    private final int status;
+    private final String slug;
+
+    private Problem(int status, String slug, String detail) {
+        super(detail, null, false, false);
+        this.status = status;
+        this.slug = slug;
+    }
+
+    int status() {
+        return status;
+    }
+
+    /** The members of the problem+json object. */
+    Map<String, Object> body(String instance) {
+        Map<String, Object> body = new LinkedHashMap<>();
+        body.put("type", TYPES + slug);
+        body.put("title", slug.replace('-', ' '));
+        body.put("status", status);
+        body.put("detail", getMessage());
+        body.put("instance", instance);
+        body.put("errors", List.of());
+        return body;
+    }
+
+    static Problem badRequest(String detail) {
+        return new Problem(400, "bad-request", detail);
+    }
+
+    static Problem unauthenticated() {
+        return new Problem(401, "unauthenticated", "Every call needs HTTP basic authentication.");
+    }
+
+    static Problem notFound(String detail) {
+        return new Problem(404, "not-found", detail);
+    }
+
+    static Problem conflict(String detail) {
+        return new Problem(409, "conflict", detail);
+    }
+
+    static Problem exists(String detail) {
+        return new Problem(409, "entity-already-exists", detail);
+    }
+
+    static Problem tooLarge(long limit) {
+        return new Problem(413, "content-too-large", "The request body is larger than " + limit + " bytes.");
+    }
+
+    static Problem invalid(String detail) {
+        return new Problem(422, "validation-failed", detail);
+    }
+
+    static Problem notOffered(String method, String path) {
+        return new Problem(501, "not-implemented", "This embedded Kestra does not offer "
+            + method + " " + path + "; a full Kestra server does.");
+    }
+
+    /** The problem that an exception of the engine stands for; 500 where it stands for none. */
+    static Problem of(Throwable e) {
+        String detail = message(e);
+        return switch (e) {
+            case Problem problem -> problem;
+            case InvalidQueryFiltersException x -> new Problem(400, "invalid-query-filters", detail);
+            case JsonProcessingException x -> new Problem(422, "invalid-json", x.getOriginalMessage());
+            case ResourceExpiredException x -> new Problem(410, "resource-expired", detail);
+            case AlreadyExistsException x -> exists(detail);
+            case ConflictException x -> conflict(detail);
+            case IllegalStateException x -> conflict(detail);
+            case NotFoundException x -> notFound(detail);
+            case NoSuchElementException x -> notFound(detail);
+            case FileNotFoundException x -> notFound(detail);
+            case NoSuchFileException x -> notFound(detail);
+            case ConstraintViolationException x -> invalid(detail);
+            case FlowProcessingException x -> invalid(x.getCause() == null ? detail : message(x.getCause()));
+            case DeserializationException x -> invalid(detail);
+            case InputOutputValidationException x -> invalid(detail);
+            case ValidationErrorException x -> invalid(x.formatedInvalidObjects());
+            case IllegalArgumentException x -> new Problem(422, "invalid-argument", detail);
+            case TimeoutException x -> new Problem(504, "timeout", "The engine did not answer in time.");
+            default -> new Problem(500, "internal-error", e.getClass().getSimpleName() + ": " + detail);
+        };
+    }
+
+    private static String message(Throwable e) {
+        return e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
+    }
+}

@@ -1,0 +1,84 @@
+package localcloud.kestra;
+
+import com.sun.net.httpserver.HttpExchange;
+import com.sun.net.httpserver.HttpServer;
+import java.io.IOException;
+import java.io.InputStream;
+import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.util.Base64;
+import java.util.concurrent.Executors;
+
+/** The HTTP server: authentication, the way to the right call, and errors as problem+json. */
+final class RestServer {
+    /** Of a body that is refused unread, this much is read all the same: a client that still
+     *  writes when the connection closes never sees the answer. */
+    private static final long DRAIN_LIMIT = 64L << 20;
+
+    private final HttpServer server;
+    private final Routes routes;
+    private final byte[] credentials;
+    private final long bodyLimit;
+
+    private RestServer(HttpServer server, Settings settings, Routes routes) {
+        this.server = server;
+        this.routes = routes;
+        this.bodyLimit = settings.bodyLimit();
+        this.credentials = Base64.getEncoder()
+            .encode((settings.user() + ":" + settings.password()).getBytes(StandardCharsets.UTF_8));
+    }
+
+    static RestServer start(Settings settings, Routes routes) throws IOException {
+        HttpServer http = HttpServer.create(new InetSocketAddress(settings.host(), settings.port()), 0);
+        RestServer server = new RestServer(http, settings, routes);
+        http.setExecutor(Executors.newVirtualThreadPerTaskExecutor());
+        http.createContext("/", server::handle);
+        http.start();
+        return server;
+    }
+
+    void stop() {
+        server.stop(0);
+    }
+
+    private void handle(HttpExchange exchange) {
+        try (exchange) {
+            reply(exchange).send(exchange);
+        } catch (IOException e) {
+            // The client went away; there is nobody left to tell.
+            System.err.println(exchange.getRequestMethod() + " " + exchange.getRequestURI().getPath() + ": " + e);
+        }
+    }
+
+    private Reply reply(HttpExchange exchange) {
+        try {
+            if (!authenticated(exchange)) {
+                throw Problem.unauthenticated();
+            }
+            return routes.call(exchange, bodyLimit);
+        } catch (Throwable e) {
+            Problem problem = Problem.of(e);
+            if (problem.status() == 500) {
+                e.printStackTrace();
+            }
+            drain(exchange);
+            return Reply.problem(problem);
+        }
+    }
+
+    private boolean authenticated(HttpExchange exchange) {
+        String header = exchange.getRequestHeaders().getFirst("Authorization");
+        return header != null
+            && header.regionMatches(true, 0, "Basic ", 0, 6)
+            && MessageDigest.isEqual(credentials, header.substring(6).strip().getBytes(StandardCharsets.UTF_8));
+    }
+
+    private static void drain(HttpExchange exchange) {
+        try (InputStream body = exchange.getRequestBody()) {
+            body.skip(DRAIN_LIMIT);
+        } catch (IOException e) {
+            exchange.getResponseHeaders().set("Connection", "close");
+        }
+    }
+}

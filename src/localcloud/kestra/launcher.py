@@ -1,0 +1,167 @@
+"""Runs the engine in the foreground and leaves nothing behind, however it ends.
+
+Three processes, each of which ends what is left of the others:
+
+    keeper    what was started; waits, passes signals on
+    └── nurse     starts the JVM and waits for it
+        └── JVM       the engine
+            └── …         the processes of its tasks
+
+Keeper and nurse adopt orphans. When the JVM is killed the nurse ends its tasks; when the nurse is
+killed the JVM dies with it and the keeper ends the tasks; when the keeper is killed the nurse
+hears of it and ends the JVM and the tasks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+from localcloud.errors import BusyError, MissingError, PartError
+from localcloud.kestra import family
+from localcloud.kestra.config import Config
+from localcloud.kestra.runtime import Build
+
+_STOP_SECONDS = 7.0  # the supervisor kills the group after 10
+_LOCK_SECONDS = 5.0  # a killed predecessor needs a moment to end its tasks
+_STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_ORPHANED = signal.SIGUSR1
+
+
+def run(config: Config) -> int:
+    """Run one engine until it ends or is told to; gives the exit code.
+
+    Raises BusyError when another engine uses the same data, MissingError when it is not built.
+    """
+    build = Build(config.cache)
+    if not build.complete:
+        raise MissingError(
+            f"the Kestra engine is not built in {build.cache}", hint="Run scripts/bootstrap."
+        )
+    config.data.mkdir(parents=True, exist_ok=True)
+    with _only_user_of(config.data):
+        family.adopt_orphans()
+        keeper = os.getpid()
+        # Signals wait until there is somebody to pass them on to.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
+        nurse = os.fork()
+        if nurse == 0:
+            os._exit(_nurse(config, build, keeper))
+        return _keep(nurse)
+
+
+@contextlib.contextmanager
+def _only_user_of(data: Path) -> Iterator[None]:
+    """The database takes one process. The lock passes to the nurse too: it ends with the last."""
+    path = data / "engine.lock"
+    with path.open("a+", encoding="ascii") as lock:
+        deadline = time.monotonic() + _LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    lock.seek(0)
+                    raise BusyError(
+                        f"the Kestra data in {data} are in use by process {lock.read().strip()}",
+                        hint="Stop that engine first, or give this one another folder.",
+                    ) from None
+                time.sleep(0.1)
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield
+
+
+def _keep(nurse: int) -> int:
+    def pass_on(number: int, _: FrameType | None) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(nurse, number)
+
+    for number in _STOP:
+        signal.signal(number, pass_on)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
+    _, status = os.waitpid(nurse, 0)
+    family.end_descendants()
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
+
+
+class _Told(Exception):
+    """A signal came: end in good order, or at once."""
+
+    def __init__(self, at_once: bool) -> None:
+        self.at_once = at_once
+
+
+def _nurse(config: Config, build: Build, keeper: int) -> int:
+    def told(number: int, _: FrameType | None) -> None:
+        raise _Told(at_once=number == _ORPHANED)
+
+    try:
+        family.adopt_orphans()
+        for number in (*_STOP, _ORPHANED):
+            signal.signal(number, told)
+        family.die_with(keeper, _ORPHANED)
+        engine = _start(config, build)
+        try:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
+            return _after_death(engine.wait())
+        except _Told as order:
+            return _stop(engine, at_once=order.at_once)
+    except Exception as error:
+        os.write(2, f"the engine was not started: {error}\n".encode())
+        return 1
+    finally:
+        _ignore_signals()
+        family.end_descendants()
+
+
+def _start(config: Config, build: Build) -> subprocess.Popen[bytes]:
+    engine = subprocess.Popen(
+        build.command(),
+        stdin=subprocess.PIPE,
+        env=config.jvm_environment(os.environ),
+        cwd=config.data,
+        preexec_fn=family.dying_with_parent(signal.SIGKILL),  # noqa: PLW1509 (one thread)
+    )
+    assert engine.stdin is not None  # noqa: S101 (a pipe was asked for)
+    with contextlib.suppress(BrokenPipeError), engine.stdin as stdin:
+        stdin.write(config.settings().encode())
+    return engine
+
+
+def _after_death(code: int) -> int:
+    """The JVM ended by itself: never what was wanted."""
+    return code if code > 0 else 1
+
+
+def _stop(engine: subprocess.Popen[bytes], *, at_once: bool) -> int:
+    _ignore_signals()
+    if at_once:
+        engine.kill()
+        engine.wait()
+        return 1
+    engine.terminate()
+    try:
+        engine.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        engine.kill()
+        engine.wait()
+        raise PartError(
+            "kestra", f"it did not stop in {_STOP_SECONDS:.0f} s and was killed"
+        ) from None
+    return 0
+
+
+def _ignore_signals() -> None:
+    for number in (*_STOP, _ORPHANED):
+        signal.signal(number, signal.SIG_IGN)

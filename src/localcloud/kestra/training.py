@@ -1,0 +1,176 @@
+"""The training run: the engine does a little of everything while the JVM notes its classes."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import http.client
+import json
+import os
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from localcloud.errors import PartError
+
+_HOST = "127.0.0.1"
+_USER, _PASSWORD = "training@localhost", "none"
+_READY_SECONDS = 60.0
+_END_SECONDS = 60.0
+_LOG_LINES = 25
+_FLOW = """\
+id: training
+namespace: training
+inputs:
+  - {id: name, type: STRING, defaults: engine}
+tasks:
+  - id: hello
+    type: io.kestra.plugin.core.log.Log
+    message: Hello {{ inputs.name }} {{ kv('name', errorOnMissing=false) }}
+  - id: shell
+    type: io.kestra.plugin.scripts.shell.Commands
+    taskRunner: {type: io.kestra.plugin.core.runner.Process}
+    namespaceFiles: {enabled: true}
+    commands: ['echo ''::{"outputs":{"done":"yes"}}::''']
+  - id: each
+    type: io.kestra.plugin.core.flow.Loop
+    values: [1, 2]
+    tasks:
+      - {id: return, type: io.kestra.plugin.core.debug.Return, format: "{{ item.value }}"}
+triggers:
+  - {id: monthly, type: io.kestra.plugin.core.trigger.Schedule, cron: "0 9 1 * *", disabled: true}
+"""
+
+
+def run(command: list[str]) -> None:
+    """Start the engine with `command` on a folder of its own, use it, and end it.
+
+    Raises PartError when it does not start, does not work or does not end.
+    """
+    with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("w+") as log:
+        port, controller_port = _free_ports(2)
+        settings = {
+            "host": _HOST,
+            "port": port,
+            "controllerPort": controller_port,
+            "data": folder,
+            "user": _USER,
+            "password": _PASSWORD,
+            "encryptionKey": base64.b64encode(bytes(32)).decode(),
+            "bodyLimit": 1 << 20,
+            "workers": 4,
+        }
+        with _engine(command, folder, log.fileno(), json.dumps(settings).encode()) as engine:
+            try:
+                _wait_until_ready(engine, port)
+                _use(port)
+                engine.terminate()
+                engine.wait(_END_SECONDS)
+            except (
+                OSError,
+                ValueError,
+                http.client.HTTPException,
+                subprocess.TimeoutExpired,
+            ) as error:
+                log.seek(0)
+                tail = "\n".join(log.read().splitlines()[-_LOG_LINES:])
+                raise PartError("kestra", f"the training run failed: {error}", log=tail) from error
+
+
+@contextlib.contextmanager
+def _engine(
+    command: list[str], folder: str, log: int, settings: bytes
+) -> Iterator[subprocess.Popen[bytes]]:
+    engine = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=log,
+        cwd=folder,
+        env={"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"},
+    )
+    try:
+        assert engine.stdin is not None  # noqa: S101 (a pipe was asked for)
+        with contextlib.suppress(BrokenPipeError), engine.stdin as stdin:
+            stdin.write(settings)
+        yield engine
+    finally:
+        engine.kill()
+        engine.wait()
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind((_HOST, 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def _wait_until_ready(engine: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + _READY_SECONDS
+    while time.monotonic() < deadline:
+        if engine.poll() is not None:
+            raise ValueError(f"the engine ended with exit code {engine.returncode}")
+        with contextlib.suppress(ConnectionError):
+            _call(port, "GET", "/configs")
+            return
+        time.sleep(0.1)
+    raise ValueError(f"the engine did not answer in {_READY_SECONDS:.0f} s")
+
+
+def _use(port: int) -> None:
+    yaml = {"Content-Type": "application/x-yaml"}
+    _call(port, "PUT", "/main/namespaces/training/kv/name", b'"again"')
+    _call(port, "POST", "/main/flows/validate", _FLOW.encode(), yaml)
+    _call(port, "POST", "/main/flows", _FLOW.encode(), yaml)
+    _call(port, "PUT", "/main/flows/training/training", _FLOW.encode() + b"description: x\n", yaml)
+    _call(
+        port, "POST", "/main/namespaces/training/files?path=/a.txt", *_form("fileContent", b"text")
+    )
+    done = json.loads(
+        _call(port, "POST", "/main/executions/training/training?wait=true", *_form(None, b""))
+    )
+    if done["state"]["current"] != "SUCCESS":
+        raise ValueError(f"the training flow ended {done['state']['current']}")
+    for path in (f"/main/executions/{done['id']}", f"/main/logs/{done['id']}"):
+        _call(port, "GET", path)
+    for path in ("executions", "flows", "triggers"):
+        _call(port, "GET", f"/main/{path}/search?size=5")
+
+
+def _form(name: str | None, content: bytes) -> tuple[bytes, dict[str, str]]:
+    boundary = "training-form"
+    part = b""
+    if name:
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="a.txt"\r\n\r\n'
+        part = head.encode() + content + b"\r\n"
+    body = part + f"--{boundary}--\r\n".encode()
+    return body, {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+
+
+def _call(
+    port: int,
+    method: str,
+    path: str,
+    body: bytes | None = None,
+    headers: dict[str, str] | None = None,
+) -> bytes:
+    login = base64.b64encode(f"{_USER}:{_PASSWORD}".encode()).decode()
+    connection = http.client.HTTPConnection(_HOST, port, timeout=30)
+    try:
+        connection.request(
+            method, f"/api/v1{path}", body, {"Authorization": f"Basic {login}", **(headers or {})}
+        )
+        answer = connection.getresponse()
+        content = answer.read()
+    finally:
+        connection.close()
+    if answer.status >= 300:
+        raise ValueError(
+            f"{method} {path} answered {answer.status}: {content.decode(errors='replace')}"
+        )
+    return content
