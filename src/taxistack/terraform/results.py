@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -74,9 +75,26 @@ class Plan:
     """False when there is nothing to do (Terraform's own word, so outputs count)."""
     destroy: bool = False
 
-    def count(self, action: str) -> int:
-        """How many changes have this action."""
-        return sum(change.action == action for change in self.changes)
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of changes by action."""
+        return dict(Counter(change.action for change in self.changes))
+
+    def describe(self) -> str:
+        """One line: `33 to create`, or `no changes`."""
+        parts = [f"{number} to {action}" for action, number in self.counts.items()]
+        if self.any and not parts:
+            parts = [f"outputs {', '.join(self.outputs)} change" if self.outputs else "changes"]
+        return ", ".join(parts) or "no changes"
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`: what would change, what has drifted, and which outputs change."""
+        return {
+            "any": self.any,
+            "changes": [asdict(change) for change in self.changes],
+            "drift": [asdict(change) for change in self.drift],
+            "outputs": list(self.outputs),
+        }
 
 
 @dataclass(frozen=True)
@@ -97,6 +115,14 @@ class ApplyResult:
     resources: tuple[Applied, ...]
     outputs: dict[str, Any]
     """Outputs by name; the values of sensitive ones are absent."""
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Seconds by address; a replacement's two halves are added up."""
+        total: dict[str, float] = {}
+        for one in self.resources:
+            total[one.address] = total.get(one.address, 0.0) + one.seconds
+        return total
 
 
 def plan_of(events: Iterable[Event], path: Path | None, changed: bool, destroy: bool) -> Plan:
