@@ -60,8 +60,7 @@ class Executions:
                 f"main/executions/{namespace}/{flow_id}",
                 f"start {namespace}.{flow_id}",
                 params=[*labels_params(labels or {}), ("wait", "true" if wait else "false")],
-                # A multipart body without a single part is not one, and the call wants one.
-                files=parts or [("", (None, ""))],
+                files=parts or None,
                 timeout=httpx.Timeout(30.0, read=timeout) if wait else None,
             )
         finally:

@@ -1,0 +1,268 @@
+"""Brings the repository's flows, the ETL's source and the settings of a stack onto a Kestra server.
+
+Everything is checked before anything is changed; then only what differs is written. Running it
+again therefore changes nothing and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import yaml
+
+from taxistack.errors import FailedError, MissingError, TaxistackError, UsageError
+from taxistack.kestra import KestraClient
+
+NAMESPACE = "taxi"
+ETL_FOLDER = "taxi_etl"
+ENVIRONMENT_FLOW = "etl_environment"
+"""The flow that says which Python packages the server's steps run with."""
+
+Kind = Literal["flow", "file", "key"]
+Action = Literal["created", "updated", "unchanged", "pruned", "extra"]
+
+_READERS = 8
+"""Reads in flight at once: against a distant server a deployment is mostly waiting."""
+_ANSWER = 60.0
+"""Seconds that the environment flow may take."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What happened to one object; `extra`: on the server, not in the repository, left alone."""
+
+    kind: Kind
+    name: str
+    action: Action
+
+
+@dataclass(frozen=True)
+class DeployReport:
+    """What a deployment did, object by object."""
+
+    changes: tuple[Change, ...]
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything on the server is different now."""
+        return any(one.action in ("created", "updated", "pruned") for one in self.changes)
+
+    def count(self, action: Action) -> int:
+        """How many objects it happened to."""
+        return sum(one.action == action for one in self.changes)
+
+    def summary(self) -> str:
+        """One line, such as "2 created, 1 updated, 20 unchanged"."""
+        actions: tuple[Action, ...] = ("created", "updated", "pruned", "unchanged", "extra")
+        parts = [f"{self.count(action)} {action}" for action in actions if self.count(action)]
+        return ", ".join(parts) or "nothing to deploy"
+
+    def to_json(self) -> list[dict[str, str]]:
+        """One object for each change, for `--json`."""
+        return [{"kind": one.kind, "name": one.name, "action": one.action} for one in self.changes]
+
+
+@dataclass(frozen=True)
+class _Flow:
+    path: Path
+    id: str
+    source: str
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A change and how to make it; nothing to do when `make` is None."""
+
+    change: Change
+    make: Callable[[], object] | None = None
+
+
+def deploy(
+    client: KestraClient,
+    flows_dir: Path,
+    etl_dir: Path,
+    kv: Mapping[str, str],
+    *,
+    prune: bool = False,
+    expected_requirements: str | None = None,
+) -> DeployReport:
+    """Make namespace `taxi` of the server equal to the repository.
+
+    `flows_dir`: one `<id>.yaml` a flow. `etl_dir`: the package `taxi_etl`, which becomes files of
+    the namespace. `kv`: the key-value pairs. `prune`: delete flows, files and pairs that are not
+    in the repository. `expected_requirements`: SHA-256 of the requirements file that the ETL
+    needs; a server built from another one is refused; None leaves that check out.
+
+    Raises `UsageError` when a flow breaks a rule (names file and reason; nothing was changed),
+    `MissingError` when the server's packages differ (at most the flow `etl_environment` was
+    written), `FailedError` when the server refuses a change half way (running it again goes on).
+    """
+    flows = _read_flows(flows_dir)
+    files = _read_files(etl_dir)
+    client.version()
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="deploy") as pool:
+        _refuse_invalid(flows, pool.map(lambda flow: client.flows.validate(flow.source), flows))
+        first = _check_requirements(client, flows, expected_requirements)
+        # Flows last: from the moment that they are there a schedule may run them, and then they
+        # need the files and the pairs.
+        steps = [
+            *pool.map(lambda item: _file_step(client, *item), files.items()),
+            *pool.map(lambda item: _key_step(client, *item), kv.items()),
+            *pool.map(lambda flow: _flow_step(client, flow), flows),
+        ]
+    steps += _extra_steps(client, flows, files, kv, prune)
+    _make(steps)
+    later = [step.change for step in steps if step.change.name != (first and first.name)]
+    return DeployReport((*([first] if first else []), *later))
+
+
+def _read_flows(folder: Path) -> list[_Flow]:
+    flows, problems = [], []
+    for path in sorted(folder.glob("*.yaml")):
+        source = path.read_text(encoding="utf-8")
+        try:
+            content = yaml.safe_load(source)
+        except yaml.YAMLError as error:
+            problems.append(f"{path.name}: not YAML: {' '.join(str(error).split())}")
+            continue
+        found = content if isinstance(content, dict) else {}
+        if (found.get("namespace"), found.get("id")) != (NAMESPACE, path.stem):
+            problems.append(f"{path.name}: must be flow `{path.stem}` of namespace `{NAMESPACE}`")
+        flows.append(_Flow(path, path.stem, source))
+    if problems:
+        raise UsageError("\n".join(["no flow was deployed:", *problems]))
+    if not flows:
+        raise UsageError(f"no flow (*.yaml) in {folder}")
+    return flows
+
+
+def _read_files(folder: Path) -> dict[str, bytes]:
+    found = {
+        f"{ETL_FOLDER}/{path.relative_to(folder).as_posix()}": path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    if not found:
+        raise UsageError(f"no ETL package in {folder}")
+    return found
+
+
+def _refuse_invalid(flows: Iterable[_Flow], reasons: Iterable[list[str]]) -> None:
+    problems = [
+        f"{flow.path.name}: {reason}"
+        for flow, found in zip(flows, reasons, strict=True)
+        for reason in found
+    ]
+    if problems:
+        raise UsageError("\n".join(["the server refuses flows; nothing was deployed:", *problems]))
+
+
+def _check_requirements(
+    client: KestraClient, flows: Iterable[_Flow], expected: str | None
+) -> Change | None:
+    """Ask the server which packages it has; only the server itself knows, through a flow."""
+    if expected is None:
+        return None
+    flow = next((one for one in flows if one.id == ENVIRONMENT_FLOW), None)
+    if flow is None:
+        raise UsageError(
+            f"flows/{ENVIRONMENT_FLOW}.yaml is missing: it tells the server's packages"
+        )
+    step = _flow_step(client, flow)
+    _make([step])
+    run = client.executions.create(NAMESPACE, ENVIRONMENT_FLOW, wait=True, timeout=_ANSWER)
+    if not run.succeeded:
+        raise FailedError(
+            f"the flow {ENVIRONMENT_FLOW} ended {run.state}: the server's packages are not known",
+            hint=f"invoke logs --execution {run.id}",
+        )
+    actual = client.outputs.flow(run.id).get("requirements") or ""
+    client.executions.delete(run.id)  # a question, not a piece of work: it leaves no trace
+    if actual != expected:
+        built_from = f"{actual[:12]}…" if actual else "an unknown one"
+        raise MissingError(
+            "the server's Python packages are not those that the ETL needs "
+            f"(infra/kestra/requirements.txt is {expected[:12]}…, the server was built from "
+            f"{built_from}); nothing but the flow {ENVIRONMENT_FLOW} was deployed",
+            hint="`invoke up` rebuilds the server with the repository's packages",
+        )
+    return step.change
+
+
+def _flow_step(client: KestraClient, flow: _Flow) -> _Step:
+    stored = client.flows.get(NAMESPACE, flow.id)
+    if stored is None:
+        return _Step(Change("flow", flow.id, "created"), partial(client.flows.create, flow.source))
+    if stored.get("source") == flow.source:
+        return _Step(Change("flow", flow.id, "unchanged"))
+    update = partial(client.flows.update, NAMESPACE, flow.id, flow.source)
+    return _Step(Change("flow", flow.id, "updated"), update)
+
+
+def _file_step(client: KestraClient, name: str, content: bytes) -> _Step:
+    stored = client.namespace_files.get(NAMESPACE, name)
+    if stored == content:
+        return _Step(Change("file", name, "unchanged"))
+    action: Action = "created" if stored is None else "updated"
+    put = partial(client.namespace_files.put, NAMESPACE, name, content)
+    return _Step(Change("file", name, action), put)
+
+
+def _key_step(client: KestraClient, key: str, value: str) -> _Step:
+    stored = client.kv.get(NAMESPACE, key)
+    if stored == value:
+        return _Step(Change("key", key, "unchanged"))
+    action: Action = "created" if stored is None else "updated"
+    return _Step(Change("key", key, action), partial(client.kv.put, NAMESPACE, key, value))
+
+
+def _extra_steps(
+    client: KestraClient,
+    flows: Iterable[_Flow],
+    files: Iterable[str],
+    kv: Iterable[str],
+    prune: bool,
+) -> list[_Step]:
+    """What the server has and the repository has not."""
+    wanted: dict[Kind, set[str]] = {
+        "flow": {flow.id for flow in flows},
+        "file": set(files),
+        "key": set(kv),
+    }
+    there: dict[Kind, list[str]] = {
+        "flow": [flow["id"] for flow in client.flows.list(NAMESPACE)],
+        "file": client.namespace_files.list(NAMESPACE),
+        "key": client.kv.list(NAMESPACE),
+    }
+    delete: dict[Kind, Callable[[str, str], object]] = {
+        "flow": client.flows.delete,
+        "file": client.namespace_files.delete,
+        "key": client.kv.delete,
+    }
+    return [
+        _Step(Change(kind, name, "pruned"), partial(delete[kind], NAMESPACE, name))
+        if prune
+        else _Step(Change(kind, name, "extra"))
+        for kind, names in there.items()
+        for name in sorted(set(names) - wanted[kind])
+    ]
+
+
+def _make(steps: Iterable[_Step]) -> None:
+    """Make the changes one after the other; the first failure stops and says how far it got."""
+    pending = [step for step in steps if step.make is not None]
+    for done, step in enumerate(pending):
+        try:
+            step.make()
+        except TaxistackError as error:
+            kind, name = step.change.kind, step.change.name
+            raise FailedError(
+                f"deployment stopped at {kind} {name} after {done} of {len(pending)} changes: "
+                f"{error}",
+                hint="running it again goes on with what is left",
+            ) from error
