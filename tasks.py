@@ -15,7 +15,9 @@ from taxistack.commands import boundary
 
 JSON = "print the result as JSON on stdout"
 YES = "answer every question with yes"
-SOURCE = "month files: sample, public, a base URL, or a folder <taxi>/<taxi>_tripdata_<month>.csv.gz"
+SOURCE = (
+    "month files: sample, public, a base URL, or a folder <taxi>/<taxi>_tripdata_<month>.csv.gz"
+)
 TAXI = "yellow, green or all"
 DESTINATION = "postgres, bigquery or all"
 START = "first month, YYYY-MM (a date is reduced to its month)"

@@ -20,6 +20,9 @@ from taxistack.errors import UsageError
 ROOT = Path(__file__).resolve().parents[2]
 """The clone: invoke.yaml, infra/, flows/ and scripts/ stand here."""
 
+ENGINE_VERSION = "2.0.0"
+"""The Kestra release of the embedded engine (src/localcloud/kestra/engine.lock)."""
+
 PUBLIC_SOURCE = "https://github.com/DataTalksClub/nyc-tlc-data/releases/download"
 """The course's public release of the taxi CSV files (CSV edition of the TLC's records)."""
 
@@ -71,7 +74,10 @@ class Settings:
             raise UsageError(f"unknown setting {unknown[0]!r}; invoke.yaml lists the known ones")
         if missing := sorted(known - set(given)):
             raise UsageError(f"setting {missing[0]!r} is missing from invoke.yaml")
-        return cls(**{key: RULES[key](key, value) for key, value in given.items()})
+        loaded = cls(**{key: RULES[key](key, value) for key, value in given.items()})
+        if loaded.target == "local" and loaded.kestra == "embedded":
+            _check_engine(loaded.kestra_version)
+        return loaded
 
     @property
     def maximum_bytes_billed(self) -> int | None:
@@ -82,6 +88,14 @@ class Settings:
     def tfstate_bucket(self) -> str:
         """The bucket that keeps Terraform's state."""
         return self.state_bucket or f"{self.project}-tfstate"
+
+
+def _check_engine(version: str) -> None:
+    if version != ENGINE_VERSION:
+        raise UsageError(
+            f"setting kestra_version: the embedded engine is {ENGINE_VERSION}, not {version}; "
+            "other versions run with kestra: docker or on target gcp"
+        )
 
 
 Rule = Callable[[str, Any], Any]
@@ -139,35 +153,37 @@ def _month(key: str, value: Any) -> str:
         raise UsageError(f"setting {key}: {error}") from None
 
 
-_NAME = r"[a-z]([a-z0-9-]{0,18}[a-z0-9])?"
-_LABEL = r"[a-z0-9_-]{0,63}"
-
+# The values of Terraform's variables are checked by infra/variables.tf, which states the rules;
+# here only what is needed before Terraform runs.
 RULES: dict[str, Rule] = {
     "target": _one_of("local", "gcp"),
-    "name": _text(_NAME, "1 to 20 lower-case letters, digits and dashes, a letter first"),
-    "environment": _text(r"[a-z]" + _LABEL, "lower-case letters, digits, - and _"),
-    "run": _text(_LABEL, "lower-case letters, digits, - and _ (at most 63)"),
+    "name": _text(
+        r"[a-z][a-z0-9-]{1,18}[a-z0-9]",
+        "3 to 20 lower-case letters, digits and dashes, a letter first and no dash last",
+    ),
+    "environment": _text(r".+", "a label value"),
+    "run": _text(r".+", "a label value"),
     "state": _folder,
     "source": _text(r".+", "sample, public, a URL or a folder"),
     "sample_rows": _whole(10, 10_000_000),
     "start": _month,
     "end": _month,
-    "parallel": _whole(1, 64),
+    "parallel": _whole(1, 8),
     "project": _text(
         r"[a-z][a-z0-9-]{4,28}[a-z0-9]",
         "a project id: 6 to 30 lower-case letters, digits and dashes, a letter first",
     ),
-    "region": _text(r"[a-z]+-[a-z]+[0-9]+", "a region such as us-central1"),
-    "zone": _text(r"[a-z]+-[a-z]+[0-9]+-[a-z]", "a zone such as us-central1-a"),
-    "location": _text(r"[A-Za-z0-9-]+", "a BigQuery location such as US or europe-west1"),
-    "machine_type": _text(r"[a-z][a-z0-9-]+", "a machine type such as e2-standard-2"),
+    "region": _text(r".+", "a region such as us-central1"),
+    "zone": _text(r".*", "a zone such as us-central1-b, or empty"),
+    "location": _text(r".*", "US, EU, a region, or empty"),
+    "machine_type": _text(r".+", "a machine type such as e2-standard-2"),
     "deletion_protection": _yes_no,
-    "soft_delete_days": _whole(0, 90),
-    "secret_version": _whole(1, 1_000_000),
+    "soft_delete_days": _whole(0, 1_000_000),
+    "secret_version": _whole(0, 1_000_000),
     "state_bucket": _text(r"([a-z0-9][a-z0-9._-]{1,61}[a-z0-9])?", "a bucket's name, or empty"),
     "kestra": _one_of("embedded", "docker"),
     "kestra_version": _text(r"\d+\.\d+\.\d+", "a version such as 2.0.0"),
-    "kestra_user": _text(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address"),
+    "kestra_user": _text(r".+", "an e-mail address"),
     "kestra_url": _text(r"(https?://[^\s]+)?", "a URL, or empty"),
     "postgres_host": _text(r"[^\s]+", "a host name or an address"),
     "postgres_port": _whole(1, 65535),

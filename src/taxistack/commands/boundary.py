@@ -11,7 +11,7 @@ from typing import Any
 
 from invoke import Context, Exit
 
-from localcloud.errors import CloudError
+from localcloud.errors import BusyError, CloudError, FolderError, MissingError
 from taxi_etl.errors import EtlError
 from taxistack.console import Console
 from taxistack.errors import TaxistackError
@@ -33,6 +33,12 @@ def _fail(console: Console, message: str, hint: str | None, code: int) -> Exit:
     return Exit(code=code)
 
 
+def _cloud_code(error: CloudError) -> int:
+    if isinstance(error, (FolderError, MissingError)):
+        return 3
+    return 4 if isinstance(error, BusyError) else 1
+
+
 @contextlib.contextmanager
 def command(
     ctx: Context, *, json: bool = False, yes: bool = False, **overrides: Any
@@ -46,9 +52,10 @@ def command(
         yield open_target(Settings.load(ctx.config.taxistack, **overrides)), console
     except TaxistackError as error:
         raise _fail(console, error.message, error.hint, error.exit_code) from error
-    except (CloudError, EtlError) as error:
-        code = getattr(error, "exit_code", 1)
-        raise _fail(console, str(error), getattr(error, "hint", None), code) from error
+    except CloudError as error:
+        raise _fail(console, str(error), error.hint, _cloud_code(error)) from error
+    except EtlError as error:
+        raise _fail(console, str(error), None, error.exit_code) from error
     except KeyboardInterrupt as error:
         raise _fail(console, "interrupted", None, 130) from error
     except Exception as error:

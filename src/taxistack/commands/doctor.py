@@ -76,7 +76,9 @@ def doctor(target: Target, console: Console) -> None:
     """Print the checks. Raises MissingError when one of them is not ok."""
     checks = [*_machine(), _terraform()]
     checks += _local(target) if target.name == "local" else [_gcp(target)]
-    rows = [(c.name, "ok" if c.ok else "missing", c.found, "" if c.ok else c.advice) for c in checks]
+    rows = [
+        (c.name, "ok" if c.ok else "missing", c.found, "" if c.ok else c.advice) for c in checks
+    ]
     console.result(
         table(f"Target {target.name}", ["what", "state", "found", "needed"], rows),
         [asdict(check) for check in checks],

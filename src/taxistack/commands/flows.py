@@ -45,7 +45,7 @@ def redeploy(target: Target, console: Console) -> None:
     After a restart the release site may listen on another port: a source that it serves
     follows it, any other stays as it is.
     """
-    deployed = target.kestra().kv_get(NAMESPACE, "source")
+    deployed = target.kestra().kv.get(NAMESPACE, "source")
     if deployed is not None:
         _push(target, target.moved_source(str(deployed)), prune=False)
 
@@ -53,7 +53,7 @@ def redeploy(target: Target, console: Console) -> None:
 def deploy_flows(target: Target, console: Console, source: str = "", prune: bool = False) -> None:
     """Deploy, and print what changed. `source` overrides the source that is deployed now."""
     began = time.monotonic()
-    deployed = None if source else target.kestra().kv_get(NAMESPACE, "source")
+    deployed = None if source else target.kestra().kv.get(NAMESPACE, "source")
     url = (
         target.moved_source(str(deployed))
         if deployed
@@ -61,12 +61,14 @@ def deploy_flows(target: Target, console: Console, source: str = "", prune: bool
     )
     report = _push(target, url, prune)
     rows = [(change.kind, change.name, change.action) for change in report.changes]
-    changed = [row for row in rows if row[2] != "unchanged"]
+    told = [row for row in rows if row[2] != "unchanged"]
     console.result(
-        table("Deployed", ["kind", "name", "action"], changed) if changed else None,
-        {"source": url, "changes": [dict(zip(("kind", "name", "action"), r)) for r in rows]},
+        table("Deployed", ["kind", "name", "action"], told) if told else None,
+        {
+            "source": url,
+            "changes": [dict(zip(("kind", "name", "action"), r, strict=True)) for r in rows],
+        },
     )
     console.summary(
-        f"{len(changed)} changed, {len(rows) - len(changed)} unchanged "
-        f"in {time.monotonic() - began:.1f} s; months come from {url}"
+        f"deployed: {report.summary()} ({time.monotonic() - began:.1f} s); months come from {url}"
     )

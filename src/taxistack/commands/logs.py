@@ -13,12 +13,9 @@ from taxistack.targets import Target
 def _execution(target: Target, console: Console, execution: str, lines: int) -> None:
     entries = target.kestra().logs(execution)
     for entry in entries[-lines:]:
-        where = entry.get("taskId") or entry.get("flowId") or ""
-        console.out.print(
-            f"{entry['timestamp'][:19]}  {entry['level']:5}  {where:14}  {entry['message']}",
-            markup=False,
-            soft_wrap=True,
-        )
+        moment = entry.timestamp.isoformat(sep=" ", timespec="seconds") if entry.timestamp else ""
+        text = f"{moment}  {entry.level:5}  {entry.task_id or '':14}  {entry.message}"
+        console.out.print(text, markup=False, soft_wrap=True)
     console.say(f"{min(len(entries), lines)} of {len(entries)} lines of execution {execution}")
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from taxi_etl.month import Month
 from taxistack.errors import FailedError, MissingError
+from taxistack.inventory import Leftover
 from taxistack.kestra import KestraClient
 from taxistack.settings import PUBLIC_SOURCE, ROOT, Settings
 from taxistack.terraform import Terraform
@@ -41,14 +42,13 @@ class Outputs:
     kestra_bucket: str
     dataset: str
     staging_dataset: str
-    service_account: str
-    instance: str
     project: str
     zone: str
     location: str
-    kestra_secret: str
-    postgres_secret: str
     labels: dict[str, str]
+    # None when only the data was kept (`down --keep-data`).
+    instance: str | None = None
+    service_account: str | None = None
 
 
 def etl_requirements_digest() -> str:
@@ -125,6 +125,22 @@ class Target(ABC):
     def publish_samples(self, months: Iterable[tuple[str, Month]], say: Say) -> int:
         """Where samples are served, make those of `months` that are not there yet; how many."""
 
+    @abstractmethod
+    def nothing_here(self) -> bool:
+        """Whether it is plain, without asking Terraform, that there is nothing to destroy."""
+
+    @abstractmethod
+    def inventory(self) -> Iterable[Leftover]:
+        """What still exists of the stack, asked of the services themselves."""
+
+    @abstractmethod
+    def exceptions(self) -> list[str]:
+        """What `down` leaves on purpose, in words."""
+
+    @abstractmethod
+    def retire(self, keep_data: bool) -> None:
+        """After the stack is destroyed: take away what the target itself runs."""
+
     # --- what they share ------------------------------------------------------------------
 
     @property
@@ -155,15 +171,14 @@ class Target(ABC):
             "run": chosen.run,
             "project": chosen.project,
             "region": chosen.region,
-            "zone": chosen.zone,
-            "location": chosen.location,
+            "zone": chosen.zone or None,
+            "location": chosen.location or None,
             "machine_type": chosen.machine_type,
             "deletion_protection": chosen.deletion_protection,
             "soft_delete_days": chosen.soft_delete_days,
             "secret_version": chosen.secret_version,
             "kestra_version": chosen.kestra_version,
             "kestra_user": chosen.kestra_user,
-            "etl_requirements": etl_requirements_digest(),
         }
 
     def terraform(self, on_event: Callable[[Any], None] | None = None, **extra: Any) -> Terraform:
@@ -192,7 +207,7 @@ class Target(ABC):
                 f"no stack named {self.settings.name!r} is up on target {self.name}",
                 hint="invoke up",
             )
-        return Outputs(**{key: values[key] for key in Outputs.__dataclass_fields__})
+        return Outputs(**{k: v for k, v in values.items() if k in Outputs.__dataclass_fields__})
 
     def forget(self) -> None:
         """Drop what was read of the stack: it changed."""
@@ -227,9 +242,7 @@ class Target(ABC):
 
         address = self.postgres_address()
         try:
-            return psycopg.connect(
-                **address, password=self.postgres_password(), connect_timeout=10
-            )
+            return psycopg.connect(**address, password=self.postgres_password(), connect_timeout=10)
         except psycopg.OperationalError as error:
             raise MissingError(
                 f"PostgreSQL at {address['host']}:{address['port']} does not answer: {error}",
@@ -239,10 +252,12 @@ class Target(ABC):
     @property
     def source(self) -> str:
         """The base URL that the deployed flows load from (KV pair `source`)."""
-        value = self.kestra().kv_get(NAMESPACE, "source")
+        value = self.kestra().kv.get(NAMESPACE, "source")
         if not value:
-            raise MissingError("the flows are not deployed: KV pair `source` is missing",
-                               hint="invoke deploy-flows")
+            raise MissingError(
+                "the flows are not deployed: KV pair `source` is missing",
+                hint="invoke deploy-flows",
+            )
         return str(value)
 
     @property

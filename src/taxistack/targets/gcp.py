@@ -13,7 +13,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from taxi_etl.month import Month
+from taxistack import inventory
 from taxistack.errors import FailedError, MissingError, UsageError
+from taxistack.inventory import Leftover
 from taxistack.targets.base import Say, Target, new_password, public_or_url
 
 if TYPE_CHECKING:
@@ -144,3 +146,24 @@ class GcpTarget(Target):
     def publish_samples(self, months: Iterable[tuple[str, Month]], say: Say) -> int:
         """No sample is served to a VM."""
         return 0
+
+    def nothing_here(self) -> bool:
+        """Only Terraform's state can say."""
+        return False
+
+    def inventory(self) -> Iterable[Leftover]:
+        """Buckets, datasets, and what the REST APIs list by label or name."""
+        project, stack = self.settings.project, self.settings.name
+        yield from inventory.buckets(self.storage(), project, stack)
+        yield from inventory.datasets(self.bigquery(), stack)
+        yield from inventory.google_cloud(self._session.get, project, stack)
+
+    def exceptions(self) -> list[str]:
+        """The state bucket and the enabled APIs outlive a stack."""
+        return [
+            f"the state bucket gs://{self.settings.tfstate_bucket}",
+            "the Google Cloud APIs that were enabled",
+        ]
+
+    def retire(self, keep_data: bool) -> None:
+        """Nothing of the target runs on the operator's machine."""

@@ -6,17 +6,21 @@ The parts (storage, warehouse, PostgreSQL, release site, provider stand-in, Kest
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localcloud import LocalCloud, State
-from localcloud.google import reattach
+from localcloud.google import TYPES, reattach
+from localcloud.google.store import Store
 from taxi_etl import sample
 from taxi_etl.month import Month
 from taxi_etl.release import file_name
+from taxistack import inventory
 from taxistack.errors import MissingError, UsageError
+from taxistack.inventory import Leftover
 from taxistack.settings import ROOT
 from taxistack.targets.base import Say, Target, public_or_url
 
@@ -68,7 +72,8 @@ class LocalTarget(Target):
 
     def read_secret(self, secret_id: str) -> str | None:
         """From the local cloud's private store."""
-        return self.cloud.secrets.get(secret_id)
+        store = self.cloud.secrets
+        return store.get(secret_id) if store.versions(secret_id) else None
 
     def postgres_password(self) -> str:
         """The password that the local PostgreSQL was made with."""
@@ -179,3 +184,30 @@ class LocalTarget(Target):
         if written:
             say(f"made {written} sample months of {self.settings.sample_rows:,} rows each")
         return written
+
+    # --- taking it away ---------------------------------------------------------------------
+
+    def nothing_here(self) -> bool:
+        """No folder, or one from which everything was erased."""
+        return not self.cloud.layout.state.exists()
+
+    def inventory(self) -> Iterable[Leftover]:
+        """Buckets, datasets, and whatever the provider stand-in still holds."""
+        yield from inventory.buckets(self.storage(), self.settings.project, self.settings.name)
+        yield from inventory.datasets(self.bigquery(), self.settings.name)
+        store = Store(self.cloud.layout.data("google") / "objects.db")
+        for kind in TYPES:
+            yield from (Leftover(kind, name) for name in store.ids(kind))
+
+    def exceptions(self) -> list[str]:
+        """Nothing: the state bucket goes with the local cloud."""
+        return []
+
+    def retire(self, keep_data: bool) -> None:
+        """Stop the parts; what they hold goes too, unless the data is kept."""
+        self.cloud.stop()
+        if not keep_data:
+            self.cloud.erase()
+            shutil.rmtree(self._samples, ignore_errors=True)
+            shutil.rmtree(self.settings.state / "terraform" / self.name, ignore_errors=True)
+            shutil.rmtree(self.state_dir, ignore_errors=True)

@@ -1,0 +1,101 @@
+"""`backfill`, `verify` and `homework`: everything that is about months of trips."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.console import Group
+
+from taxistack.backfill import Request, grid_table, plan_backfill, run_backfill
+from taxistack.backfill.grid import outlook
+from taxistack.console import Console
+from taxistack.errors import FailedError, UsageError
+from taxistack.targets import Target
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which months a command is about; both ends None: every month that is loaded."""
+
+    start: str | None
+    end: str | None
+    taxi: str
+    destination: str
+
+
+def scope(start: str, end: str, taxi: str, destination: str, *, optional: bool = False) -> Scope:
+    """The flags of a range. Raises UsageError when an end is missing."""
+    if not start and not end and optional:
+        return Scope(None, None, taxi, destination)
+    for flag, value in (("--start", start), ("--end", end)):
+        if not value:
+            raise UsageError(f"{flag} is missing: a month, YYYY-MM; both ends are needed")
+    return Scope(start, end, taxi, destination)
+
+
+def _request(target: Target, chosen: Scope, only: str, order: str, force: bool) -> Request:
+    return Request.parse(
+        chosen.start or "",
+        chosen.end or "",
+        taxi=chosen.taxi,
+        destination=chosen.destination,
+        only=only,
+        order=order,
+        parallel=target.settings.parallel,
+        force=force,
+    )
+
+
+def _publish_samples(target: Target, request: Request, console: Console) -> None:
+    months = {(cell.taxi, cell.month) for cell in request.grid()}
+    target.publish_samples(sorted(months), console.say)
+
+
+def backfill(
+    target: Target,
+    console: Console,
+    chosen: Scope,
+    *,
+    only: str,
+    order: str,
+    max_failures: int,
+    dry_run: bool,
+    force: bool,
+) -> None:
+    """Show the plan, run it through Kestra, and say what came of it."""
+    if max_failures < 0:
+        raise UsageError(f"--max-failures {max_failures}: must be 0 (never) or more")
+    request = _request(target, chosen, only, order, force)
+    _publish_samples(target, request, console)
+    plan = plan_backfill(target, request)
+    if dry_run:
+        console.result(Group(grid_table(plan)), plan.to_json())
+        console.summary(outlook(plan))
+        return
+    console.err.print(grid_table(plan))
+    console.say(outlook(plan))
+    result = run_backfill(target, plan, console, max_failures=max_failures or None)
+    console.result(None, result.to_json())
+    for failure in result.failures:
+        console.err.print(str(failure), style="red", markup=False)
+    if result.exit_code:
+        raise FailedError(result.summary)
+    console.summary(result.summary)
+
+
+def load(target: Target, console: Console, chosen: Scope) -> FailedError | None:
+    """Load what is missing or failed; the failure is given back, so that the rest goes on."""
+    try:
+        backfill(
+            target,
+            console,
+            chosen,
+            only="missing,failed",
+            order="oldest",
+            max_failures=0,
+            dry_run=False,
+            force=False,
+        )
+    except FailedError as error:
+        return error
+    return None

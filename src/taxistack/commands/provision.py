@@ -1,0 +1,187 @@
+"""`up`, `plan`, `down`: Terraform on the chosen target, with what it did made visible."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from invoke import Exit
+
+from taxistack.commands.resources import Progress, changes_table, effects_table
+from taxistack.console import Console, table
+from taxistack.errors import FailedError, MissingError, UsageError
+from taxistack.targets import Target
+from taxistack.terraform import Plan, Terraform
+
+# What a destroy refuses while it holds data or is protected: these are applied first.
+PROTECTED = (
+    "google_storage_bucket.lake",
+    "google_storage_bucket.kestra",
+    "google_bigquery_dataset.trips",
+    "module.kestra[0].google_compute_instance.kestra",
+)
+
+
+def _open(target: Target, console: Console, force_unlock: str = "", **extra: Any) -> Terraform:
+    """Terraform on the stack, ready to plan; a lock named by the user is released first."""
+    if target.settings.kestra == "docker" and shutil.which("docker") is None:
+        raise MissingError(
+            "setting kestra: docker needs a Docker engine, and there is no `docker` on PATH",
+            hint="install Docker, or set kestra: embedded (no Docker needed)",
+        )
+    target.prepare(console.say)
+    terraform = target.terraform(on_event=Progress(console), **extra)
+    terraform.init()
+    if force_unlock:
+        terraform.force_unlock(force_unlock)
+        console.say(f"released lock {force_unlock}")
+    return terraform
+
+
+def _saved_plan(target: Target) -> Path:
+    return target.state_dir / "next.tfplan"
+
+
+def up(target: Target, console: Console, force_unlock: str = "") -> None:
+    """Plan, apply, wait for Kestra, and plan again: the second plan must be empty."""
+    began = time.monotonic()
+    terraform = _open(target, console, force_unlock)
+    planned = terraform.plan(out=_saved_plan(target))
+    seconds: dict[str, float] = {}
+    if planned.any:
+        if target.name != "local" or set(planned.counts) - {"create"}:
+            console.err.print(changes_table("Terraform will", planned))
+        question = f"Apply {len(planned.changes)} changes to project {target.settings.project}?"
+        if target.name != "local" and not console.confirm(question):
+            raise FailedError("nothing was changed: the plan was not approved")
+        seconds = terraform.apply(_saved_plan(target)).seconds
+    target.forget()
+    version = target.wait_for_kestra()
+    if planned.any:
+        _prove_empty(terraform)
+    rows = effects_table(target, terraform.resources(), planned, seconds)
+    console.result(
+        table("Resources", ["resource", "action", "s#", "effect"], rows) if rows else None,
+        {
+            "kestra": {"url": target.kestra_url(), "version": version},
+            "changes": planned.counts,
+            "resources": [
+                dict(zip(("resource", "action", "seconds", "effect"), r, strict=True)) for r in rows
+            ],
+        },
+    )
+    console.summary(
+        f"up: {planned.describe()}; Kestra {version} at {target.kestra_url()} "
+        f"({time.monotonic() - began:.1f} s)"
+    )
+
+
+def _prove_empty(terraform: Terraform) -> None:
+    again = terraform.plan()
+    if again.any:
+        names = ", ".join(change.address for change in again.changes[:3])
+        raise FailedError(
+            f"the plan after apply is not empty: {len(again.changes)} changes ({names})",
+            hint="invoke plan shows them; a setting may fight with the provider's default",
+        )
+
+
+def plan(target: Target, console: Console, *, out: str, detailed_exitcode: bool) -> None:
+    """Show what `up` would change; with `out` keep the plan in that file."""
+    terraform = _open(target, console)
+    path = Path(out).absolute() if out else _saved_plan(target)
+    if not path.parent.is_dir():
+        raise UsageError(f"--out {out}: the folder {path.parent} does not exist")
+    planned = terraform.plan(out=path)
+    console.result(
+        changes_table("Terraform would", planned) if planned.any else None, planned.as_json()
+    )
+    console.summary(f"plan: {planned.describe()}" + (f"; saved in {out}" if out else ""))
+    if detailed_exitcode and planned.any:
+        raise Exit(code=10)
+
+
+def drift(target: Target, console: Console) -> None:
+    """What was changed behind Terraform's back. Raises FailedError when something was."""
+    planned = _open(target, console).plan(refresh_only=True)
+    found = planned.drift
+    rows = [(change.address, change.action) for change in found]
+    console.result(
+        table("Drift", ["resource", "what happened"], rows) if rows else None,
+        [{"resource": address, "change": action} for address, action in rows],
+    )
+    if found:
+        raise FailedError(f"{len(found)} resources drifted", hint="invoke up restores them")
+    console.summary("no drift: everything is as Terraform left it")
+
+
+def _show_what_goes(target: Target, planned: Plan, console: Console, keep_data: bool) -> bool:
+    console.err.print(changes_table("Terraform will", planned))
+    kept = " The lake and the tables are kept." if keep_data else " Lake and tables go with it."
+    return console.confirm(f"Destroy stack {target.settings.name} on {target.name}?{kept}")
+
+
+def down(target: Target, console: Console, *, keep_data: bool, force_unlock: str = "") -> None:
+    """Destroy the stack; locally the parts stop too. Ends with an inventory: 0 left."""
+    began = time.monotonic()
+    if target.nothing_here():
+        console.summary("down: nothing is up; 0 left")
+        return
+    extra = {"compute_enabled": False} if keep_data else {}
+    terraform = _open(
+        target,
+        console,
+        force_unlock,
+        force_destroy=not keep_data,
+        deletion_protection=False,
+        **extra,
+    )
+    destroy = not keep_data
+    planned = terraform.plan(out=_saved_plan(target), destroy=destroy)
+    if planned.any:
+        if not _show_what_goes(target, planned, console, keep_data):
+            raise FailedError("nothing was destroyed: not confirmed")
+        _lift_protection(target, terraform, keep_data)
+        planned = terraform.plan(out=_saved_plan(target), destroy=destroy)
+        terraform.apply(_saved_plan(target))
+    _saved_plan(target).unlink(missing_ok=True)
+    _close(target, console, planned, keep_data, began)
+
+
+def _lift_protection(target: Target, terraform: Terraform, keep_data: bool) -> None:
+    """Buckets and datasets that hold data, and a protected VM, are unlocked before they go."""
+    held = {resource for resource in terraform.resources() if resource in PROTECTED}
+    chosen = [address for address in PROTECTED if address in held]
+    if keep_data:
+        chosen = [address for address in chosen if "instance" in address]
+        # The instance is unlocked in place before it goes: with compute_enabled it still is there.
+        terraform = target.terraform(deletion_protection=False)
+    if chosen:
+        path = target.state_dir / "unprotect.tfplan"
+        if terraform.plan(out=path, targets=chosen).any:
+            terraform.apply(path)
+        path.unlink(missing_ok=True)
+
+
+def _close(target: Target, console: Console, planned: Plan, keep_data: bool, began: float) -> None:
+    left = [] if keep_data else sorted(target.inventory())
+    target.forget()
+    target.retire(keep_data=keep_data)
+    took = f"({time.monotonic() - began:.1f} s)"
+    data = {
+        "destroyed": len(planned.changes),
+        "left": [vars(one) for one in left],
+        "kept": target.exceptions(),
+    }
+    rows = [(one.kind, one.name) for one in left]
+    console.result(table("Left", ["kind", "name"], rows) if rows else None, data)
+    for line in target.exceptions():
+        console.say(f"not part of the stack and kept: {line}")
+    if left:
+        raise FailedError(
+            f"{len(left)} things of stack {target.settings.name} are left", hint="invoke down again"
+        )
+    kept = "the lake and the tables are kept" if keep_data else "0 left"
+    console.summary(f"down: {len(planned.changes)} resources destroyed; {kept} {took}")

@@ -1,0 +1,127 @@
+"""`status`: the parts, the stack, what is loaded; or endpoints for psql, notebooks and BI tools."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Group, RenderableType
+
+from taxistack.backfill import ledger
+from taxistack.backfill.state import DESTINATIONS
+from taxistack.commands import provision
+from taxistack.console import Console, table
+from taxistack.errors import MissingError
+from taxistack.targets import Target
+from taxistack.targets.local import LocalTarget
+
+MIB = 2**20
+
+
+def environment(target: Target) -> dict[str, str]:
+    """Endpoints and credentials of the stack, by the names that the tools read."""
+    made = target.outputs
+    address = target.postgres_address()
+    flows = target.flow_settings()
+    values = {
+        "KESTRA_URL": target.kestra_url(),
+        "KESTRA_USER": target.settings.kestra_user,
+        "KESTRA_PASSWORD": target.kestra_password(),
+        "PGHOST": str(address["host"]),
+        "PGPORT": str(address["port"]),
+        "PGDATABASE": str(address["dbname"]),
+        "PGUSER": str(address["user"]),
+        "PGPASSWORD": target.postgres_password(),
+        "GOOGLE_CLOUD_PROJECT": made.project,
+        "TAXI_BUCKET": made.bucket,
+        "TAXI_DATASET": made.dataset,
+        "STORAGE_EMULATOR_HOST": flows["storage_endpoint"],
+        "BIGQUERY_EMULATOR_HOST": flows["bigquery_endpoint"],
+    }
+    return {name: value for name, value in values.items() if value}
+
+
+def _parts(target: Target) -> list[dict[str, Any]]:
+    if not isinstance(target, LocalTarget):
+        return []
+    return [asdict(part) for part in target.cloud.status()]
+
+
+def _loaded(target: Target) -> list[dict[str, Any]]:
+    found = []
+    for destination in DESTINATIONS:
+        rows = ledger.read(target, destination, None, None)
+        months: Counter[str] = Counter()
+        trips: Counter[str] = Counter()
+        for cell, load in rows.items():
+            months[cell.taxi] += 1
+            trips[cell.taxi] += load.rows
+        found += [
+            {"taxi": taxi, "destination": destination, "months": months[taxi], "rows": trips[taxi]}
+            for taxi in sorted(months)
+        ]
+    return found
+
+
+def _age(seconds: float | None) -> str:
+    minutes, rest = divmod(int(seconds or 0), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}"
+
+
+def _render(report: dict[str, Any]) -> RenderableType:
+    blocks: list[RenderableType] = []
+    if report["parts"]:
+        rows = [
+            (
+                p["name"],
+                p["state"],
+                p["pid"],
+                p["port"],
+                _age(p["uptime_s"]),
+                f"{(p['rss_bytes'] or 0) / MIB:.0f}",
+            )
+            for p in report["parts"]
+        ]
+        columns = ["part", "state", "pid#", "port#", "up#", "MiB#"]
+        blocks.append(table("Local cloud", columns, rows))
+    if report["stack"]:
+        blocks.append(table("\nStack", ["output", "value"], list(report["stack"].items())))
+    if report["loaded"]:
+        rows = [
+            (one["taxi"], one["destination"], one["months"], f"{one['rows']:,}")
+            for one in report["loaded"]
+        ]
+        columns = ["taxi", "destination", "months#", "rows#"]
+        blocks.append(table("\nLoaded", columns, rows))
+    return Group(*blocks)
+
+
+def status(target: Target, console: Console, *, env: bool, drift: bool) -> None:
+    """Print what there is; with `env` shell assignments only, with `drift` Terraform's view."""
+    if env:
+        values = environment(target)
+        lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
+        for line in lines if not console.json else []:
+            console.out.print(line, markup=False, soft_wrap=True)
+        if console.json:
+            console.result(None, values)
+        return
+    if drift:
+        provision.drift(target, console)
+        return
+    report: dict[str, Any] = {"target": target.name, "parts": _parts(target)}
+    try:
+        made = target.outputs
+        report["stack"] = {**asdict(made), "kestra": target.kestra_url()}
+        report["loaded"] = _loaded(target)
+    except MissingError as error:
+        report |= {"stack": {}, "loaded": []}
+        console.result(_render(report), report)
+        console.summary(f"{error.message}; {error.hint}" if error.hint else error.message)
+        return
+    console.result(_render(report), report)
+    months = sum(one["months"] for one in report["loaded"])
+    console.summary(f"stack {target.settings.name} is up; {months} months are loaded")

@@ -1,0 +1,102 @@
+"""What is left of a stack, asked of the services themselves and not of Terraform's state.
+
+Everything that a stack makes carries the label `stack` = its name; the few kinds that have no
+labels (networks, firewalls, service accounts, …) carry the name as prefix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from taxistack.errors import FailedError
+
+if TYPE_CHECKING:
+    from google.cloud import bigquery, storage
+
+COMPUTE = "https://compute.googleapis.com/compute/v1/projects"
+SECRETS = "https://secretmanager.googleapis.com/v1/projects"
+IAM = "https://iam.googleapis.com/v1/projects"
+
+# Compute Engine's collections: path, and whether the kind has labels.
+COLLECTIONS = (
+    ("aggregated/instances", True),
+    ("aggregated/disks", True),
+    ("global/snapshots", True),
+    ("aggregated/resourcePolicies", False),
+    ("aggregated/routers", False),
+    ("aggregated/subnetworks", False),
+    ("global/firewalls", False),
+    ("global/networks", False),
+)
+
+
+@dataclass(frozen=True, order=True)
+class Leftover:
+    """One thing that still exists: its kind in plain words and its name."""
+
+    kind: str
+    name: str
+
+
+def buckets(client: storage.Client, project: str, stack: str) -> Iterator[Leftover]:
+    """The stack's buckets, by their names (`<project>-<stack>-…`)."""
+    for bucket in client.list_buckets(prefix=f"{project}-{stack}-"):
+        yield Leftover("bucket", bucket.name)
+
+
+def datasets(client: bigquery.Client, stack: str) -> Iterator[Leftover]:
+    """The stack's datasets, by their ids (`<stack>_…`, dashes as underscores)."""
+    prefix = stack.replace("-", "_") + "_"
+    for dataset in client.list_datasets():
+        if dataset.dataset_id.startswith(prefix):
+            yield Leftover("dataset", dataset.dataset_id)
+
+
+Get = Callable[..., Any]
+
+
+def _pages(get: Get, url: str, **parameters: str) -> Iterator[dict[str, Any]]:
+    token = ""
+    while True:
+        answer = get(url, params={**parameters, "pageToken": token}, timeout=60)
+        # A project whose API was never enabled has nothing of that kind.
+        if answer.status_code == 403 and "SERVICE_DISABLED" in answer.text:
+            return
+        if answer.status_code != 200:
+            raise FailedError(f"inventory: {url} answered {answer.status_code}")
+        page = answer.json()
+        yield page
+        token = page.get("nextPageToken", "")
+        if not token:
+            return
+
+
+def _compute(get: Get, project: str, stack: str) -> Iterator[Leftover]:
+    for collection, labelled in COLLECTIONS:
+        chosen = f"labels.stack={stack}" if labelled else f"name:{stack}-*"
+        kind = collection.rpartition("/")[2]
+        for page in _pages(get, f"{COMPUTE}/{project}/{collection}", filter=chosen):
+            items = page.get("items", [])
+            groups = items.values() if isinstance(items, dict) else [{kind: items}]
+            for group in groups:
+                for item in group.get(kind, []):
+                    yield Leftover(kind.rstrip("s"), item["name"])
+
+
+def google_cloud(get: Get, project: str, stack: str) -> Iterator[Leftover]:
+    """The stack's virtual machines, disks, snapshots, networks, secrets and accounts.
+
+    `get`: `AuthorizedSession.get`. Sources: the REST references of Compute Engine v1
+    (`instances.aggregatedList` and its siblings), Secret Manager v1 (`secrets.list`) and
+    IAM v1 (`serviceAccounts.list`). Raises FailedError when an API refuses to answer.
+    """
+    yield from _compute(get, project, stack)
+    for page in _pages(get, f"{SECRETS}/{project}/secrets", filter=f"labels.stack={stack}"):
+        for secret in page.get("secrets", []):
+            yield Leftover("secret", secret["name"].rpartition("/")[2])
+    for page in _pages(get, f"{IAM}/{project}/serviceAccounts"):
+        for account in page.get("accounts", []):
+            if account["email"].startswith(f"{stack}-"):
+                yield Leftover("service account", account["email"])

@@ -1,0 +1,128 @@
+"""The pages of docs/reference, made from the code: `python -m taxistack.reference`.
+
+A test fails when a page differs from what this module renders.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import yaml
+from invoke import Collection
+
+from taxi_etl import schema
+from taxistack.settings import ROOT
+
+PAGES = ROOT / "docs" / "reference"
+MADE = "<!-- Made by `python -m taxistack.reference`; change the code, not this page. -->\n\n"
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+    return "\n".join([line(header), "|" + "---|" * len(header), *map(line, rows)]) + "\n"
+
+
+def _collection() -> Collection:
+    # tasks.py stands at the top of the clone, where Invoke looks for it; it is no package.
+    sys.path.insert(0, str(ROOT))
+    try:
+        import tasks
+    finally:
+        sys.path.remove(str(ROOT))
+    return Collection.from_module(tasks)
+
+
+def commands() -> str:
+    """Every Invoke task: what it does, its flags, an example."""
+    collection = _collection()
+    parts = ["# Commands\n"]
+    for name in collection.task_names:
+        task = collection[name]
+        text = re.sub(r"\n +", "\n", task.__doc__ or "").strip()
+        prose, _, example = text.partition("Example: ")
+        parts.append(f"## invoke {name}\n\n{prose.strip()}\n")
+        rows = [
+            (", ".join(f"`{flag}`" for flag in argument_flags(argument)), argument.help or "")
+            for argument in task.get_arguments()
+        ]
+        if rows:
+            parts.append(_table(["flag", "meaning"], rows))
+        if example:
+            parts.append(f"Example: `{example.strip()}`\n")
+    return MADE + "\n".join(parts)
+
+
+def argument_flags(argument: object) -> list[str]:
+    """The spellings of one argument, long one first, as they are typed."""
+    names = sorted(getattr(argument, "names", ()), key=len, reverse=True)
+    return [("--" if len(name) > 1 else "-") + name.replace("_", "-") for name in names]
+
+
+def settings() -> str:
+    """Every setting with its default and its comment in invoke.yaml."""
+    rows: list[list[str]] = []
+    for line in (ROOT / "invoke.yaml").read_text().splitlines():
+        found = re.fullmatch(r"  (\w+): (.*?)(?:\s+# (.*))?", line)
+        if found:
+            name, default, meaning = found.groups()
+            variable = f"`INVOKE_TAXISTACK_{name.upper()}`"
+            rows.append([f"`{name}`", f"`{default.strip()}`", meaning or "", variable])
+    text = (
+        "# Settings\n\nThey stand in `invoke.yaml`; an environment variable wins over the file, "
+        "a flag over both.\n\n"
+    )
+    return MADE + text + _table(["setting", "default", "meaning", "environment"], rows)
+
+
+def tables() -> str:
+    """The columns of the tables and of the ledger, with their types in both destinations."""
+    parts = ["# Tables\n"]
+    for taxi in schema.TAXIS.values():
+        parts += [f"## {taxi.table}\n", _columns(schema.table_columns(taxi))]
+    parts += [f"## {schema.LEDGER}\n", (schema.LEDGER_VIEW + ": the last row of each month.\n")]
+    parts.append(_columns(schema.LEDGER_COLUMNS))
+    return MADE + "\n".join(parts)
+
+
+def _columns(columns: Iterable[schema.Column]) -> str:
+    rows = [(f"`{c.name}`", c.bigquery, c.postgres) for c in columns]
+    return _table(["column", "BigQuery", "PostgreSQL"], rows)
+
+
+def flows() -> str:
+    """Every flow: its description, inputs and triggers."""
+    parts = ["# Flows\n", "Namespace `taxi`.\n"]
+    for path in sorted((ROOT / "flows").glob("*.yaml")):
+        flow = yaml.safe_load(path.read_text())
+        parts.append(f"## {flow['id']}\n\n{flow.get('description', '').strip()}\n")
+        inputs = [
+            (
+                f"`{one['id']}`",
+                one["type"],
+                one.get("displayName", ""),
+                str(one.get("defaults", "")),
+            )
+            for one in flow.get("inputs", [])
+        ]
+        if inputs:
+            parts.append(_table(["input", "type", "meaning", "default"], inputs))
+        for trigger in flow.get("triggers", []):
+            parts.append(f"Trigger `{trigger['id']}`: `{trigger['cron']}` {trigger['timezone']}.\n")
+    return MADE + "\n".join(parts)
+
+
+def pages() -> dict[Path, str]:
+    """Every page of the reference, by its path."""
+    made = {"commands": commands, "settings": settings, "tables": tables, "flows": flows}
+    return {PAGES / f"{name}.md": render().rstrip() + "\n" for name, render in made.items()}
+
+
+if __name__ == "__main__":
+    PAGES.mkdir(parents=True, exist_ok=True)
+    for page, text in pages().items():
+        page.write_text(text)

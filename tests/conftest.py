@@ -1,0 +1,90 @@
+"""What tests of several areas share: the whole local platform, started once for the session."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+TLC = ROOT.parent / "shared" / "tlc"
+INVOKE = [sys.executable, "-m", "invoke"]
+
+
+def settings_of(state: Path, **overrides: object):
+    """The settings of invoke.yaml with a state folder of the test's own."""
+    from taxistack.settings import Settings
+
+    raw = yaml.safe_load((ROOT / "invoke.yaml").read_text())["taxistack"]
+    return Settings.load(raw, state=str(state), **overrides)
+
+
+@dataclass(frozen=True)
+class Platform:
+    """A running local platform with the flows deployed."""
+
+    target: object
+    state: Path
+    releases: Path
+    """The folder that the release site serves; a test may put month files of its own there."""
+
+    @property
+    def context(self):
+        """The target, by the name that the backfill's seam has."""
+        return self.target
+
+    def invoke(self, *arguments: str, code: int = 0, **environment: str):
+        """Run a command as a user does; asserts its exit code, gives the finished process."""
+        done = subprocess.run(
+            [*INVOKE, *arguments],
+            cwd=ROOT,
+            env={**os.environ, "TAXISTACK_STATE": str(self.state), **environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+        assert done.returncode == code, (
+            f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
+        )
+        return done
+
+
+def quiet():
+    """A console that writes to the captured stderr."""
+    from taxistack.console import Console
+
+    return Console(assume_yes=True)
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """The whole local platform: parts, stack, Kestra, flows; on free ports, taken away after."""
+    from taxistack.commands import flows, provision
+    from taxistack.targets import open_target
+
+    state = tmp_path_factory.mktemp("platform")
+    releases = state / "published"
+    releases.mkdir()
+    target = open_target(settings_of(state, source=str(releases), sample_rows=200))
+    try:
+        provision.up(target, quiet())
+        flows.deploy_flows(target, quiet(), source=str(releases))
+        yield Platform(target, state, releases)
+    finally:
+        provision.down(target, quiet(), keep_data=False)
+
+
+@pytest.fixture
+def real_months() -> Path:
+    """The folder of real TLC month files; skips where this clone has none beside it."""
+    if not TLC.is_dir():
+        pytest.skip("the real TLC months are not beside this clone (../shared/tlc)")
+    return TLC

@@ -1,0 +1,32 @@
+"""The reference pages are what the code says, and every command says how to use it."""
+
+from __future__ import annotations
+
+import pytest
+
+from taxistack import reference
+
+COLLECTION = reference._collection()
+
+
+@pytest.mark.parametrize("page", sorted(reference.pages()), ids=lambda page: page.stem)
+def test_the_page_is_what_the_code_renders(page):
+    assert page.read_text() == reference.pages()[page], "python -m taxistack.reference"
+
+
+@pytest.mark.parametrize("name", COLLECTION.task_names)
+def test_a_command_says_what_it_does_with_an_example(name):
+    text = COLLECTION[name].__doc__
+    assert text
+    assert "Example: " in text
+    assert f"invoke {name}" in text
+
+
+@pytest.mark.parametrize("name", COLLECTION.task_names)
+def test_every_flag_of_a_command_has_help(name):
+    for argument in COLLECTION[name].get_arguments():
+        assert argument.help, argument.name
+
+
+def test_every_setting_is_explained():
+    assert "|  |" not in reference.settings().replace('`""`', "x")
