@@ -33,10 +33,6 @@ _FORMATS: dict[tuple[str, str], tuple[str, str]] = {
         _POOL,
         _POOL_RULE,
     ),
-    ("google_project_iam_custom_role", "role_id"): (
-        r"[A-Za-z0-9_.]{3,64}",
-        "3-64 letters, digits, underscores and dots",
-    ),
     ("google_secret_manager_secret", "secret_id"): (
         r"[A-Za-z0-9_-]{1,255}",
         "1-255 letters, digits, hyphens and underscores",

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import httpx
 
+from localcloud.errors import CloudError
 from localcloud.google.errors import AlreadyExists, ApiError
 from localcloud.google.types import Object, last
 from localcloud.state import InstanceConfig
@@ -42,15 +43,20 @@ class Cloud(Protocol):
 
 
 class Effect:
-    """The real side of one type; `read` gives None when the object is gone."""
+    """The real side of one type."""
+
+    single = False
+    """True when a local cloud has no more than one."""
 
     def __init__(self, cloud: Cloud) -> None:
         """`cloud`: the local cloud that the object lives in."""
         self.cloud = cloud
 
-    def create(self, obj: Object, config: Object) -> None:
-        """Make it; `config` has the write-only values. May set computed values in `obj`."""
-        raise NotImplementedError
+    def prepare(self, obj: Object, config: Object) -> None:
+        """Before it has an id: set what the id needs. `config` has the write-only values."""
+
+    def create(self, obj: Object) -> None:
+        """Make it. May set computed values in `obj`."""
 
     def update(self, prior: Object, obj: Object) -> None:
         """Change it in place."""
@@ -65,6 +71,13 @@ class Effect:
 
 
 class _Emulated(Effect):
+    def endpoints(self) -> Any:
+        """Where the emulators are."""
+        state = self.cloud.state()
+        if state is None:
+            raise ApiError("the local cloud is being stopped")
+        return state
+
     def send(self, method: str, url: str, body: Any = None, accept: tuple[int, ...] = ()) -> Any:
         """One call to an emulator; the answer's JSON, or None for 404. Others raise ApiError."""
         try:
@@ -91,9 +104,9 @@ class Bucket(_Emulated):
     """A bucket of the storage emulator, which keeps its name and nothing else of it."""
 
     def _url(self, path: str = "") -> str:
-        return f"{self.cloud.state().storage.url}/storage/v1/b{path}"
+        return f"{self.endpoints().storage.url}/storage/v1/b{path}"
 
-    def create(self, obj: Object, config: Object) -> None:
+    def create(self, obj: Object) -> None:
         """Make the bucket. Raises AlreadyExists."""
         if self.send("GET", self._url(f"/{obj['name']}")) is not None:
             raise AlreadyExists(obj["name"])
@@ -133,10 +146,10 @@ class Dataset(_Emulated):
     """A dataset of the warehouse emulator: labels, texts and table expiration are kept there."""
 
     def _url(self, obj: Object) -> str:
-        root = f"{self.cloud.state().warehouse.url}/bigquery/v2/projects/{obj['project']}"
+        root = f"{self.endpoints().warehouse.url}/bigquery/v2/projects/{obj['project']}"
         return f"{root}/datasets/{obj['dataset_id']}"
 
-    def create(self, obj: Object, config: Object) -> None:
+    def create(self, obj: Object) -> None:
         """Make the dataset. Raises AlreadyExists."""
         if self.send("GET", self._url(obj)) is not None:
             raise AlreadyExists(obj["id"])
@@ -201,7 +214,7 @@ def _only(live: dict[str, str], ours: dict[str, str] | None) -> dict[str, str] |
 class SecretVersion(Effect):
     """A value in the local cloud's private store; it is in no other place."""
 
-    def create(self, obj: Object, config: Object) -> None:
+    def prepare(self, obj: Object, config: Object) -> None:
         """Add the write-only value; the store gives the version its number."""
         obj["version"] = self.cloud.secrets.add(last(obj["secret"]), config["secret_data_wo"])
 
@@ -218,16 +231,17 @@ class SecretVersion(Effect):
 class Instance(Effect):
     """The VM: the embedded Kestra, started with what the VM's boot script would read."""
 
-    def create(self, obj: Object, config: Object) -> None:
-        """Start it. There is one VM in a local cloud."""
-        if self.cloud.instance_state() is not None:
-            raise ApiError(
-                f"{obj['name']}: the local cloud has one VM, and it exists already; "
-                "a second stack needs a state folder of its own"
-            )
+    single = True
+
+    def create(self, obj: Object) -> None:
+        """Start it; when it does not come up nothing of it stays but its log."""
         if obj["desired_status"] == _STOPPED:
             raise ApiError(f"{obj['name']}: the local cloud can't create a VM that is stopped")
-        self._start(obj)
+        try:
+            self._start(obj)
+        except CloudError:
+            self.cloud.delete_instance()
+            raise
 
     def update(self, prior: Object, obj: Object) -> None:
         """Stop, start, or start again where a VM would have to."""

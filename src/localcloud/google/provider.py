@@ -140,13 +140,13 @@ class Provider:
         for place in ("project", "region", "zone"):
             if obj.get(place) is UNKNOWN:
                 obj[place] = ctx.place(place) or _derived(place, obj)
-        if name == "google_secret_manager_secret_version":
-            # Its id needs the number that the store gives.
-            effect.create(obj, config)
-            obj["id"] = object_id(kind, obj)
-            planning.fill(row, kind, obj)
-            self._store.add(name, obj["id"], obj)
-            return obj
+        if effect:
+            if effect.single and (ids := self._store.ids(name)):
+                raise ApiError(
+                    f"a local cloud has one {name}, and there is {ids[0]}: "
+                    "another stack needs a state folder of its own"
+                )
+            effect.prepare(obj, config)
         obj["id"] = object_id(kind, obj)
         planning.fill(row, kind, obj)
         try:
@@ -157,7 +157,7 @@ class Provider:
             self._store.put(name, obj["id"], obj)
         if effect:
             try:
-                effect.create(obj, config)
+                effect.create(obj)
             except BaseException:
                 self._store.remove(name, obj["id"])
                 raise

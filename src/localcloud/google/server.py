@@ -58,6 +58,8 @@ def serve(folder: Path, address: str) -> None:
     """Run the part `google` of the local cloud in `folder` until SIGTERM or SIGINT."""
     from localcloud import LocalCloud
 
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -44,7 +44,7 @@ def object_id(kind: Kind, obj: Object) -> str:
     return text
 
 
-_REFERENCES = {"secret_id", "instance", "disk", "router", "dataset_id", "workload_identity_pool_id"}
+_REFERENCES = {"dataset_id", "disk", "router", "secret_id", "workload_identity_pool_id"}
 
 
 def last(reference: Any) -> str:
@@ -136,10 +136,6 @@ TYPES: Mapping[str, Kind] = {
     "google_bigquery_dataset_iam_member": Kind(
         "projects/{project}/datasets/{dataset_id}/{role}/{member}", **_MEMBERS
     ),
-    "google_compute_attached_disk": Kind(
-        "projects/{project}/zones/{zone}/instances/{instance}/{disk}",
-        {"device_name": lambda obj: f"persistent-disk-{last(obj['disk'])}"},
-    ),
     "google_compute_disk": Kind(
         "projects/{project}/zones/{zone}/disks/{name}",
         {
@@ -228,13 +224,6 @@ TYPES: Mapping[str, Kind] = {
             ),
             "state": _always("ACTIVE"),
         },
-    ),
-    "google_iap_tunnel_instance_iam_member": Kind(
-        "projects/{project}/iap_tunnel/zones/{zone}/instances/{instance}/{role}/{member}",
-        **_MEMBERS,
-    ),
-    "google_project_iam_custom_role": Kind(
-        "projects/{project}/roles/{role_id}", {"name": _attribute("id")}
     ),
     "google_project_iam_member": Kind("{project}/{role}/{member}", **_MEMBERS),
     "google_project_service": Kind("{project}/{service}", adopts=True),

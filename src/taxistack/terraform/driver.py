@@ -13,9 +13,10 @@ from typing import Any
 from python_terraform import IsFlagged
 from python_terraform import Terraform as CommandBuilder
 
+from localcloud.google.types import TYPES, object_id
 from taxistack.errors import FailedError, UsageError
 from taxistack.terraform import process
-from taxistack.terraform.errors import Diagnostic, StateLockedError, error_of
+from taxistack.terraform.errors import Diagnostic, StateLockedError, TerraformError, error_of
 from taxistack.terraform.program import environment as clean_environment
 from taxistack.terraform.program import executable as find_executable
 from taxistack.terraform.results import ApplyResult, Event, Plan, apply_of, plan_of
@@ -142,6 +143,21 @@ class Terraform:
     def import_(self, address: str, id_: str) -> None:
         """Take an object that exists into the state."""
         self._run("import", address, id_, var=self._variables or None, **_QUIET, **_LOCKING)
+
+    def adopt(self, plan: Plan, error: TerraformError) -> list[str]:
+        """Take what `plan` could not create, because it exists, into the state; the addresses.
+
+        A run that was killed has made objects that its state does not know. Only for a stack
+        whose names nobody else uses: an object of somebody else would be adopted too.
+        """
+        changes = {c["address"]: c for c in self.show(plan)["resource_changes"]}
+        for address in error.existing:
+            values = {
+                "project": self._variables.get("project"),
+                **changes[address]["change"]["after"],
+            }
+            self.import_(address, object_id(TYPES[changes[address]["type"]], values))
+        return error.existing
 
     def force_unlock(self, lock_id: str) -> None:
         """Release the lock with this ID. Raises UsageError when no lock has it.

@@ -101,10 +101,20 @@ class TerraformError(FailedError):
         super().__init__(f"terraform {command} failed: {text}", hint=hint)
         self.command, self.diagnostics, self.code = command, unique, code
 
+    @property
+    def existing(self) -> list[str]:
+        """Addresses that could not be created because the object exists already."""
+        return [d.address for d in self.diagnostics if d.address and _exists(d)]
+
+
+def _exists(diagnostic: Diagnostic) -> bool:
+    text = diagnostic.summary + diagnostic.detail
+    return "Error 409" in text or "already exists" in text
+
 
 def _hint(diagnostics: Sequence[Diagnostic]) -> str | None:
     text = "\n".join(d.summary + d.detail for d in diagnostics)
-    if "already exists" in text:
+    if any(map(_exists, diagnostics)):
         return (
             "It exists, and Terraform's state does not know it: an interrupted run made it, or "
             "somebody else. Import it (terraform import ADDRESS ID) or remove it."
