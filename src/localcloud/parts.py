@@ -29,7 +29,7 @@ class Part:
     stop_signal: str = "TERM"
     stop_seconds: int = 5
     """After that long it is killed."""
-    start_seconds: int = 30
+    start_seconds: int = 60
     """After that long without an answer the start has failed."""
     on_demand: bool = False
     """Started by itself, not with the others."""
@@ -108,7 +108,7 @@ PARTS = {
             _kestra,
             more_ports=("kestra-controller",),
             stop_seconds=10,
-            start_seconds=90,
+            start_seconds=120,
             on_demand=True,
         ),
     )

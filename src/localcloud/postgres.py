@@ -19,9 +19,9 @@ from localcloud.ports import HOST
 USER = "postgres"
 DATABASE = "postgres"
 
-# A database of one developer on a machine that it shares: small, few processes, and no wait
-# for the disk at every commit (a crash of the server loses nothing; one of the machine may
-# lose the last half second, which the ledger then shows as not loaded).
+# A database of one developer on a machine that it shares: small, few processes, little log.
+# What is committed stays committed, also when the server is killed: fsync and
+# synchronous_commit keep their defaults.
 _SETTINGS = {
     "shared_buffers": "64MB",
     "work_mem": "16MB",
@@ -37,7 +37,6 @@ _SETTINGS = {
     "max_logical_replication_workers": "0",
     "max_wal_size": "1GB",
     "checkpoint_timeout": "15min",
-    "synchronous_commit": "off",
     "dynamic_shared_memory_type": "mmap",
     "unix_socket_directories": "",
     "listen_addresses": HOST,

@@ -17,7 +17,9 @@ from localcloud.ports import HOST
 
 def site(layout: Layout) -> Starlette:
     """The site as an ASGI application."""
-    return Starlette(routes=[Mount("/", StaticFiles(directory=layout.served, check_dir=False))])
+    files = StaticFiles(directory=layout.served, check_dir=False)
+    files.config_checked = True  # a served folder that vanished is "not found", no fault of ours
+    return Starlette(routes=[Mount("/", files)])
 
 
 def run(layout: Layout, port: int) -> None:

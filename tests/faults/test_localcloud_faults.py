@@ -1,0 +1,262 @@
+"""The local cloud under what goes wrong: crashes, kills, two at once, ports and folders."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from localcloud import CloudError, LocalCloud, State, processes
+from localcloud.errors import FolderError
+from localcloud.record import Record
+
+ALWAYS = ("storage", "warehouse", "postgres", "releases", "google")
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> Iterator[LocalCloud]:
+    made = LocalCloud(tmp_path / "cloud", cache=tmp_path / "cache")
+    yield made
+    made.stop()
+    assert alive(made) == []
+
+
+def alive(cloud: LocalCloud) -> list[psutil.Process]:
+    return processes.belonging(Record.load(cloud.layout).id, cloud.layout.run)
+
+
+def connect(state: State) -> psycopg.Connection:
+    server = state.postgres
+    return psycopg.connect(
+        host=server.host,
+        port=server.port,
+        user=server.user,
+        dbname=server.database,
+        password=server.password,
+        autocommit=True,
+    )
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.1)
+
+
+def pids(cloud: LocalCloud) -> dict[str, int | None]:
+    return {part.name: part.pid for part in cloud.status()}
+
+
+def test_start_answers_on_every_port_and_stop_leaves_nothing(cloud: LocalCloud):
+    state = cloud.start()
+    ports = [part.port for part in cloud.status() if part.name in ALWAYS]
+    for url in (f"{state.storage.url}/storage/v1/b?project=p", f"{state.warehouse.url}/healthz"):
+        with urllib.request.urlopen(url) as answer:
+            assert answer.status == 200
+    with connect(state) as connection:
+        assert connection.execute("SHOW server_version_num").fetchone()[0].startswith("18")
+    with pytest.raises(psycopg.OperationalError, match="password"), connect_without_password(state):
+        pass
+    listening = [c for c in psutil.net_connections("tcp") if c.laddr and c.laddr.port in ports]
+    assert {c.laddr.ip.removeprefix("::ffff:") for c in listening} == {"127.0.0.1"}
+    everyone = alive(cloud)
+    assert len(everyone) >= 6
+    cloud.stop()
+    assert not [process for process in everyone if processes.is_alive(process)]
+    assert cloud.state() is None
+    assert {part.state for part in cloud.status()} == {"STOPPED"}
+    assert not cloud.layout.lock.exists()
+    assert not list(cloud.layout.private.glob("*.sock"))
+    for port in ports:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+    cloud.stop()
+
+
+def connect_without_password(state: State) -> psycopg.Connection:
+    return psycopg.connect(
+        host=state.postgres.host, port=state.postgres.port, user="postgres", password="wrong"
+    )
+
+
+def test_data_and_ports_survive_stop_and_start(cloud: LocalCloud):
+    state = cloud.start()
+    with connect(state) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+    body = b'{"name": "kept"}'
+    request = urllib.request.Request(
+        f"{state.storage.url}/storage/v1/b?project=p", body, {"Content-Type": "application/json"}
+    )
+    urllib.request.urlopen(request).close()
+    cloud.stop()
+    again = cloud.start()
+    assert again == state or again.google.pid != state.google.pid
+    assert again.postgres == state.postgres
+    with connect(again) as connection:
+        assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
+    with urllib.request.urlopen(f"{again.storage.url}/storage/v1/b/kept") as answer:
+        assert answer.status == 200
+
+
+def test_a_killed_part_is_started_again(cloud: LocalCloud):
+    state = cloud.start()
+    with connect(state) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+    before = pids(cloud)
+    for name in ALWAYS:
+        os.kill(before[name], signal.SIGKILL)
+    eventually(
+        lambda: all(
+            part.state == "RUNNING" and part.pid not in (None, before[part.name])
+            for part in cloud.status()
+            if part.name in ALWAYS
+        )
+    )
+    healed = cloud.start()
+    assert healed.google.pid == pids(cloud)["google"]
+    with connect(healed) as connection:
+        assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
+
+
+def test_a_part_that_keeps_crashing_is_told_by_status_and_start(cloud: LocalCloud):
+    cloud.start()
+    os.kill(pids(cloud)["storage"], signal.SIGKILL)
+    data = cloud.layout.data("storage")
+    data.rename(data.with_name("elsewhere"))
+    data.write_text("a file where the folder was")
+    eventually(lambda: cloud.status()[0].state in ("BACKOFF", "FATAL"))
+    with pytest.raises(CloudError, match="storage") as caught:
+        cloud.start()
+    assert str(cloud.layout.log("storage")) in caught.value.hint
+    data.unlink()
+    data.with_name("elsewhere").rename(data)
+    cloud.start()
+    eventually(lambda: cloud.status()[0].state == "RUNNING")
+
+
+def test_what_a_killed_supervisor_left_is_ended_before_the_next_start(cloud: LocalCloud):
+    state = cloud.start()
+    with connect(state) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+    orphans = alive(cloud)
+    supervisor = Record.load(cloud.layout).supervisor["pid"]
+    os.kill(supervisor, signal.SIGKILL)
+    eventually(lambda: cloud.state() is None)
+    assert {p.state for p in cloud.status() if p.name in ALWAYS} == {"ORPHANED"}
+    again = cloud.start()
+    assert not [process for process in orphans if processes.is_alive(process)]
+    assert again.postgres == state.postgres, "the ports were given back"
+    with connect(again) as connection:
+        assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
+
+
+def test_stop_ends_what_a_killed_supervisor_left(cloud: LocalCloud):
+    cloud.start()
+    everyone = alive(cloud)
+    os.kill(Record.load(cloud.layout).supervisor["pid"], signal.SIGKILL)
+    cloud.stop()
+    assert not [process for process in everyone if processes.is_alive(process)]
+
+
+def test_two_starts_at_once_give_one_cloud(cloud: LocalCloud):
+    program = (
+        "import sys; from pathlib import Path; from localcloud import LocalCloud;"
+        "print(LocalCloud(Path(sys.argv[1])).start())"
+    )
+    command = [sys.executable, "-c", program, str(cloud.layout.folder)]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [process.communicate(timeout=60)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert said[0] == said[1]
+    assert len([p for p in alive(cloud) if "supervisor.supervisord" in p.cmdline()]) == 1
+
+
+def test_the_parts_outlive_the_session_that_started_them(cloud: LocalCloud):
+    program = (
+        "import sys, os, signal; from pathlib import Path; from localcloud import LocalCloud;"
+        "LocalCloud(Path(sys.argv[1])).start(); os.killpg(0, signal.SIGHUP)"
+    )
+    command = [sys.executable, "-c", program, str(cloud.layout.folder)]
+    done = subprocess.run(command, start_new_session=True, check=False)
+    assert done.returncode == -signal.SIGHUP
+    assert cloud.state() is not None
+    assert {part.state for part in cloud.status() if part.name in ALWAYS} == {"RUNNING"}
+    terminals = {process.terminal() for process in alive(cloud)}
+    assert terminals == {None}
+
+
+def test_a_port_that_someone_took_is_replaced(cloud: LocalCloud):
+    before = cloud.start()
+    cloud.stop()
+    with socket.create_server(("127.0.0.1", before.postgres.port)):
+        after = cloud.start()
+        assert after.postgres.port != before.postgres.port
+        assert after.storage == before.storage
+        connect(after).close()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"unknown": 1}', '{"id": 1}'])
+def test_a_spoilt_state_file_is_replaced(cloud: LocalCloud, content: str):
+    cloud.layout.create()
+    cloud.layout.state.write_text(content)
+    assert cloud.state() is None
+    assert cloud.status() == []
+    cloud.stop()
+
+
+def test_a_stale_state_file_names_no_other_process(cloud: LocalCloud):
+    cloud.start()
+    cloud.stop()
+    record = Record.load(cloud.layout)
+    record.supervisor = {"pid": os.getpid(), "started": 1.0}
+    record.save(cloud.layout)
+    assert cloud.state() is None
+    cloud.start()
+    assert cloud.state() is not None
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FolderError, match="can't use"):
+        LocalCloud(tmp_path / "file" / "cloud").start()
+    with pytest.raises(FolderError, match="can't use"):
+        LocalCloud(Path("/proc/1/cloud")).start()
+
+
+def test_erase_removes_everything_or_keeps_the_data(cloud: LocalCloud):
+    state = cloud.start()
+    with connect(state) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+    with pytest.raises(CloudError, match="stop it first"):
+        cloud.erase()
+    cloud.stop()
+    cloud.erase(keep_data=True)
+    assert not cloud.layout.logs.exists()
+    with connect(cloud.start()) as connection:
+        assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
+    cloud.stop()
+    cloud.erase()
+    assert not cloud.layout.folder.exists()
+    cloud.erase()
+
+
+def test_no_secret_stands_outside_the_private_folder(cloud: LocalCloud):
+    password = cloud.start().postgres.password.encode()
+    for process in alive(cloud):
+        assert password.decode() not in " ".join(process.cmdline())
+    for path in cloud.layout.folder.rglob("*"):
+        if path.is_file() and cloud.layout.private not in path.parents:
+            assert password not in path.read_bytes(), path
+    assert cloud.layout.private.stat().st_mode & 0o777 == 0o700
