@@ -19,13 +19,12 @@ _LOCKS = ("engine.lock", "build.lock")
 
 def prepare(cache: Path, say: jars.Say) -> None:
     """Make `cache` hold what the engine needs. Raises CloudError."""
-    if kestra.built(cache):
-        return
     begun = time.monotonic()
-    for lock in _LOCKS:
-        jars.fetch(Path(kestra.__file__).parent / lock, cache / "jars", say)
-    kestra.build(cache, say)
-    say(f"engine: ready in {time.monotonic() - begun:.0f} s")
+    here = Path(kestra.__file__).parent
+    fetched = sum(jars.fetch(here / lock, cache / "jars", say) for lock in _LOCKS)
+    if fetched or not kestra.built(cache):
+        kestra.build(cache, say)
+        say(f"engine: ready in {time.monotonic() - begun:.0f} s")
 
 
 def main() -> int:
