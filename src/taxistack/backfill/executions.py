@@ -1,0 +1,189 @@
+"""The labelled executions of the taxi flows, read and steered through the Kestra client."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from taxi_etl.errors import EtlError
+from taxi_etl.month import Month
+from taxistack.backfill.planner import LiveBackfill
+from taxistack.backfill.state import LOST_AFTER, Cell, Run, RunState
+from taxistack.kestra import TERMINAL, Execution
+
+if TYPE_CHECKING:
+    from taxistack.kestra import KestraClient
+
+NAMESPACE = "taxi"
+BACKFILL_FLOW = "taxi_backfill"
+FLOWS: Mapping[str, str] = {"bigquery": "taxi_to_bigquery", "postgres": "taxi_to_postgres"}
+# Kestra 2.0's states of an execution that has not ended.
+LIVE = (
+    "CREATED", "SUBMITTED", "RUNNING", "PAUSED", "RESTARTED", "KILLING", "QUEUED", "RETRYING",
+    "BREAKPOINT",
+)  # fmt: skip
+ENDED: Mapping[str, RunState] = {
+    "SUCCESS": RunState.SUCCESS,
+    "WARNING": RunState.WARNING,
+    "FAILED": RunState.FAILED,
+    "KILLED": RunState.CANCELLED,
+    "CANCELLED": RunState.CANCELLED,
+    "SKIPPED": RunState.CANCELLED,
+}
+# These wait for their turn or for a person, and may do so for long.
+WAITING = frozenset({"QUEUED", "PAUSED", "BREAKPOINT"})
+PAGE = 500
+MOST = 10_000
+PARALLEL = 8
+
+
+def new_backfill_id(now: datetime) -> str:
+    """An id that sorts by time and is free even when two commands start in one second."""
+    return f"bf-{now.astimezone(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+class Executions:
+    """The executions that the states of the cells and a backfill's progress are made from."""
+
+    def __init__(self, client: KestraClient) -> None:
+        """`client`: a client of the running Kestra."""
+        self._client = client
+
+    def runs(self, backfill: str | None = None) -> dict[Cell, list[Run]]:
+        """The runs of the taxi flows by cell; `backfill`: only those of one backfill."""
+        found: dict[Cell, list[Run]] = defaultdict(list)
+        labels = {"backfill": backfill} if backfill else None
+        for flow in FLOWS.values():
+            for execution in self._search(flow, labels=labels):
+                run = run_of(execution)
+                if run is not None:
+                    found[run.cell].append(run)
+        return dict(found)
+
+    def heard_again(
+        self, runs: Iterable[Run], now: datetime, after: timedelta = LOST_AFTER
+    ) -> dict[str, datetime]:
+        """When the engine last wrote of those live runs that seem silent, by execution id.
+
+        A search says nothing of the tasks of an execution; only the silent ones are asked.
+        """
+        silent = [
+            run.id for run in runs if run.state is RunState.LIVE and now - run.heard > after / 3
+        ]
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            whole = pool.map(self._client.executions.get, silent)
+            return {one: last_sign(found) for one, found in zip(silent, whole, strict=True)}
+
+    def live_backfills(self) -> list[LiveBackfill]:
+        """The backfills that have not ended."""
+        found = []
+        for execution in self._search(BACKFILL_FLOW, states=LIVE):
+            cells = frozenset(cells_of(execution.inputs.get("months")))
+            if cells:
+                name = str(execution.inputs.get("backfill") or execution.id)
+                found.append(LiveBackfill(execution.id, name, cells, last_sign(execution)))
+        return found
+
+    def start(self, cells: Iterable[Cell], backfill: str, *, parallel: int, replace: bool) -> str:
+        """Start one taxi_backfill execution; its id."""
+        months = [
+            {"taxi": cell.taxi, "month": str(cell.month), "destination": cell.destination}
+            for cell in cells
+        ]
+        execution = self._client.executions.create(
+            NAMESPACE,
+            BACKFILL_FLOW,
+            inputs={
+                "months": months,
+                "backfill": backfill,
+                "parallel": parallel,
+                "replace": replace,
+            },
+            labels={"backfill": backfill},
+        )
+        return execution.id
+
+    def ended(self, execution_id: str) -> RunState | None:
+        """How an execution ended, None while it lives."""
+        state = self._client.executions.get(execution_id).state
+        return ENDED.get(state, RunState.CANCELLED) if state in TERMINAL else None
+
+    def kill(self, execution_id: str) -> None:
+        """Kill an execution and what it started; one that has ended is left as it is."""
+        self._client.executions.kill(execution_id)
+
+    def reason(self, execution_id: str) -> str:
+        """Why an execution failed: its last error in the log, in one line."""
+        lines = self._client.logs(execution_id, min_level="ERROR")
+        told = [line.message.strip() for line in lines if line.message.strip()]
+        # The flow's own last word stands after what the engine says of the failed command.
+        useful = [message for message in told if not message.startswith(_ENGINES_WORDS)] or told
+        if not useful:
+            return "its log has no error line"
+        return _FLOWS_PREFIX.sub("", useful[-1].splitlines()[-1].strip())
+
+    def reasons(self, execution_ids: Iterable[str]) -> dict[str, str]:
+        """The reasons of several executions, at most 8 asked at a time."""
+        ids = sorted(set(execution_ids))
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            return dict(zip(ids, pool.map(self.reason, ids), strict=True))
+
+    def _search(self, flow: str, **filters: Any) -> Iterator[Execution]:
+        return self._client.executions.search(
+            namespace=NAMESPACE, flow_id=flow, page_size=PAGE, limit=MOST, **filters
+        )
+
+
+_ENGINES_WORDS = ("Command failed", "io.kestra.", "java.")
+_FLOWS_PREFIX = re.compile(r"^\w+ \d{4}-\d{2} → \w+ failed:\s*")
+
+
+def cells_of(months: object) -> list[Cell]:
+    """The cells in a backfill's input `months`: JSON text or what it parses to."""
+    try:
+        listed = json.loads(months) if isinstance(months, str) else months
+        return [
+            Cell(one["taxi"], Month.parse(one["month"]), one["destination"]) for one in listed or []
+        ]
+    except (ValueError, TypeError, KeyError, EtlError):
+        return []  # started by hand, with input that the flow itself refuses
+
+
+def run_of(execution: Execution) -> Run | None:
+    """A run from an execution; None for one that tells of no cell.
+
+    RETRIED and RESUBMITTED executions tell of none: another one took over from them.
+    """
+    if execution.state in TERMINAL and execution.state not in ENDED:
+        return None
+    labels = execution.labels
+    try:
+        cell = Cell(labels["taxi"], Month.parse(labels["month"]), labels["destination"])
+    except (KeyError, EtlError):
+        return None
+    heard = last_sign(execution)
+    return Run(
+        id=execution.id,
+        cell=cell,
+        state=ENDED.get(execution.state, RunState.LIVE),
+        started=execution.start or heard,
+        heard=heard,
+        backfill=labels.get("backfill"),
+        queued=execution.state in WAITING,
+    )
+
+
+def last_sign(execution: Execution) -> datetime:
+    """When the engine last wrote of an execution or of one of its task runs."""
+    states = [execution.raw.get("state") or {}, *(run.get("state") or {} for run in
+                                                 execution.task_runs)]  # fmt: skip
+    texts = [entry.get("date") for state in states for entry in state.get("histories") or ()]
+    dates = [datetime.fromisoformat(text) for text in texts if text]
+    known = [moment for moment in (execution.start, execution.end) if moment is not None]
+    return max([*dates, *known], default=datetime.min.replace(tzinfo=UTC))

@@ -1,0 +1,108 @@
+"""The grid of months and states, for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from taxistack.backfill.planner import Plan
+from taxistack.backfill.progress import duration
+from taxistack.backfill.state import Cell, CellState, State
+
+# A word and not only a colour: the grid is read without colour too.
+LOOK: Mapping[State, tuple[str, str]] = {
+    State.NOT_PUBLISHED: ("not published", "dim"),
+    State.MISSING: ("missing", "yellow"),
+    State.LOADING: ("loading", "cyan"),
+    State.LOADED: ("loaded", "green"),
+    State.FAILED: ("failed", "bold red"),
+    State.STALE: ("stale", "magenta"),
+}
+MAX_REASONS = 12
+
+
+def grid_table(plan: Plan) -> RenderableType:
+    """The plan for people: a line a month, a column a taxi and destination; `▸` = will run."""
+    columns = [(taxi, where) for taxi in plan.request.taxis for where in plan.request.destinations]
+    table = Table(title=f"Months at {plan.source}", title_justify="left", box=None, pad_edge=False)
+    table.add_column("month")
+    for taxi, destination in columns:
+        table.add_column(f"{taxi} → {destination}")
+    steps = set(plan.steps)
+    months = sorted({cell.month for cell in plan.states})
+    for month in months:
+        table.add_row(
+            str(month),
+            *(_word(plan.states[Cell(taxi, month, where)], steps) for taxi, where in columns),
+        )
+    reasons = _reasons(plan)
+    return Group(table, *([Text("")] if reasons else []), *reasons)
+
+
+def _word(found: CellState, steps: set[Cell]) -> Text:
+    word, style = LOOK[found.state]
+    mark = "▸ " if found.cell in steps else "  "
+    return Text(mark + word, style=style)
+
+
+def _reasons(plan: Plan) -> list[Text]:
+    telling = [
+        found
+        for _, found in sorted(plan.states.items())
+        if found.reason
+        and found.state is not State.NOT_PUBLISHED
+        and not (found.source is not None and found.reason == found.source.problem)
+    ]
+    lines = [Text(line(found)) for found in telling[:MAX_REASONS]]
+    if len(telling) > MAX_REASONS:
+        lines.append(Text(f"… and {len(telling) - MAX_REASONS} more (--json lists them all)"))
+    return lines
+
+
+def line(found: CellState) -> str:
+    """One cell, its state and the reason, in one line."""
+    attempt = f" (attempt {found.attempt})" if found.state is State.FAILED and found.attempt else ""
+    return f"{found.cell}: {found.state}{attempt}" + (f", {found.reason}" if found.reason else "")
+
+
+def outlook(plan: Plan) -> str:
+    """What the plan will do, in one line."""
+    expected = plan.expected
+    if not plan.steps:
+        said = f"Nothing to run: {counts(plan)}."
+    else:
+        parts = [f"{len(plan.steps)} months to load in {expected.executions} executions"]
+        if expected.bytes_known_of:
+            of = _of(expected.bytes_known_of, len(plan.steps))
+            parts.append(f"{size(expected.bytes)} to read{of}")
+        if expected.rows_known_of:
+            parts.append(f"{expected.rows:,} rows{_of(expected.rows_known_of, len(plan.steps))}")
+        if expected.seconds is not None:
+            parts.append(f"about {duration(expected.seconds)}")
+        said = ", ".join(parts) + f" ({counts(plan)})."
+    if plan.in_hand:
+        names = ", ".join(live.backfill for live in plan.attached)
+        said += f" {len(plan.in_hand)} are in hand of backfill {names}."
+    return " ".join((said, *plan.problems, *plan.warnings))
+
+
+def counts(plan: Plan) -> str:
+    """How many cells are in each state, in one line."""
+    return ", ".join(f"{plan.count(state)} {state}" for state in State if plan.count(state))
+
+
+def _of(known: int, total: int) -> str:
+    return "" if known == total else f" (known of {known})"
+
+
+def size(count: int) -> str:
+    """Bytes in binary units: `211 KiB`, `8.2 MiB`."""
+    value = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}" if value >= 100 or unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TiB"

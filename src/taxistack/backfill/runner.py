@@ -1,0 +1,402 @@
+"""Runs a plan through Kestra and watches it to its end.
+
+Kestra does the work: the command that started a backfill may go away at any moment, and the
+backfill goes on. So everything here is watching, and asking Kestra to start or to end things.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from taxistack.backfill import ledger
+from taxistack.backfill.context import BackfillContext
+from taxistack.backfill.executions import Executions, new_backfill_id
+from taxistack.backfill.planner import LiveBackfill, Plan
+from taxistack.backfill.progress import Tally, View, duration
+from taxistack.backfill.state import LOST_AFTER, Cell, Run, RunState
+from taxistack.console import Console
+from taxistack.errors import FailedError, TransientError
+
+POLL_S = 1.0
+# Kestra may be healed or upgraded while a backfill is watched; it goes on where it was.
+PATIENCE_S = 180.0
+# A second execution finishes what the first one lost; what is then left has another cause.
+ROUNDS = 2
+
+
+class Outcome(StrEnum):
+    """How a backfill command ended."""
+
+    NOTHING_TO_DO = "nothing to do"
+    DONE = "done"
+    FAILED = "failed"
+    LEFT_RUNNING = "left running"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A month that failed, and why."""
+
+    cell: Cell
+    execution_id: str
+    reason: str
+
+    def __str__(self) -> str:
+        """The failure in one line, with the command that shows its log."""
+        return f"{self.cell} failed: {self.reason} (invoke logs --execution {self.execution_id})"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a backfill came to. `rows`: of the months that it loaded, from the ledgers."""
+
+    outcome: Outcome
+    backfills: tuple[str, ...] = ()
+    loaded: tuple[Cell, ...] = ()
+    not_published: tuple[Cell, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    left: tuple[Cell, ...] = ()
+    rows: int = 0
+    seconds: float = 0.0
+    problems: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """0 when everything that was asked for is done, else 1."""
+        done = self.outcome in (Outcome.DONE, Outcome.NOTHING_TO_DO)
+        return 0 if done and not self.problems else 1
+
+    @property
+    def summary(self) -> str:
+        """The result in one line."""
+        if self.outcome is Outcome.NOTHING_TO_DO:
+            return "backfill: " + "; ".join(("nothing to do", *self.problems))
+        parts = [f"{len(self.loaded)} months loaded, {self.rows:,} rows"]
+        if self.not_published:
+            parts.append(f"{len(self.not_published)} not published")
+        if self.failures:
+            parts.append(f"{len(self.failures)} failed")
+        if self.left:
+            parts.append(f"{len(self.left)} not done")
+        parts += self.problems
+        names = ", ".join(self.backfills)
+        return f"backfill {names} {self.outcome} in {duration(self.seconds)}: " + "; ".join(parts)
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as JSON-able data."""
+        return {
+            "outcome": str(self.outcome),
+            "backfills": list(self.backfills),
+            "loaded": [_cell_json(cell) for cell in self.loaded],
+            "not_published": [_cell_json(cell) for cell in self.not_published],
+            "failed": [
+                {**_cell_json(one.cell), "execution": one.execution_id, "reason": one.reason}
+                for one in self.failures
+            ],
+            "not_done": [_cell_json(cell) for cell in self.left],
+            "rows": self.rows,
+            "seconds": round(self.seconds, 1),
+            "problems": list(self.problems),
+        }
+
+
+def _cell_json(cell: Cell) -> dict[str, str]:
+    return {"taxi": cell.taxi, "month": str(cell.month), "destination": cell.destination}
+
+
+def run_backfill(
+    context: BackfillContext,
+    plan: Plan,
+    console: Console,
+    *,
+    max_failures: int | None = None,
+    poll_s: float = POLL_S,
+) -> Result:
+    """Start what the plan says, attach to what is in hand already, and watch until the end.
+
+    `max_failures`: after so many failed months the rest is cancelled. Raises FailedError when
+    there is nothing to run because nothing is published.
+    """
+    wanted = frozenset(plan.steps) | plan.in_hand
+    if not wanted:
+        if plan.problems:
+            raise FailedError("; ".join(plan.problems), hint="invoke status")
+        return Result(Outcome.NOTHING_TO_DO)
+    watch = _Watch(context, plan, console, max_failures=max_failures, poll_s=poll_s)
+    with _terminations_interrupt():
+        return watch.run()
+
+
+@contextmanager
+def _terminations_interrupt() -> Iterator[None]:
+    """SIGTERM ends the watching as Ctrl-C does; signals reach the main thread only."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: object) -> None:
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM: nobody is there to be asked."""
+
+
+@dataclass
+class _Followed:
+    """One backfill that is being watched."""
+
+    execution_id: str
+    backfill: str
+    ended: RunState | None = None
+
+
+@dataclass
+class _Watch:
+    """One watch over one or more backfills, until all of them have ended."""
+
+    context: BackfillContext
+    plan: Plan
+    console: Console
+    max_failures: int | None
+    poll_s: float
+    executions: Executions = field(init=False)
+    followed: list[_Followed] = field(default_factory=list)
+    finished: dict[Cell, Run] = field(default_factory=dict)
+    failures: dict[Cell, Failure] = field(default_factory=dict)
+    running: list[Cell] = field(default_factory=list)
+    began: float = field(default_factory=time.monotonic)
+    cancelled: bool = False
+    problems: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.executions = Executions(self.context.kestra())
+        self.wanted = frozenset(self.plan.steps) | self.plan.in_hand
+
+    # --- the course of events ---------------------------------------------------------------
+
+    def run(self) -> Result:
+        with View(self.console) as view:
+            try:
+                self._start(view)
+                self._rounds(view)
+            except KeyboardInterrupt as stop:
+                if not self._leave_or_cancel(view, stop):
+                    return self._result(Outcome.LEFT_RUNNING)
+        if self.cancelled:
+            return self._result(Outcome.CANCELLED)
+        return self._result(Outcome.FAILED if self.failures or self._left() else Outcome.DONE)
+
+    def _start(self, view: View) -> None:
+        for execution_id in self.plan.lost:
+            view.event(f"the engine lost execution {execution_id}: it is ended and run again")
+            self.executions.kill(execution_id)
+        for live in self.plan.attached:
+            self._attach(live, view)
+        if self.plan.steps:
+            self._begin(self.plan.steps, view)
+
+    def _attach(self, live: LiveBackfill, view: View) -> None:
+        self.followed.append(_Followed(live.execution_id, live.backfill))
+        view.event(f"attached to backfill {live.backfill} (execution {live.execution_id})")
+
+    def _begin(self, cells: tuple[Cell, ...], view: View) -> None:
+        backfill = new_backfill_id(datetime.now(UTC))
+        execution_id = self.executions.start(
+            cells, backfill, parallel=self.plan.request.parallel, replace=self.plan.replace
+        )
+        self.followed.append(_Followed(execution_id, backfill))
+        view.event(f"backfill {backfill}: {len(cells)} months, execution {execution_id}")
+
+    def _rounds(self, view: View) -> None:
+        for left_rounds in reversed(range(ROUNDS)):
+            self._follow(view)
+            rest = self._lost_cells()
+            if not rest or self.cancelled or not left_rounds:
+                return
+            view.event(f"{len(rest)} months were lost on the way: they run again")
+            self._begin(rest, view)
+
+    def _follow(self, view: View) -> None:
+        while True:
+            self._poll(view)
+            view.show(self._tally())
+            if all(one.ended for one in self.followed):
+                return
+            if self._too_many_failures():
+                view.event(f"{len(self.failures)} months failed: the rest is cancelled")
+                self._cancel()
+                return
+            time.sleep(self.poll_s)
+
+    def _poll(self, view: View) -> None:
+        """Read the backfills and their children, through times when Kestra does not answer."""
+        give_up = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                # The parents first: when one has ended, its children are read once after it.
+                for one in self.followed:
+                    one.ended = one.ended or self.executions.ended(one.execution_id)
+                self._read(view)
+            except TransientError as error:
+                if time.monotonic() > give_up:
+                    raise
+                view.event(f"Kestra does not answer, waiting: {error}")
+                time.sleep(5 * self.poll_s)
+            else:
+                return
+
+    def _read(self, view: View) -> None:
+        now = datetime.now(UTC)
+        self.running = []
+        for one in self.followed:
+            for cell, runs in self.executions.runs(one.backfill).items():
+                if cell in self.wanted and cell not in self.finished:
+                    self._note(cell, max(runs, key=lambda run: (run.started, run.id)), view, now)
+
+    def _note(self, cell: Cell, run: Run, view: View, now: datetime) -> None:
+        if run.state is RunState.LIVE:
+            self.running.append(cell)
+            if not run.queued and now - run.heard > LOST_AFTER:
+                heard = self.executions.heard_again([run], now)
+                if now - heard.get(run.id, run.heard) > LOST_AFTER:
+                    view.event(f"the engine lost execution {run.id} ({cell}): it is ended")
+                    self.executions.kill(run.id)
+            return
+        self.finished[cell] = run
+        place = f"[{len(self.finished)}/{len(self.wanted)}]"
+        if run.state is RunState.FAILED:
+            failure = Failure(cell, run.id, self.executions.reason(run.id))
+            self.failures[cell] = failure
+            view.event(f"{place} {failure}")
+        else:
+            view.event(f"{place} {cell}: {_ENDED[run.state]} in {duration(run.seconds)}")
+
+    # --- stopping ---------------------------------------------------------------------------
+
+    def _leave_or_cancel(self, view: View, stop: KeyboardInterrupt) -> bool:
+        """Ask what Ctrl-C means; True when the rest was cancelled."""
+        view.pause()
+        asked = self.console.live and sys.stdin.isatty() and not isinstance(stop, _Terminated)
+        if asked and self._asked_to_cancel():
+            self._cancel()
+            return True
+        request = self.plan.request
+        view.event(
+            "The backfill goes on in Kestra. To attach to it again: "
+            f"invoke backfill --start {request.start} --end {request.end}"
+        )
+        return False
+
+    def _asked_to_cancel(self) -> bool:
+        self.console.err.print(
+            "\nLeave it running, or cancel what is not done yet? [L]eave, [c]ancel: ",
+            end="", markup=False,
+        )  # fmt: skip
+        try:
+            return sys.stdin.readline().strip().lower() in {"c", "cancel"}
+        except KeyboardInterrupt:
+            return False
+
+    def _cancel(self) -> None:
+        """End the backfills and their children. A load is atomic: no month is left half done."""
+        self.cancelled = True
+        for one in self.followed:
+            self.executions.kill(one.execution_id)
+        for one in self.followed:
+            for runs in self.executions.runs(one.backfill).values():
+                for run in runs:
+                    if run.state is RunState.LIVE:
+                        self.executions.kill(run.id)
+
+    def _too_many_failures(self) -> bool:
+        return self.max_failures is not None and len(self.failures) >= self.max_failures > 0
+
+    # --- figures ----------------------------------------------------------------------------
+
+    def _lost_cells(self) -> tuple[Cell, ...]:
+        """What ended without a result of its own, unless the whole backfill came to nothing."""
+        if any(one.ended is RunState.CANCELLED for one in self.followed):
+            return ()
+        rest = self._left()
+        if rest and not self.finished:
+            self.problems += [
+                f"backfill {one.backfill} started no month: "
+                f"{self.executions.reason(one.execution_id)} "
+                f"(invoke logs --execution {one.execution_id})"
+                for one in self.followed
+            ]
+            return ()
+        return rest
+
+    def _left(self) -> tuple[Cell, ...]:
+        ordered = [*self.plan.steps, *sorted(self.plan.in_hand)]
+        return tuple(
+            cell
+            for cell in dict.fromkeys(ordered)
+            if cell not in self.finished or self.finished[cell].state is RunState.CANCELLED
+        )
+
+    def _tally(self) -> Tally:
+        elapsed = time.monotonic() - self.began
+        done = len(self.finished)
+        rows = sum(self.plan.expected_rows.get(cell, 0) for cell in self._loaded())
+        left = self.plan.expected.seconds
+        if done:
+            left = elapsed / done * (len(self.wanted) - done)
+        elif left is not None:
+            left = max(left - elapsed, 0.0)
+        return Tally(len(self.wanted), done, len(self.failures), rows, elapsed, left, self.running)
+
+    def _loaded(self) -> tuple[Cell, ...]:
+        return tuple(
+            cell for cell, run in sorted(self.finished.items()) if run.state is RunState.SUCCESS
+        )
+
+    def _result(self, outcome: Outcome) -> Result:
+        loaded = self._loaded()
+        return Result(
+            outcome=outcome,
+            backfills=tuple(one.backfill for one in self.followed),
+            loaded=loaded,
+            not_published=tuple(
+                cell for cell, run in self.finished.items() if run.state is RunState.WARNING
+            ),
+            failures=tuple(self.failures.values()),
+            left=self._left(),
+            rows=self._rows(loaded),
+            seconds=time.monotonic() - self.began,
+            problems=(*self.plan.problems, *self.problems),
+        )
+
+    def _rows(self, loaded: tuple[Cell, ...]) -> int:
+        request = self.plan.request
+        return sum(
+            load.rows
+            for where in {cell.destination for cell in loaded}
+            for cell, load in ledger.read(self.context, where, request.start, request.end).items()
+            if cell in loaded
+        )
+
+
+_ENDED: Mapping[RunState, str] = {
+    RunState.SUCCESS: "loaded",
+    RunState.WARNING: "not published",
+    RunState.CANCELLED: "cancelled",
+}

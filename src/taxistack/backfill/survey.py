@@ -1,0 +1,178 @@
+"""Reads what is known of every asked cell: ledgers, executions and source, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from taxi_etl.month import Month
+from taxistack.backfill import ledger, source
+from taxistack.backfill.context import BackfillContext
+from taxistack.backfill.executions import Executions
+from taxistack.backfill.planner import LiveBackfill, PastRun, Plan, Request, plan
+from taxistack.backfill.state import (
+    LOST_AFTER,
+    Cell,
+    CellState,
+    Load,
+    Run,
+    RunState,
+    SourceFile,
+    State,
+    state_of,
+)
+from taxistack.published_counts import PUBLISHED_COUNTS
+from taxistack.settings import PUBLIC_SOURCE
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Everything that was read, and the state of each cell that follows from it."""
+
+    source: str
+    states: Mapping[Cell, CellState]
+    live: tuple[LiveBackfill, ...]
+    lost: tuple[LiveBackfill, ...]
+    past: tuple[PastRun, ...]
+    files: Mapping[tuple[str, Month], SourceFile]
+
+
+def plan_backfill(context: BackfillContext, request: Request, *, check_source: bool = True) -> Plan:
+    """Survey the asked range and choose what has to run.
+
+    `check_source`: ask the source about every month (HEAD), which tells what is not published
+    and what changed. Raises FailedError when a ledger or Kestra does not answer.
+    """
+    found = survey(context, request.grid(), check_source=check_source)
+    return plan(
+        request,
+        found.states,
+        source=found.source,
+        live=found.live,
+        lost=found.lost,
+        past=found.past,
+        published=PUBLISHED_COUNTS if is_public(found.source) else None,
+    )
+
+
+def is_public(source_url: str) -> bool:
+    """Whether a source is the course's public release, whose row counts are known."""
+    return source_url.rstrip("/") == PUBLIC_SOURCE
+
+
+def survey(context: BackfillContext, cells: Iterable[Cell], *, check_source: bool = True) -> Survey:
+    """Read both ledgers, the executions and the source at once; derive every cell's state."""
+    wanted = sorted(set(cells))
+    months = [cell.month for cell in wanted]
+    executions = Executions(context.kestra())
+    with ThreadPoolExecutor(5) as pool:
+        ledgers = [
+            pool.submit(ledger.read, context, where, min(months), max(months))
+            for where in sorted({cell.destination for cell in wanted})
+        ]
+        runs = pool.submit(executions.runs)
+        live = pool.submit(executions.live_backfills)
+        base = context.source
+        files = (
+            source.look(base, {(cell.taxi, cell.month) for cell in wanted}) if check_source else {}
+        )
+        loads = {cell: load for future in ledgers for cell, load in future.result().items()}
+    now = datetime.now(UTC)
+    ran = _with_last_signs(runs.result(), executions, now)
+    alive, lost = part_lost(live.result(), ran, now)
+    states = derive(wanted, loads, ran, files, claims_of(alive, ran), now)
+    return Survey(
+        source=base,
+        states=_with_reasons(states, executions),
+        live=alive,
+        lost=lost,
+        past=tuple(past_runs(ran, loads)),
+        files=files,
+    )
+
+
+def derive(
+    cells: Iterable[Cell],
+    loads: Mapping[Cell, Load],
+    runs: Mapping[Cell, list[Run]],
+    files: Mapping[tuple[str, Month], SourceFile],
+    claims: Mapping[Cell, str],
+    now: datetime,
+) -> dict[Cell, CellState]:
+    """The state of each cell from what was read. Pure."""
+    return {
+        cell: state_of(
+            cell,
+            load=loads.get(cell),
+            runs=runs.get(cell, []),
+            source=files.get((cell.taxi, cell.month)),
+            now=now,
+            claimed_by=claims.get(cell),
+        )
+        for cell in cells
+    }
+
+
+def _with_last_signs(
+    runs: Mapping[Cell, list[Run]], executions: Executions, now: datetime
+) -> dict[Cell, list[Run]]:
+    heard = executions.heard_again([run for ran in runs.values() for run in ran], now)
+    return {
+        cell: [replace(run, heard=heard.get(run.id, run.heard)) for run in ran]
+        for cell, ran in runs.items()
+    }
+
+
+def part_lost(
+    live: Iterable[LiveBackfill], runs: Mapping[Cell, list[Run]], now: datetime
+) -> tuple[tuple[LiveBackfill, ...], tuple[LiveBackfill, ...]]:
+    """The backfills that go on, and those that the engine lost: they and their children silent."""
+    last: dict[str, datetime] = {}
+    for run in (run for ran in runs.values() for run in ran if run.backfill):
+        last[run.backfill] = max(run.heard, last.get(run.backfill, run.heard))
+    alive, lost = [], []
+    for one in live:
+        heard = max(one.heard, last.get(one.backfill, one.heard))
+        (lost if now - heard > LOST_AFTER else alive).append(one)
+    return tuple(alive), tuple(lost)
+
+
+def claims_of(live: Iterable[LiveBackfill], runs: Mapping[Cell, list[Run]]) -> dict[Cell, str]:
+    """The cells that live backfills still have before them, and which backfill it is."""
+    return {
+        cell: backfill.backfill
+        for backfill in live
+        for cell in backfill.cells
+        if not any(run.backfill == backfill.backfill for run in runs.get(cell, []))
+    }
+
+
+def past_runs(runs: Mapping[Cell, list[Run]], loads: Mapping[Cell, Load]) -> list[PastRun]:
+    """Finished loads with their size and time, to expect the next ones from."""
+    return [
+        PastRun(cell.destination, loads[cell].source_bytes, run.seconds)
+        for cell, ran in runs.items()
+        if cell in loads
+        for run in ran
+        if run.state is RunState.SUCCESS
+    ]
+
+
+def _with_reasons(
+    states: Mapping[Cell, CellState], executions: Executions
+) -> dict[Cell, CellState]:
+    """Failed cells with the reason that their execution's log gives."""
+    failed = {
+        cell: found.run.id
+        for cell, found in states.items()
+        if found.state is State.FAILED and found.run
+    }
+    reasons = executions.reasons(failed.values())
+    return {
+        cell: found.because(f"{reasons[failed[cell]]} (invoke logs --execution {failed[cell]})")
+        if cell in failed
+        else found
+        for cell, found in states.items()
+    }

@@ -1,0 +1,57 @@
+"""A verification for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from taxistack.backfill.grid import LOOK
+from taxistack.backfill.state import State
+from taxistack.verify.compare import amount
+from taxistack.verify.verification import CellCheck, Verification
+
+
+def verification_table(verification: Verification) -> RenderableType:
+    """A line for each cell that is published; below it every difference by name."""
+    table = Table(
+        title=f"Months against {verification.source}", title_justify="left", box=None,
+        pad_edge=False,
+    )  # fmt: skip
+    for name in ("month", "taxi", "destination", "state"):
+        table.add_column(name)
+    for name in ("rows", "source rows", "total_amount", "strays"):
+        table.add_column(name, justify="right")
+    table.add_column("verdict")
+    shown = [check for check in verification.checks if not _nothing(check)]
+    for check in sorted(shown, key=lambda one: (one.cell.month, one.cell)):
+        table.add_row(*_row(check))
+    return Group(table, *_differences(verification.wrong))
+
+
+def _nothing(check: CellCheck) -> bool:
+    return check.state is State.NOT_PUBLISHED and not check.differences
+
+
+def _row(check: CellCheck) -> Iterable[Text]:
+    found, load = check.known.table, check.known.state.load
+    word, style = LOOK[check.state]
+    verdict = Text("equal", style="green") if check.proven else Text("differs", style="bold red")
+    return (
+        Text(str(check.cell.month)),
+        Text(check.cell.taxi),
+        Text(check.cell.destination),
+        Text(word, style=style),
+        Text(f"{found.rows:,}" if found else "0"),
+        Text(f"{load.rows:,}" if load else ""),
+        Text(amount(found.total_amount) if found else ""),
+        Text(f"{found.strays:,}" if found else ""),
+        verdict,
+    )
+
+
+def _differences(wrong: Iterable[CellCheck]) -> list[Text]:
+    lines = [Text(f"{check.cell}: {one}") for check in wrong for one in check.differences]
+    return [Text(""), *lines] if lines else []

@@ -1,0 +1,257 @@
+"""Proves every month equal to its source, or names what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from taxi_etl.lake import LakeObject
+from taxi_etl.month import Month
+from taxi_etl.release import object_name
+from taxistack.backfill import ledger
+from taxistack.backfill.context import BackfillContext
+from taxistack.backfill.planner import Only, Request
+from taxistack.backfill.runner import Result, run_backfill
+from taxistack.backfill.state import DESTINATIONS, TAXIS, Cell, State
+from taxistack.backfill.survey import Survey, is_public, plan_backfill, survey
+from taxistack.console import Console
+from taxistack.errors import FailedError
+from taxistack.published_counts import PUBLISHED_COUNTS
+from taxistack.verify import lake, tables
+from taxistack.verify.compare import Difference, Known, amount, between, differences
+from taxistack.verify.tables import TableMonth
+
+# A month that is loading will be right or wrong when it is done; one that is not published has
+# nothing to be loaded from.
+NOT_MENDED = frozenset({State.LOADING, State.NOT_PUBLISHED})
+
+
+@dataclass(frozen=True)
+class VerifyRequest:
+    """Which months to prove. `start` and `end` None: from the first to the last loaded one."""
+
+    start: Month | None = None
+    end: Month | None = None
+    taxis: tuple[str, ...] = TAXIS
+    destinations: tuple[str, ...] = DESTINATIONS
+    duplicates: bool = False
+    """Also count identical rows (for the report); reads every column of the tables."""
+
+    @classmethod
+    def parse(
+        cls,
+        start: str | None = None,
+        end: str | None = None,
+        *,
+        taxi: str = "all",
+        destination: str = "all",
+        duplicates: bool = False,
+    ) -> VerifyRequest:
+        """Read the flags of a command. Raises UsageError with the flag and its rule."""
+        open_ended = not start and not end
+        checked = Request.parse(
+            start or ("2000-01" if open_ended else ""),
+            end or ("2000-01" if open_ended else ""),
+            taxi=taxi,
+            destination=destination,
+        )
+        return cls(
+            start=None if open_ended else checked.start,
+            end=None if open_ended else checked.end,
+            taxis=checked.taxis,
+            destinations=checked.destinations,
+            duplicates=duplicates,
+        )
+
+
+@dataclass(frozen=True)
+class CellCheck:
+    """One cell after its checks."""
+
+    known: Known
+    differences: tuple[Difference, ...]
+
+    @property
+    def cell(self) -> Cell:
+        """Which month of which taxi where."""
+        return self.known.state.cell
+
+    @property
+    def state(self) -> State:
+        """The state of the cell's grid."""
+        return self.known.state.state
+
+    @property
+    def proven(self) -> bool:
+        """Loaded, and equal to its source in every check."""
+        return self.state is State.LOADED and not self.differences
+
+    def to_json(self) -> dict[str, Any]:
+        """The cell as JSON-able data; amounts are text, exact."""
+        table, load, found = self.known.table, self.known.state.load, self.known.state
+        return {
+            "taxi": self.cell.taxi,
+            "month": str(self.cell.month),
+            "destination": self.cell.destination,
+            "state": str(self.state),
+            "rows": table.rows if table else 0,
+            "source_rows": load.rows if load else None,
+            "total_amount": amount(table.total_amount) if table else None,
+            "differences": [str(one) for one in self.differences],
+            "reason": found.reason,
+            "unique_row_ids": table.distinct_ids if table else None,
+            "fingerprint": str(table.fingerprint) if table else None,
+            "null_pickups": table.null_pickups if table else None,
+            "strays": table.strays if table else None,
+            "source_url": found.source.url if found.source else None,
+            "source_bytes": load.source_bytes if load else None,
+            "sha256": load.sha256 if load else None,
+            "execution": load.execution_id if load else None,
+            "loaded_at": load.loaded_at.isoformat() if load else None,
+        }
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The result of verify: every asked cell, checked."""
+
+    request: VerifyRequest
+    source: str
+    checks: tuple[CellCheck, ...]
+    at: datetime
+    seconds: float
+
+    @property
+    def wrong(self) -> tuple[CellCheck, ...]:
+        """The cells with a difference."""
+        return tuple(check for check in self.checks if check.differences)
+
+    @property
+    def proven(self) -> tuple[CellCheck, ...]:
+        """The cells that are loaded and equal to their source."""
+        return tuple(check for check in self.checks if check.proven)
+
+    @property
+    def exit_code(self) -> int:
+        """0 when no cell differs and at least one is proven, else 1."""
+        return 0 if self.proven and not self.wrong else 1
+
+    @property
+    def summary(self) -> str:
+        """The result in one line."""
+        rows = sum(check.known.table.rows for check in self.proven if check.known.table)
+        parts = [f"{len(self.proven)} months proven equal to their source ({rows:,} rows)"]
+        if self.wrong:
+            parts.append(f"{len(self.wrong)} differ (--repair reloads them)")
+        if gone := sum(1 for check in self.checks if check.state is State.NOT_PUBLISHED):
+            parts.append(f"{gone} not published")
+        if not self.proven and not self.wrong:
+            parts.append("nothing was proven")
+        return "verify: " + ", ".join(parts)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """One object for each taxi, month and destination."""
+        return [check.to_json() for check in self.checks]
+
+
+def verify_months(context: BackfillContext, request: VerifyRequest) -> Verification:
+    """Read source, ledgers, lake and tables side by side and compare them.
+
+    Raises FailedError when one of them does not answer, or when no range was given and no
+    month is loaded.
+    """
+    began = datetime.now(UTC)
+    start, end = _range(context, request)
+    grid = Request(start, end, request.taxis, request.destinations).grid()
+    with ThreadPoolExecutor(4) as pool:
+        lakes = {taxi: pool.submit(lake.read, context, taxi) for taxi in request.taxis}
+        read = {
+            (taxi, where): pool.submit(
+                tables.read, context, taxi, where, start, end,
+                duplicates=request.duplicates and where == request.destinations[0],
+            )
+            for taxi in request.taxis
+            for where in request.destinations
+        }  # fmt: skip
+        found = survey(context, grid)
+        objects = {name: one for job in lakes.values() for name, one in job.result().items()}
+        months = {key: job.result() for key, job in read.items()}
+    known = [_known(found, cell, months, objects) for cell in sorted(grid)]
+    return Verification(
+        request=replace(request, start=start, end=end),
+        source=found.source,
+        checks=tuple(check_all(known)),
+        at=began,
+        seconds=(datetime.now(UTC) - began).total_seconds(),
+    )
+
+
+def _range(context: BackfillContext, request: VerifyRequest) -> tuple[Month, Month]:
+    if request.start is not None and request.end is not None:
+        return request.start, request.end
+    months = sorted(
+        cell.month
+        for where in request.destinations
+        for cell in ledger.read(context, where, None, None)
+        if cell.taxi in request.taxis
+    )
+    if not months:
+        raise FailedError("no month is loaded: there is nothing to verify", hint="invoke backfill")
+    return months[0], months[-1]
+
+
+def _known(
+    found: Survey,
+    cell: Cell,
+    months: Mapping[tuple[str, str], Mapping[Month, TableMonth]],
+    objects: Mapping[str, LakeObject],
+) -> Known:
+    published = PUBLISHED_COUNTS.get(cell.taxi, {}) if is_public(found.source) else {}
+    return Known(
+        state=found.states[cell],
+        table=months[cell.taxi, cell.destination].get(cell.month),
+        lake=objects.get(object_name(cell.taxi, cell.month)),
+        published_rows=published.get(str(cell.month)),
+    )
+
+
+def check_all(known: Iterable[Known]) -> list[CellCheck]:
+    """Check every cell by itself, then those that are right against the other destination."""
+    checks = [CellCheck(one, tuple(differences(one))) for one in known]
+    right = {check.cell: check for check in checks if check.proven}
+    return [_against_others(check, right) if check.proven else check for check in checks]
+
+
+def _against_others(check: CellCheck, right: Mapping[Cell, CellCheck]) -> CellCheck:
+    others = (
+        right.get(replace(check.cell, destination=where))
+        for where in DESTINATIONS
+        if where != check.cell.destination
+    )
+    found = [one for other in others if other for one in between(check.known, other.known)]
+    return replace(check, differences=tuple(found))
+
+
+def repair_months(
+    context: BackfillContext, verification: Verification, console: Console
+) -> Result | None:
+    """Reload the cells that differ, and no others; None when there is none that can be.
+
+    The lake's objects are replaced where they differ from the source. Verify again afterwards.
+    """
+    cells = frozenset(check.cell for check in verification.wrong if check.state not in NOT_MENDED)
+    if not cells:
+        return None
+    request = Request(
+        start=min(cell.month for cell in cells),
+        end=max(cell.month for cell in cells),
+        taxis=verification.request.taxis,
+        destinations=verification.request.destinations,
+        only=frozenset({Only.ALL}),
+        force=True,
+        cells=cells,
+    )
+    return run_backfill(context, plan_backfill(context, request), console)
