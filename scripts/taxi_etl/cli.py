@@ -1,0 +1,247 @@
+"""The command line: `python -m taxi_etl STEP`, one process for each step.
+
+The result goes to stdout as one line of Kestra's output protocol, everything else to stderr.
+Exit codes: 0 done (also "not published"), 1 failed, 2 wrong use. The last line on stderr says
+why; `--debug` adds the traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from taxi_etl.errors import EtlError, WrongUse
+from taxi_etl.month import Month
+from taxi_etl.schema import TAXIS
+
+Outputs = dict[str, object]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one step; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    subject = f"{options.step} {options.taxi} {options.month}"
+    try:
+        outputs = options.run(options)
+    except EtlError as error:
+        return _failed(options, f"{subject}: {error}", error.exit_code)
+    except KeyboardInterrupt:
+        return _failed(options, f"{subject}: interrupted", 130)
+    except Exception as error:  # the last line must be clear whatever happens
+        what = f"{type(error).__name__}: {error}"
+        return _failed(options, f"{subject}: unexpected {what}", 1)
+    print(f'::{{"outputs":{json.dumps(outputs)}}}::', flush=True)  # noqa: T201
+    return 0
+
+
+def _failed(options: argparse.Namespace, message: str, code: int) -> int:
+    if options.debug:
+        traceback.print_exc()
+    print(" ".join(message.split()), file=sys.stderr, flush=True)  # noqa: T201
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="taxi_etl", description="One month of one taxi, from the release site to a table."
+    )
+    steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
+    for add in (_extract, _load, _reconcile, _sample):
+        step = add(steps)
+        step.add_argument("--taxi", required=True, choices=sorted(TAXIS))
+        step.add_argument("--month", required=True, type=_month, help="YYYY-MM")
+        step.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+def _extract(steps: argparse._SubParsersAction) -> argparse.ArgumentParser:
+    step = steps.add_parser("extract", help="release site to lake, checked on the way")
+    step.add_argument("--source", required=True, help="address that <taxi>/<file> is below")
+    step.add_argument("--bucket", required=True, type=_bucket, help="the lake's bucket")
+    step.add_argument("--replace", action="store_true", help="replace a different lake object")
+    step.add_argument("--facts", type=Path, help="file to write what was found out into")
+    step.add_argument("--work", type=_folder, default=Path(), help="folder for the download")
+    step.set_defaults(run=_run_extract)
+    return step
+
+
+def _load(steps: argparse._SubParsersAction) -> argparse.ArgumentParser:
+    step = steps.add_parser("load", help="lake to table: replaces exactly that month")
+    _destination(step)
+    step.add_argument("--execution-id", type=_id, default="shell", help="who asked for the load")
+    step.add_argument(
+        "--attempt", type=_count, default=1, help="a failed attempt burns its job ids"
+    )
+    step.add_argument("--work", type=_folder, default=Path(), help="folder for temporary files")
+    step.set_defaults(run=_run_load)
+    return step
+
+
+def _reconcile(steps: argparse._SubParsersAction) -> argparse.ArgumentParser:
+    step = steps.add_parser("reconcile", help="compare source, lake, ledger and table")
+    _destination(step)
+    step.set_defaults(run=_run_reconcile)
+    return step
+
+
+def _destination(step: argparse.ArgumentParser) -> None:
+    step.add_argument("--destination", required=True, choices=("bigquery", "postgres"))
+    step.add_argument("--facts", type=Path, help="extract's facts (default: JSON in TAXI_FACTS)")
+    group = step.add_argument_group(
+        "BigQuery", "PostgreSQL is found by PGHOST, PGPORT, PGDATABASE, PGUSER and PGPASSWORD."
+    )
+    group.add_argument("--project", type=_project)
+    group.add_argument("--dataset", type=_dataset)
+    group.add_argument("--staging-dataset", type=_dataset)
+    group.add_argument("--location", help="where the datasets are, for example EU")
+    group.add_argument(
+        "--maximum-bytes-billed", type=_count, help="a query that would cost more is refused"
+    )
+
+
+def _sample(steps: argparse._SubParsersAction) -> argparse.ArgumentParser:
+    step = steps.add_parser("sample", help="write a generated month file (not TLC's data)")
+    step.add_argument("--rows", required=True, type=_count)
+    step.add_argument("--out", required=True, type=Path, help="folder; <taxi>/<file> is made in it")
+    step.set_defaults(run=_run_sample)
+    return step
+
+
+# Each step imports what it needs when it runs: another step's libraries cost time and memory.
+
+
+def _run_extract(options: argparse.Namespace) -> Outputs:
+    from taxi_etl import facts, release
+    from taxi_etl.extract import extract
+
+    taxi, month = TAXIS[options.taxi], options.month
+    url = release.url(options.source, taxi.name, month)
+    found = extract(
+        taxi,
+        month,
+        source=options.source,
+        bucket=options.bucket,
+        replace=options.replace,
+        work=options.work,
+    )
+    if found is None:
+        outputs = {
+            "published": False,
+            "filename": release.file_name(taxi.name, month),
+            "url": release.shown(url),
+        }
+        _say(f"{outputs['url']}: not published")
+    else:
+        outputs = found.to_json()
+    if options.facts:
+        facts.write(options.facts, outputs)
+    return outputs
+
+
+def _run_load(options: argparse.Namespace) -> Outputs:
+    facts = _facts(options)
+    taxi = TAXIS[options.taxi]
+    if options.destination == "postgres":
+        from taxi_etl.postgres_load import load
+
+        return load(
+            taxi, options.month, facts, execution_id=options.execution_id, work=options.work
+        ).to_json()
+    from taxi_etl.bigquery_load import load as load_bigquery
+
+    return load_bigquery(
+        taxi,
+        options.month,
+        facts,
+        target=_target(options, staging=True),
+        execution_id=options.execution_id,
+        attempt=options.attempt,
+    ).to_json()
+
+
+def _run_reconcile(options: argparse.Namespace) -> Outputs:
+    from taxi_etl.reconcile import reconcile
+
+    target = _target(options) if options.destination == "bigquery" else None
+    return reconcile(TAXIS[options.taxi], options.month, _facts(options), target)
+
+
+def _run_sample(options: argparse.Namespace) -> Outputs:
+    from taxi_etl.sample import write
+
+    path = write(options.out, TAXIS[options.taxi], options.month, options.rows)
+    return {"path": str(path), "rows": options.rows, "bytes": path.stat().st_size}
+
+
+def _facts(options: argparse.Namespace):
+    from taxi_etl import facts, release
+
+    found = facts.read(options.facts)
+    name = release.file_name(options.taxi, options.month)
+    if found is None:
+        raise WrongUse(f"{name} is not published: there is nothing to {options.step}")
+    if found.filename != name:
+        raise WrongUse(f"the facts are of {found.filename}, not of {name}")
+    return found
+
+
+def _target(options: argparse.Namespace, *, staging: bool = False):
+    from taxi_etl.bigquery_sql import Target
+
+    needed = {"--project": options.project, "--dataset": options.dataset}
+    if staging:
+        needed["--staging-dataset"] = options.staging_dataset
+    missing = [flag for flag, value in needed.items() if not value]
+    if missing:
+        raise WrongUse(f"--destination bigquery needs {', '.join(missing)}")
+    return Target(
+        project=options.project,
+        dataset=options.dataset,
+        staging_dataset=options.staging_dataset or "",
+        location=options.location or None,
+        maximum_bytes_billed=options.maximum_bytes_billed,
+    )
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)  # noqa: T201
+
+
+def _checked(pattern: str, rule: str) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if re.fullmatch(pattern, text, re.ASCII):
+            return text
+        raise argparse.ArgumentTypeError(f"{text!r}: {rule}")
+
+    return check
+
+
+# These names become part of SQL text and of addresses, so each is held to its service's rules.
+_project = _checked(r"[a-z][a-z0-9.:-]{2,61}[a-z0-9]", "not a project id")
+_dataset = _checked(r"\w{1,1024}", "a dataset has letters, digits and _ only")
+_bucket = _checked(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", "not the name of a bucket")
+_id = _checked(r"[\w-]{1,100}", "letters, digits, - and _ only, at most 100")
+
+
+def _month(text: str) -> Month:
+    try:
+        return Month.parse(text)
+    except WrongUse as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _count(text: str) -> int:
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+
+
+def _folder(text: str) -> Path:
+    if (path := Path(text)).is_dir():
+        return path
+    raise argparse.ArgumentTypeError(f"{text!r} is not a folder")

@@ -1,0 +1,66 @@
+"""What can go wrong in a step.
+
+    EtlError
+    ├── Transient             may pass by itself; retried with backoff, a bounded number of times
+    │   ├── SourceUnreachable   refused connection, time-out, 429 or 5xx of the release site
+    │   └── Busy                a lock or a concurrent transaction stood in the way
+    └── Terminal              trying again gives the same
+        ├── WrongUse            a flag, a month or an environment variable breaks a rule (exit 2)
+        ├── SourceRefused       the release site answered, and not with the file
+        ├── BadFile             the bytes are not the month file that was asked for
+        ├── LakeConflict        the lake holds other bytes under that name
+        ├── LoadFailed          the destination refused the month
+        └── NotEqual            source, lake, ledger and table do not say the same
+
+A message says which object, what is half done and what to do next. It never carries a secret.
+"""
+
+from __future__ import annotations
+
+
+class EtlError(Exception):
+    """The root of the tree; `exit_code` is what the process ends with."""
+
+    exit_code = 1
+
+
+class Transient(EtlError):
+    """It failed in a way that may pass."""
+
+
+class SourceUnreachable(Transient):
+    """The release site did not answer, or answered that it is in trouble."""
+
+
+class Busy(Transient):
+    """Somebody else held the lock or changed the same table."""
+
+
+class Terminal(EtlError):
+    """It failed in a way that stays."""
+
+
+class WrongUse(Terminal):
+    """The caller broke a rule; the message names the flag or the value and the rule."""
+
+    exit_code = 2
+
+
+class SourceRefused(Terminal):
+    """The release site answered with something that is neither the file nor "no such file"."""
+
+
+class BadFile(Terminal):
+    """The file is damaged, or is not that taxi's month."""
+
+
+class LakeConflict(Terminal):
+    """The lake has another object under the same name."""
+
+
+class LoadFailed(Terminal):
+    """The destination refused the month; its table is as it was before."""
+
+
+class NotEqual(Terminal):
+    """The month differs between source, lake, ledger and table."""

@@ -1,0 +1,177 @@
+"""One pass over a month file: is it whole, is it that taxi's month, and what is in it?"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Context, Decimal, Inexact, InvalidOperation
+from pathlib import Path
+
+import google_crc32c
+
+from taxi_etl import rows
+from taxi_etl.errors import BadFile
+from taxi_etl.month import Month
+from taxi_etl.schema import TAXIS, Taxi
+
+_AMOUNT = re.compile(rb"-?(?:\d+\.?\d*|\.\d+)")
+_EXACT = Context(prec=60, traps=[Inexact, InvalidOperation])
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a month file holds. `total_amount` is the exact sum; empty fields do not count."""
+
+    source_bytes: int
+    csv_bytes: int
+    sha256: str
+    crc32c: str
+    rows: int
+    total_amount: Decimal
+
+
+def inspect(path: Path, taxi: Taxi, month: Month) -> Inspection:
+    """Check the file at `path` and say what it holds.
+
+    Raises BadFile, with the number of the line, for anything that is not a whole month file of
+    that taxi: see `_Lines` for the rules. Stray pickups are allowed; a file in which no trip at
+    all is of the month is not.
+    """
+    sha256, crc32c = hashlib.sha256(), google_crc32c.Checksum()
+    lines = _Lines(taxi, month)
+    with path.open("rb") as file:
+        for block in rows.line_blocks(
+            lines.counted(rows.text_blocks(file, sha256.update, crc32c.update))
+        ):
+            lines.check(block)
+        length = file.tell()
+    lines.finish()
+    return Inspection(
+        source_bytes=length,
+        csv_bytes=lines.bytes,
+        sha256=sha256.hexdigest(),
+        crc32c=base64.b64encode(crc32c.digest()).decode("ascii"),
+        rows=lines.rows,
+        total_amount=lines.total,
+    )
+
+
+class _Lines:
+    """The rules of a month file's text, checked block by block.
+
+    The first line is exactly that taxi's header; every other line has as many columns, no
+    quote, no NUL and no carriage return but before its line end, is UTF-8, and its total_amount
+    is a plain decimal number or empty.
+    """
+
+    def __init__(self, taxi: Taxi, month: Month) -> None:
+        self.bytes = 0
+        self.rows = 0
+        self.total = Decimal(0)
+        self._taxi = taxi
+        self._month = month
+        self._commas = len(taxi.columns) - 1
+        self._after_total = self._commas - taxi.total_position
+        self._of_month = f",{month}-".encode()
+        self._month_seen = False
+        self._line = 1  # number of the next line in the file
+
+    def counted(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        """The same blocks; adds up their length."""
+        for block in blocks:
+            self.bytes += len(block)
+            yield block
+
+    def check(self, block: bytes) -> None:
+        """Check one block of whole lines and add it up."""
+        lines = rows.bare_lines(block)
+        if self._line == 1:
+            self._header(lines[0])
+            del lines[0]
+            self._characters(block)
+            self._line = 2
+        else:
+            self._characters(block)
+        commas = self._commas
+        counts = [line.count(b",") for line in lines]
+        if counts.count(commas) != len(lines):
+            self._short(lines, counts)
+        self._month_seen = self._month_seen or self._of_month in block
+        # Amounts repeat by the hundred: parse each distinct one once.
+        after = self._after_total
+        amounts = Counter([line.rsplit(b",", after + 1)[1] for line in lines])
+        self.total = _EXACT.add(self.total, self._sum(amounts, lines))
+        self.rows += len(lines)
+        self._line += len(lines)
+
+    def finish(self) -> None:
+        """Check what only the end can tell."""
+        if not self.rows:
+            raise BadFile("the file has no rows" + (" after its header" if self._line > 1 else ""))
+        if not self._month_seen:
+            raise BadFile(f"no trip of {self._month} among {self.rows} rows: another month's file")
+
+    def _characters(self, block: bytes) -> None:
+        """Only what every reader takes for plain text: checked on the block, told by line."""
+        if b'"' in block:
+            raise self._bad(block, b'"', "has a quote: month files have none")
+        if b"\0" in block:
+            raise self._bad(block, b"\0", "has a NUL byte")
+        if block.count(b"\r") != block.count(b"\r\n"):
+            raise self._bad(block.replace(b"\r\n", b"\n"), b"\r", "has a carriage return inside")
+        if not block.isascii():
+            try:
+                block.decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise self._bad(
+                    block, block[error.start : error.start + 1], "is not UTF-8"
+                ) from None
+
+    def _bad(self, block: bytes, found: bytes, what: str) -> BadFile:
+        line = self._line + block[: block.index(found)].count(b"\n")
+        return BadFile(f"line {line} {what}")
+
+    def _header(self, line: bytes) -> None:
+        header = line.decode("utf-8", "replace")
+        if header == self._taxi.header:
+            return
+        for other in TAXIS.values():
+            if header == other.header:
+                raise BadFile(
+                    f"the file is of another taxi: its header is {other.name}'s, "
+                    f"not {self._taxi.name}'s"
+                )
+        raise BadFile(f"wrong header: {_difference(header, self._taxi.header)}")
+
+    def _short(self, lines: list[bytes], counts: list[int]) -> None:
+        at = next(i for i, count in enumerate(counts) if count != self._commas)
+        found = f"{counts[at] + 1} columns" if lines[at] else "no columns: it is empty"
+        raise BadFile(f"line {self._line + at} has {found}, not {self._commas + 1}")
+
+    def _sum(self, amounts: Counter[bytes], lines: list[bytes]) -> Decimal:
+        amounts.pop(b"", None)
+        total = Decimal(0)
+        for text, count in amounts.items():
+            if not _AMOUNT.fullmatch(text):
+                at = next(i for i, line in enumerate(lines) if line.split(b",")[
+                    self._taxi.total_position] == text)  # fmt: skip
+                raise BadFile(
+                    f"line {self._line + at} has the total_amount {text.decode()!r}: not a number"
+                )
+            total = _EXACT.add(total, _EXACT.multiply(Decimal(text.decode("ascii")), count))
+        return total
+
+
+def _difference(found: str, wanted: str) -> str:
+    """The first column in which two headers differ, in a few words."""
+    columns = found.split(",")
+    for place, name in enumerate(wanted.split(",")):
+        if place >= len(columns):
+            return f"column {place + 1} ({name}) is missing"
+        if columns[place] != name:
+            return f"column {place + 1} is {columns[place][:40]!r}, not {name!r}"
+    return f"{len(columns)} columns, not {wanted.count(',') + 1}"

@@ -1,0 +1,140 @@
+"""The lake: one object a month file, its bytes as published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from google.api_core import exceptions as api
+from google.auth import exceptions as auth
+from requests.exceptions import RequestException
+
+from taxi_etl.errors import LakeConflict, Terminal, Transient
+
+if TYPE_CHECKING:
+    from google.cloud import storage
+
+_TIMEOUT = (10, 60)  # seconds to connect, seconds without a byte
+_CHUNK = 8 << 20  # one piece of an upload; the library's own would be 100 MB, held in memory
+
+
+@dataclass(frozen=True)
+class LakeObject:
+    """An object as the lake describes it; `crc32c` in base64, `size` in bytes."""
+
+    bucket: str
+    name: str
+    size: int
+    crc32c: str
+    generation: int
+
+    @property
+    def uri(self) -> str:
+        """The object's address, gs://…"""
+        return f"gs://{self.bucket}/{self.name}"
+
+
+def find(client: storage.Client, bucket: str, name: str) -> LakeObject | None:
+    """The object as it is now, None when there is none. Raises Terminal without its bucket."""
+    with _told(bucket, name):
+        blob = client.bucket(bucket).get_blob(name, timeout=_TIMEOUT)
+        if blob is None:
+            client.get_bucket(
+                bucket, timeout=_TIMEOUT
+            )  # tells a missing bucket from a missing object
+            return None
+    return _described(blob)
+
+
+def publish(
+    client: storage.Client, bucket: str, name: str, path: Path, crc32c: str, *, replace: bool
+) -> LakeObject:
+    """Put the file at `path` into the lake under `name`, once.
+
+    An equal object (same CRC32C and size) is left as it is. A different one is an error, unless
+    `replace` is set: then exactly the generation that was seen is replaced. Raises LakeConflict.
+    """
+    seen = find(client, bucket, name)
+    if seen is not None:
+        if (seen.crc32c, seen.size) == (crc32c, path.stat().st_size):
+            return seen
+        if not replace:
+            raise LakeConflict(
+                f"the lake holds other bytes as {seen.uri} (generation {seen.generation}, "
+                f"{seen.size} bytes, CRC32C {seen.crc32c}; the source has {path.stat().st_size} "
+                f"bytes, {crc32c}): nothing was changed. Run again with --replace to take the "
+                "source's"
+            )
+    generation = seen.generation if seen else 0
+    return _upload(client, bucket, name, path, crc32c, generation)
+
+
+def _upload(
+    client: storage.Client, bucket: str, name: str, path: Path, crc32c: str, generation: int
+) -> LakeObject:
+    blob = client.bucket(bucket).blob(name, chunk_size=_CHUNK)
+    try:
+        with _told(bucket, name):
+            blob.upload_from_filename(
+                str(path),
+                content_type="application/gzip",
+                checksum="crc32c",  # sent along: the service refuses bytes that do not match
+                if_generation_match=generation,
+                timeout=_TIMEOUT,
+            )
+    except api.PreconditionFailed as error:
+        # Another run was quicker, or our own upload was retried after it had succeeded.
+        found = find(client, bucket, name)
+        if found and (found.crc32c, found.size) == (crc32c, path.stat().st_size):
+            return found
+        raise LakeConflict(
+            f"gs://{bucket}/{name} was changed by somebody else during the upload: the lake was "
+            "left as they made it. Run again"
+        ) from error
+    found = _described(blob)
+    if (found.crc32c, found.size) != (crc32c, path.stat().st_size):
+        raise LakeConflict(f"{found.uri} arrived as {found.size} bytes, CRC32C {found.crc32c}")
+    return found
+
+
+def download(
+    client: storage.Client, bucket: str, name: str, generation: int, path: Path
+) -> LakeObject:
+    """Copy exactly that generation of the object to `path`, checked by its CRC32C."""
+    with _told(bucket, name):
+        blob = client.bucket(bucket).get_blob(name, generation=generation, timeout=_TIMEOUT)
+        if blob is None:
+            raise LakeConflict(
+                f"gs://{bucket}/{name} is not there in generation {generation}: it was replaced "
+                "or deleted after extract. Run extract again"
+            )
+        blob.download_to_filename(str(path), raw_download=True, checksum="crc32c", timeout=_TIMEOUT)
+    return _described(blob)
+
+
+def _described(blob: storage.Blob) -> LakeObject:
+    return LakeObject(
+        bucket=blob.bucket.name,
+        name=blob.name,
+        size=int(blob.size),
+        crc32c=blob.crc32c,
+        generation=int(blob.generation),
+    )
+
+
+@contextmanager
+def _told(bucket: str, name: str) -> Iterator[None]:
+    """Turn the library's errors into ours; a failed precondition is the caller's to read."""
+    try:
+        yield
+    except api.PreconditionFailed:
+        raise
+    except api.NotFound as error:
+        raise Terminal(f"the bucket gs://{bucket} does not exist: {error.message}") from error
+    except (api.TooManyRequests, api.ServerError, RequestException, api.RetryError) as error:
+        raise Transient(f"the lake did not take or give gs://{bucket}/{name}: {error}") from error
+    except (api.GoogleAPICallError, auth.GoogleAuthError) as error:
+        raise Terminal(f"the lake refused gs://{bucket}/{name}: {error}") from error
