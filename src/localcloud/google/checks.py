@@ -96,6 +96,11 @@ def _label_problems(config: Object) -> Iterator[Problem]:
             yield "labels", f'label {key} = "{value}": a value is up to 63 of a-z, 0-9, - and _'
 
 
+def _blocks(config: Object, name: str) -> list[Object]:
+    blocks = config.get(name)
+    return [b for b in blocks if b is not UNKNOWN] if isinstance(blocks, list) else []
+
+
 def _firewall(config: Object) -> Iterator[Problem]:
     egress = config.get("direction") == "EGRESS"
     if egress and config.get("source_ranges"):
@@ -117,7 +122,7 @@ def _subnetwork(config: Object) -> Iterator[Problem]:
 
 
 def _secret(config: Object) -> Iterator[Problem]:
-    for replication in config.get("replication") or []:
+    for replication in _blocks(config, "replication"):
         given = [name for name in ("auto", "user_managed") if replication.get(name)]
         if len(given) != 1:
             yield "replication", "exactly one of `auto`, `user_managed` is needed"
@@ -136,7 +141,7 @@ def _bucket(config: Object) -> Iterator[Problem]:
     prevention = config.get("public_access_prevention")
     if prevention not in (None, UNKNOWN, "enforced", "inherited"):
         yield "public_access_prevention", f'"{prevention}" is neither enforced nor inherited'
-    for policy in config.get("soft_delete_policy") or []:
+    for policy in _blocks(config, "soft_delete_policy"):
         seconds = policy.get("retention_duration_seconds")
         if isinstance(seconds, int) and seconds and not 604800 <= seconds <= 7776000:
             yield "soft_delete_policy", "0 (off), or 7 to 90 days in seconds"

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from localcloud.google.errors import ApiError
 from localcloud.google.schema import PROVIDER, Block, Nested, Row
 from localcloud.google.types import Kind, Object, computed
 from localcloud.google.values import UNKNOWN, Path, changes, conform, has_unknown
@@ -59,6 +60,21 @@ def replacing(row: Row, prior: Object, planned: Object) -> list[Path]:
         if dotted in row.force_new or (is_block and inside and dotted not in row.computed_blocks):
             found.append(path)
     return found
+
+
+def place(obj: Object, ctx: Context) -> None:
+    """Say where a new object is: in the provider block's place, or in that of what it refers to."""
+    for name in ("project", "region", "zone"):
+        if obj.get(name) is UNKNOWN:
+            obj[name] = ctx.place(name) or _place_of_reference(name, obj)
+
+
+def _place_of_reference(name: str, obj: Object) -> str:
+    for reference in ("secret", "secret_id", "dataset_id", "disk", "subnetwork"):
+        parts = str(obj.get(reference) or "").split("/")
+        if f"{name}s" in parts[:-1]:
+            return parts[parts.index(f"{name}s") + 1]
+    raise ApiError(f"{name}: required, and set neither in the resource nor in the provider block")
 
 
 def fill(row: Row, kind: Kind, obj: Object) -> None:
@@ -174,10 +190,16 @@ def _fill(block: Block, kind: Kind, obj: Object, values: Object, path: str) -> N
     for name, nested in block.blocks.items():
         if values.get(name) is UNKNOWN:
             content = kind.blocks.get(path + name, [])
-            values[name] = [conform(nested.block, element) for element in content]
+            values[name] = [_given(nested.block, element) for element in content]
         if nested.nesting in ("list", "set"):
             for element in values[name] or []:
                 _fill(nested.block, kind, obj, element, f"{path}{name}.")
+
+
+def _given(block: Block, element: Object) -> Object:
+    """An element that the cloud gives; what it leaves open is filled in as everywhere."""
+    left = {name: UNKNOWN for name, attribute in block.attributes.items() if attribute.computed}
+    return conform(block, {**left, **element})
 
 
 def _empty(kind: Any) -> Any:

@@ -137,9 +137,7 @@ class Provider:
 
     def _create(self, name: str, obj: Object, config: Object, ctx: Context) -> Object:
         row, kind, effect = self._row(name), TYPES[name], self._effect(name)
-        for place in ("project", "region", "zone"):
-            if obj.get(place) is UNKNOWN:
-                obj[place] = ctx.place(place) or _derived(place, obj)
+        planning.place(obj, ctx)
         if effect:
             if effect.single and (ids := self._store.ids(name)):
                 raise ApiError(
@@ -244,12 +242,3 @@ class Provider:
 def _steps(path: Path) -> list[Any]:
     step = MESSAGES["Step"]
     return [step(attribute_name=s) if isinstance(s, str) else step(element_key_int=s) for s in path]
-
-
-def _derived(place: str, obj: Object) -> str:
-    """A project, region or zone that the provider block does not say: from a reference, if any."""
-    for reference in ("secret", "secret_id", "dataset_id", "instance", "disk", "subnetwork"):
-        parts = str(obj.get(reference) or "").split("/")
-        if f"{place}s" in parts[:-1]:
-            return parts[parts.index(f"{place}s") + 1]
-    raise ApiError(f"{place}: required, and set neither in the resource nor in the provider block")
