@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -25,7 +24,7 @@ def submitted(client: bigquery.Client, job_id: str, submit: Callable[[], _Job]) 
     try:
         return submit()
     except api.Conflict:
-        print(f"adopted the job {job_id}", file=sys.stderr)  # noqa: T201
+        print(f"adopted the job {job_id}")  # noqa: T201
         return client.get_job(job_id)
 
 

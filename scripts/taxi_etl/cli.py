@@ -1,8 +1,9 @@
 """The command line: `python -m taxi_etl STEP`, one process for each step.
 
-The result goes to stdout as one line of Kestra's output protocol, everything else to stderr.
-Exit codes: 0 done (also "not published"), 1 failed, 2 wrong use. The last line on stderr says
-why; `--debug` adds the traceback.
+The result goes to stdout as one line of Kestra's output protocol, after lines that say what was
+done. A line on stderr is an error to Kestra, so only a failure writes there: one line that says
+why (`--debug` adds the traceback). Exit codes: 0 done (also "not published"), 1 failed, 2 wrong
+use.
 """
 
 from __future__ import annotations
@@ -135,7 +136,7 @@ def _run_extract(options: argparse.Namespace) -> Outputs:
             "filename": release.file_name(taxi.name, month),
             "url": release.shown(url),
         }
-        _say(f"{outputs['url']}: not published")
+        print(f"{outputs['url']}: not published")  # noqa: T201
     else:
         outputs = found.to_json()
     if options.facts:
@@ -172,9 +173,11 @@ def _run_reconcile(options: argparse.Namespace) -> Outputs:
 
 
 def _run_sample(options: argparse.Namespace) -> Outputs:
-    from taxi_etl.sample import write
+    from taxi_etl import release, sample
 
-    path = write(options.out, TAXIS[options.taxi], options.month, options.rows)
+    path = options.out / options.taxi / release.file_name(options.taxi, options.month)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sample.write(path, options.taxi, options.month, options.rows)
     return {"path": str(path), "rows": options.rows, "bytes": path.stat().st_size}
 
 
@@ -206,10 +209,6 @@ def _target(options: argparse.Namespace, *, staging: bool = False):
         location=options.location or None,
         maximum_bytes_billed=options.maximum_bytes_billed,
     )
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)  # noqa: T201
 
 
 def _checked(pattern: str, rule: str) -> Callable[[str], str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -164,4 +163,4 @@ def _range_start(answer: httpx.Response) -> int | None:
 
 def _say(state: tenacity.RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
-    print(f"{error}; try {state.attempt_number + 1} of {ATTEMPTS}", file=sys.stderr)  # noqa: T201
+    print(f"{error}; try {state.attempt_number + 1} of {ATTEMPTS}")  # noqa: T201

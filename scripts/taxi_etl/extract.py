@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -66,6 +65,5 @@ def _inspected(path: Path, url: str, taxi: Taxi, month: Month) -> Inspection:
     seconds = time.perf_counter() - started
     print(  # noqa: T201
         f"{path.name}: {found.rows} rows, {found.source_bytes} bytes, checked in {seconds:.1f} s",
-        file=sys.stderr,
     )
     return found

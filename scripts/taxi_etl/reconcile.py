@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from taxi_etl import download, google_clients, lake
@@ -30,7 +29,7 @@ def reconcile(taxi: Taxi, month: Month, facts: Facts, target: Target | None) -> 
             remote = download.head(http, facts.url)
         asked.add(SOURCE)
     except EtlError as error:
-        print(f"the source was not compared: {error}", file=sys.stderr)  # noqa: T201
+        print(f"the source was not compared: {error}")  # noqa: T201
     stored = lake.find(google_clients.storage_client(), facts.bucket, facts.object_name)
     entry, table = _postgres(taxi, month) if target is None else _bigquery(taxi, month, target)
     differences = compare(Evidence(facts, entry, table, stored, remote, frozenset(asked)))

@@ -20,33 +20,30 @@ from functools import lru_cache
 from pathlib import Path
 
 from taxi_etl.month import Month
-from taxi_etl.release import file_name
-from taxi_etl.schema import Taxi
+from taxi_etl.schema import TAXIS, Taxi
 
 _BLOCK = 2000
 _NULLS_SINCE = Month(2019, 7)
 _SURCHARGE_SINCE = Month(2019, 2)
 _TWO = tuple(f"{number:02d}" for number in range(60))
-_HOURS = (0, 0, 1, 2, 3, 5, 6, 6, 7, 7, 8, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13, 14, 14, 15,
-          15, 16, 16, 17, 17, 17, 18, 18, 18, 18, 19, 19, 19, 20, 20, 21, 21, 22, 22, 23)  # fmt: skip
+_HOURS = bytes.fromhex(  # one byte an hour of the day, as often as trips start in it
+    "0000010203050606070708080809090a0a0b0b0c0c0d0d0e0e0f0f10101111111212121213131314141515161617"
+)
 _PASSENGERS = tuple("1" * 70 + "2" * 15 + "3" * 4 + "4" * 2 + "5" * 4 + "6" * 3 + "0")
 _RATES = tuple("1" * 96 + "22534")
 _EXTRAS = (0, 0, 0, 50, 50, 100, 250, 300)
 
 
-def write(folder: Path, taxi: Taxi, month: Month, rows: int) -> Path:
-    """Write `<folder>/<taxi>/<file name>`, whole or not at all; returns its path."""
-    path = folder / taxi.name / file_name(taxi.name, month)
-    path.parent.mkdir(parents=True, exist_ok=True)
+def write(path: Path, taxi: str, month: Month, rows: int) -> None:
+    """Write a month file of `rows` trips to `path`, whole or not at all; its folder exists."""
     part = path.with_name(path.name + ".part")
     with (
         part.open("wb") as file,
         gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0) as packed,
     ):
-        for block in text(taxi, month, rows):
+        for block in text(TAXIS[taxi], month, rows):
             packed.write(block)
     part.replace(path)
-    return path
 
 
 def text(taxi: Taxi, month: Month, rows: int) -> Iterator[bytes]:
