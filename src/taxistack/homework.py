@@ -1,0 +1,194 @@
+"""The course's homework on workflow orchestration, answered from ledger and tables.
+
+Questions: Data Engineering Zoomcamp, module 2 (Kestra): sizes and row counts of the CSV
+releases, one rendered file name, one setting of a Schedule trigger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from rich.table import Table
+
+from taxi_etl.month import Month
+from taxi_etl.release import file_name
+from taxistack.backfill import ledger
+from taxistack.backfill.context import BackfillContext
+from taxistack.backfill.state import DESTINATIONS, TAXIS, Load
+from taxistack.published_counts import PUBLISHED_COUNTS, PUBLISHED_YEARS
+from taxistack.settings import PUBLIC_SOURCE
+from taxistack.verify import tables
+
+FIRST, LAST = Month(2020, 1), Month(2021, 3)
+MIB = 2**20
+NEW_YORK = "America/New_York"
+File = tuple[str, Month]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One question. `answer` is None while months are missing: `needs` names them."""
+
+    question: str
+    answer: str | None
+    needs: tuple[str, ...] = ()
+    published: bool | None = None
+    """Whether it is the published figure; None where there is none to compare with."""
+
+    @property
+    def text(self) -> str:
+        """The answer, or what it still needs."""
+        if self.answer is None:
+            return f"needs {_listed(self.needs)}"
+        return self.answer + (" (not the published figure)" if self.published is False else "")
+
+
+@dataclass(frozen=True)
+class Homework:
+    """The six answers. `sources`: where the months in them were loaded from, unless public."""
+
+    answers: tuple[Answer, ...]
+    sources: tuple[str, ...]
+
+    @property
+    def summary(self) -> str:
+        """The result in one line."""
+        answered = sum(1 for one in self.answers if one.answer is not None)
+        text = f"homework: {answered} of {len(self.answers)} questions answered"
+        if self.sources:
+            text += (
+                f". The months come from {_listed(self.sources)}, not from the public release: "
+                "these are not the published figures"
+            )
+        return text
+
+    def table(self) -> Table:
+        """The questions and answers for a terminal."""
+        table = Table(title="Homework", title_justify="left", box=None, pad_edge=False)
+        table.add_column("#", justify="right")
+        table.add_column("question")
+        table.add_column("answer", style="bold")
+        for number, one in enumerate(self.answers, 1):
+            table.add_row(str(number), one.question, one.text)
+        return table
+
+    def to_json(self) -> dict[str, Any]:
+        """The answers as JSON-able data."""
+        return {
+            "answers": [
+                {
+                    "question": one.question,
+                    "answer": one.answer,
+                    "needs": list(one.needs),
+                    "published_figure": one.published,
+                }
+                for one in self.answers
+            ],
+            "sources": list(self.sources),
+            "published_figures": not self.sources,
+        }
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What is known of one loaded month, from whichever destination has it."""
+
+    load: Load
+    rows: int
+
+
+def homework(context: BackfillContext) -> Homework:
+    """Answer from what is loaded. Raises FailedError when a destination does not answer."""
+    return answer(read(context))
+
+
+def read(context: BackfillContext) -> dict[File, Loaded]:
+    """The months that the questions are about: ledger rows with the rows that the tables hold."""
+    with ThreadPoolExecutor(4) as pool:
+        ledgers = {
+            where: pool.submit(ledger.read, context, where, FIRST, LAST) for where in DESTINATIONS
+        }
+        held = {
+            (taxi, where): pool.submit(tables.read, context, taxi, where, FIRST, LAST)
+            for taxi in TAXIS
+            for where in DESTINATIONS
+        }
+    found: dict[File, Loaded] = {}
+    for where, job in ledgers.items():
+        for cell, load in job.result().items():
+            rows = held[cell.taxi, where].result().get(cell.month)
+            if rows is not None:
+                found.setdefault((cell.taxi, cell.month), Loaded(load, rows.rows))
+    return found
+
+
+def answer(loaded: Mapping[File, Loaded]) -> Homework:
+    """The answers from what is loaded. Pure."""
+    december = ("yellow", Month(2020, 12))
+    answers = (
+        _size(december, loaded),
+        _rendered("green", Month(2020, 4)),
+        _rows_of_year("yellow", 2020, loaded),
+        _rows_of_year("green", 2020, loaded),
+        _rows_of_month(("yellow", Month(2021, 3)), loaded),
+        _timezone(),
+    )
+    used = [one.load.source_url for one in loaded.values()]
+    others = {url.rsplit("/", 2)[0] for url in used if not url.startswith(PUBLIC_SOURCE)}
+    return Homework(answers, tuple(sorted(others)))
+
+
+def _size(file: File, loaded: Mapping[File, Loaded]) -> Answer:
+    question = f"Uncompressed size of {_csv(*file)}"
+    if file not in loaded:
+        return Answer(question, None, _needed([file], loaded))
+    size = loaded[file].load.csv_bytes / MIB
+    return Answer(question, f"{size:.1f} MiB", published=f"{size:.1f}" == "128.3")
+
+
+def _rendered(taxi: str, month: Month) -> Answer:
+    question = f"Name of the file for taxi {taxi}, {month}, as the flow renders it"
+    return Answer(question, _csv(taxi, month))
+
+
+def _rows_of_year(taxi: str, year: int, loaded: Mapping[File, Loaded]) -> Answer:
+    files = [(taxi, Month(year, number)) for number in range(1, 13)]
+    return _rows(f"Rows of {taxi} in {year}", files, loaded, PUBLISHED_YEARS[taxi][year])
+
+
+def _rows_of_month(file: File, loaded: Mapping[File, Loaded]) -> Answer:
+    taxi, month = file
+    published = PUBLISHED_COUNTS[taxi][str(month)]
+    return _rows(f"Rows of {taxi} in {month}", [file], loaded, published)
+
+
+def _rows(
+    question: str, files: Iterable[File], loaded: Mapping[File, Loaded], published: int
+) -> Answer:
+    files = list(files)
+    if needs := _needed(files, loaded):
+        return Answer(question, None, needs)
+    rows = sum(loaded[file].rows for file in files)
+    return Answer(question, f"{rows:,}", published=rows == published)
+
+
+def _timezone() -> Answer:
+    question = "Setting that makes a Schedule trigger tick by New York's clock"
+    return Answer(question, f"timezone: {ZoneInfo(NEW_YORK).key}")
+
+
+def _csv(taxi: str, month: Month) -> str:
+    return file_name(taxi, month).removesuffix(".gz")
+
+
+def _needed(files: Iterable[File], loaded: Mapping[File, Loaded]) -> tuple[str, ...]:
+    return tuple(f"{taxi} {month}" for taxi, month in files if (taxi, month) not in loaded)
+
+
+def _listed(names: Iterable[str]) -> str:
+    listed = list(names)
+    return ", ".join(listed[:3]) + (f" and {len(listed) - 3} more" if len(listed) > 3 else "")
