@@ -63,10 +63,13 @@ class Http:
 
         Raises `Unavailable` after the last try, a `KestraError` at once.
         """
+        self._greet()
         for attempt in Retrying(
             retry=retry_if_exception_type(Unavailable),
             stop=stop_after_attempt(READ_ATTEMPTS),
-            wait=wait_exponential_jitter(self._retry_wait, max=5, jitter=self._retry_wait),
+            wait=wait_exponential_jitter(
+                multiplier=self._retry_wait, max=5, jitter=self._retry_wait
+            ),
             reraise=True,
         ):
             with attempt:
