@@ -42,8 +42,10 @@ class Leftover:
 
 def buckets(client: storage.Client, project: str, stack: str) -> Iterator[Leftover]:
     """The stack's buckets, by their names (`<project>-<stack>-…`)."""
-    for bucket in client.list_buckets(prefix=f"{project}-{stack}-"):
-        yield Leftover("bucket", bucket.name)
+    prefix = f"{project}-{stack}-"
+    for bucket in client.list_buckets(prefix=prefix):
+        if bucket.name.startswith(prefix):  # the storage emulator lists all
+            yield Leftover("bucket", bucket.name)
 
 
 def datasets(client: bigquery.Client, stack: str) -> Iterator[Leftover]:

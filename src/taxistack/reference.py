@@ -27,7 +27,8 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join([line(header), "|" + "---|" * len(header), *map(line, rows)]) + "\n"
 
 
-def _collection() -> Collection:
+def collection() -> Collection:
+    """The tasks of tasks.py."""
     # tasks.py stands at the top of the clone, where Invoke looks for it; it is no package.
     sys.path.insert(0, str(ROOT))
     try:
@@ -39,10 +40,10 @@ def _collection() -> Collection:
 
 def commands() -> str:
     """Every Invoke task: what it does, its flags, an example."""
-    collection = _collection()
+    tasks = collection()
     parts = ["# Commands\n"]
-    for name in collection.task_names:
-        task = collection[name]
+    for name in tasks.task_names:
+        task = tasks[name]
         text = re.sub(r"\n +", "\n", task.__doc__ or "").strip()
         prose, _, example = text.partition("Example: ")
         parts.append(f"## invoke {name}\n\n{prose.strip()}\n")

@@ -20,8 +20,8 @@ from taxistack.targets import Target, open_target
 
 
 def debugging() -> bool:
-    """Whether Invoke's own `--debug` (or `-d`) was given, before or after the task's name."""
-    return bool({"--debug", "-d"} & set(sys.argv)) or bool(os.environ.get("INVOKE_DEBUG"))
+    """Whether Invoke's own `--debug` was given, before or after the task's name."""
+    return "--debug" in sys.argv or bool(os.environ.get("INVOKE_DEBUG"))
 
 
 def _fail(console: Console, message: str, hint: str | None, code: int) -> Exit:

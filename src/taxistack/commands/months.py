@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Group
 
@@ -11,6 +12,7 @@ from taxistack.backfill.grid import outlook
 from taxistack.console import Console
 from taxistack.errors import FailedError, UsageError
 from taxistack.targets import Target
+from taxistack.verify import VerifyRequest, repair_months, verification_table, verify_months
 
 
 @dataclass(frozen=True)
@@ -99,3 +101,40 @@ def load(target: Target, console: Console, chosen: Scope) -> FailedError | None:
     except FailedError as error:
         return error
     return None
+
+
+def verify(
+    target: Target, console: Console, chosen: Scope, *, repair: bool, report: str
+) -> None:
+    """Compare source, lake, ledger and tables; with `repair` reload what differs and look again.
+
+    Raises FailedError when something differs at the end.
+    """
+    request = VerifyRequest.parse(
+        chosen.start, chosen.end, taxi=chosen.taxi, destination=chosen.destination
+    )
+    found = verify_months(target, request)
+    if repair and found.exit_code:
+        console.err.print(verification_table(found))
+        console.say(found.summary)
+        if (result := repair_months(target, found, console)) is not None:
+            console.say(result.summary)
+        found = verify_months(target, request)
+    console.result(verification_table(found), found.to_json())
+    if report:
+        from taxistack.report import write_report  # the chart library is slow to load
+
+        for page in write_report(found, Path(report)):
+            console.say(f"wrote {page}")
+    if found.exit_code:
+        raise FailedError(found.summary, hint=None if repair else "invoke verify --repair")
+    console.summary(found.summary)
+
+
+def homework(target: Target, console: Console) -> None:
+    """Answer the course's questions from the ledger and the tables."""
+    from taxistack import homework as course
+
+    answers = course.homework(target)
+    console.result(answers.table(), answers.to_json())
+    console.summary(answers.summary)

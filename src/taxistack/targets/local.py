@@ -6,6 +6,7 @@ The parts (storage, warehouse, PostgreSQL, release site, provider stand-in, Kest
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -211,3 +212,6 @@ class LocalTarget(Target):
             shutil.rmtree(self._samples, ignore_errors=True)
             shutil.rmtree(self.settings.state / "terraform" / self.name, ignore_errors=True)
             shutil.rmtree(self.state_dir, ignore_errors=True)
+            for folder in (self.settings.state / "terraform", self.settings.state):
+                with contextlib.suppress(OSError):  # a report of the user's is theirs to remove
+                    folder.rmdir()

@@ -6,7 +6,7 @@ import pytest
 
 from taxistack import reference
 
-COLLECTION = reference._collection()
+COLLECTION = reference.collection()
 
 
 @pytest.mark.parametrize("page", sorted(reference.pages()), ids=lambda page: page.stem)

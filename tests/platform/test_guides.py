@@ -1,0 +1,108 @@
+"""Every command of the README and the guides works as it is written there."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from invoke.parser import Parser, ParserContext
+from invoke.program import Program
+
+from taxistack.reference import collection
+
+ROOT = Path(__file__).resolve().parents[2]
+GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+FENCE = re.compile(r"^```(\w+)( \w+)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Block:
+    """One fenced block: where it stands, what kind of shell it needs, its text."""
+
+    page: Path
+    kind: str
+    text: str
+
+
+def blocks(kind: str) -> list[Block]:
+    """The `sh` blocks of all pages: "" for those that run here, else `gcp`, `public`."""
+    found = []
+    for page in GUIDES:
+        for language, mark, text in FENCE.findall(page.read_text()):
+            if language == "sh" and mark.strip() == kind:
+                found.append(Block(page, kind, text))
+    return found
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory):
+    """A shell as the guides assume it: the environment's programs on PATH, a platform of its own."""
+    state = tmp_path_factory.mktemp("guides")
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "TAXISTACK_STATE": str(state),
+        "INVOKE_TAXISTACK_SAMPLE_ROWS": "300",
+        "PIPESTATUS": "",
+    }
+
+    def run(text: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["sh", "-eu", "-c", text],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
+        )
+
+    yield run
+    done = run("invoke down --yes")
+    assert done.returncode == 0, done.stderr
+
+
+def _needs(text: str) -> set[str]:
+    return {tool for tool in ("curl", "psql") if re.search(rf"^{tool} ", text, re.MULTILINE)}
+
+
+def test_the_guides_run_from_top_to_bottom(shell):
+    """In the order in which a reader meets them; one shell session a page."""
+    for page in GUIDES:
+        mine = [block for block in blocks("") if block.page == page]
+        text = "".join(block.text for block in mine)
+        # Tests of the project are not run inside themselves; bootstrap has made this environment.
+        lines = [line for line in text.splitlines() if not line.endswith(("invoke test", "activate"))]
+        missing = [tool for tool in _needs(text) if not _on_path(tool)]
+        lines = [line for line in lines if not line.startswith(tuple(f"{t} " for t in missing))]
+        if lines:
+            done = shell("\n".join(lines))
+            assert done.returncode == 0, f"{page.name}:\n{done.stdout}\n{done.stderr}"
+
+
+def _on_path(tool: str) -> bool:
+    return subprocess.run(["sh", "-c", f"command -v {tool}"], capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize("kind", ["gcp", "public"])
+def test_commands_that_need_a_network_are_spelt_right(kind):
+    """They can't run here: their names and flags are read by Invoke's own parser."""
+    commands = [
+        shlex.split(line)
+        for block in blocks(kind)
+        for line in block.text.splitlines()
+        if line.startswith("invoke ")
+    ]
+    assert commands
+    contexts = collection().to_contexts()
+    for command in commands:
+        initial = ParserContext(args=Program().core_args())
+        parsed = Parser(contexts=contexts, initial=initial).parse_argv(command[1:])
+        assert [context.name for context in parsed if context.name] == [command[1]]
