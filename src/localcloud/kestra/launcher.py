@@ -131,7 +131,7 @@ def _start(config: Config, build: Build) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         env=config.jvm_environment(os.environ),
         cwd=config.data,
-        preexec_fn=family.dying_with_parent(signal.SIGKILL),  # noqa: PLW1509 (one thread)
+        preexec_fn=family.dying_with_parent(signal.SIGKILL),
     )
     assert engine.stdin is not None  # noqa: S101 (a pipe was asked for)
     with contextlib.suppress(BrokenPipeError), engine.stdin as stdin:

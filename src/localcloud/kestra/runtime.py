@@ -37,12 +37,9 @@ def java() -> Path:
 
 def jars(lock: Path, cache: Path) -> list[Path]:
     """Where the artifacts of a lock stand in the cache, in the order of the lock."""
-    return [
-        cache / "jars" / f"{artifact}-{version}.jar"
-        for _, artifact, version, _ in (
-            line.split(":") for line in lock.read_text(encoding="utf-8").split()
-        )
-    ]
+    from localcloud.jars import read_lock  # loads an HTTP client, which a start has no need of
+
+    return [cache / "jars" / jar.name for jar in read_lock(lock)]
 
 
 def sources() -> list[Path]:

@@ -7,7 +7,6 @@ import contextlib
 import http.client
 import json
 import os
-import socket
 import subprocess
 import tempfile
 import time
@@ -15,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from localcloud.errors import PartError
+from localcloud.ports import HOST, assign
 
-_HOST = "127.0.0.1"
 _USER, _PASSWORD = "training@localhost", "none"
 _READY_SECONDS = 60.0
 _END_SECONDS = 60.0
@@ -51,11 +50,11 @@ def run(command: list[str]) -> None:
     Raises PartError when it does not start, does not work or does not end.
     """
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("w+") as log:
-        port, controller_port = _free_ports(2)
+        ports = assign(["face", "controller"], {})
         settings = {
-            "host": _HOST,
-            "port": port,
-            "controllerPort": controller_port,
+            "host": HOST,
+            "port": ports["face"],
+            "controllerPort": ports["controller"],
             "data": folder,
             "user": _USER,
             "password": _PASSWORD,
@@ -65,8 +64,8 @@ def run(command: list[str]) -> None:
         }
         with _engine(command, folder, log.fileno(), json.dumps(settings).encode()) as engine:
             try:
-                _wait_until_ready(engine, port)
-                _use(port)
+                _wait_until_ready(engine, ports["face"])
+                _use(ports["face"])
                 engine.terminate()
                 engine.wait(_END_SECONDS)
             except (
@@ -100,14 +99,6 @@ def _engine(
     finally:
         engine.kill()
         engine.wait()
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind((_HOST, 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 def _wait_until_ready(engine: subprocess.Popen[bytes], port: int) -> None:
@@ -146,7 +137,8 @@ def _form(name: str | None, content: bytes) -> tuple[bytes, dict[str, str]]:
     boundary = "training-form"
     part = b""
     if name:
-        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="a.txt"\r\n\r\n'
+        disposition = f'form-data; name="{name}"; filename="a.txt"'
+        head = f"--{boundary}\r\nContent-Disposition: {disposition}\r\n\r\n"
         part = head.encode() + content + b"\r\n"
     body = part + f"--{boundary}--\r\n".encode()
     return body, {"Content-Type": f"multipart/form-data; boundary={boundary}"}
@@ -160,7 +152,7 @@ def _call(
     headers: dict[str, str] | None = None,
 ) -> bytes:
     login = base64.b64encode(f"{_USER}:{_PASSWORD}".encode()).decode()
-    connection = http.client.HTTPConnection(_HOST, port, timeout=30)
+    connection = http.client.HTTPConnection(HOST, port, timeout=30)
     try:
         connection.request(
             method, f"/api/v1{path}", body, {"Authorization": f"Basic {login}", **(headers or {})}

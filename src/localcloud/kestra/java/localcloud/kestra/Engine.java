@@ -15,6 +15,10 @@ import io.micronaut.core.type.Argument;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.SQLException;
+import java.sql.Statement;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -26,13 +30,16 @@ final class Engine {
     /** The one tenant of an open-source server. */
     static final String TENANT = "main";
 
+    private static final String DATABASE_USER = "sa";
     private static final Duration BOOT_TIMEOUT = Duration.ofSeconds(90);
 
     private final ApplicationContext context;
+    private final Path data;
     private final List<Service> services = new ArrayList<>();
 
-    private Engine(ApplicationContext context) {
+    private Engine(ApplicationContext context, Path data) {
         this.context = context;
+        this.data = data;
     }
 
     /** Boots the engine and returns when every service reports that it runs. */
@@ -46,7 +53,7 @@ final class Engine {
         LoopbackController.register(context, settings.host());
         ScriptRules.register(context);
         context.start();
-        Engine engine = new Engine(context);
+        Engine engine = new Engine(context, settings.data());
         engine.startServices(settings.workers());
         return engine;
     }
@@ -77,9 +84,31 @@ final class Engine {
         Thread.ofPlatform().daemon().name(name).start(body);
     }
 
-    /** Stops the services and closes the database. */
-    void stop() {
-        context.close();
+    /**
+     * Stops the services and closes the database. What is left are threads without work; end the
+     * JVM now: closing the whole context would take as long again.
+     */
+    void stop() throws InterruptedException, SQLException {
+        // Each waits a second or two for its own threads: one after the other that is a long time.
+        List<Thread> closing = services.stream()
+            .filter(service -> !(service instanceof Controller))
+            .map(service -> Thread.ofPlatform().daemon().start(() -> close(service)))
+            .toList();
+        for (Thread thread : closing) {
+            thread.join();
+        }
+        try (Connection connection = DriverManager.getConnection(databaseUrl(data), DATABASE_USER, "");
+            Statement statement = connection.createStatement()) {
+            statement.execute("SHUTDOWN");
+        }
+    }
+
+    private static void close(Service service) {
+        try {
+            service.close();
+        } catch (Exception e) {
+            System.err.println(service.getType() + " did not close: " + e);
+        }
     }
 
     <T> T bean(Class<T> type) {
@@ -102,9 +131,8 @@ final class Engine {
         p.put("kestra.server-type", "STANDALONE");
         p.put("kestra.repository.type", "h2");
         p.put("kestra.queue.type", "h2");
-        p.put("datasources.h2.url", "jdbc:h2:file:" + data.resolve("db")
-            + ";TIME ZONE=UTC;DB_CLOSE_ON_EXIT=FALSE;CASE_INSENSITIVE_IDENTIFIERS=TRUE;LOCK_TIMEOUT=30000");
-        p.put("datasources.h2.username", "sa");
+        p.put("datasources.h2.url", databaseUrl(data));
+        p.put("datasources.h2.username", DATABASE_USER);
         p.put("datasources.h2.password", "");
         p.put("datasources.h2.driver-class-name", "org.h2.Driver");
         p.put("kestra.storage.type", "local");
@@ -137,6 +165,11 @@ final class Engine {
         // A client bean of the engine wants an address; nothing here calls it.
         p.put("micronaut.http.services.api.url", "http://127.0.0.1:9");
         return p;
+    }
+
+    private static String databaseUrl(Path data) {
+        return "jdbc:h2:file:" + data.resolve("db")
+            + ";TIME ZONE=UTC;DB_CLOSE_ON_EXIT=FALSE;CASE_INSENSITIVE_IDENTIFIERS=TRUE;LOCK_TIMEOUT=30000";
     }
 
     private static String folder(Path data, String name) throws IOException {

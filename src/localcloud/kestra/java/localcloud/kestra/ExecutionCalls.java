@@ -61,9 +61,9 @@ final class ExecutionCalls {
         return Executions.find(repository, request);
     }
 
-    private Reply search(Request request) {
+    private Reply search(Request request) throws Exception {
         return Reply.json(Page.of(
-            repository.find(
+            () -> repository.find(
                 Filters.page(request, repository.sortMapping()),
                 Engine.TENANT,
                 Filters.of(request, QueryFilter.Resource.EXECUTION)),

@@ -67,9 +67,9 @@ final class FlowCalls {
         return Reply.json(repository.findByNamespace(Engine.TENANT, request.path("namespace")));
     }
 
-    private Reply search(Request request) {
+    private Reply search(Request request) throws Exception {
         return Reply.json(Page.of(
-            repository.find(
+            () -> repository.find(
                 Filters.page(request, Function.identity()),
                 Engine.TENANT,
                 Filters.of(request, QueryFilter.Resource.FLOW)),

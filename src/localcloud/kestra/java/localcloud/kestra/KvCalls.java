@@ -1,5 +1,7 @@
 package localcloud.kestra;
 
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.ObjectReader;
 import io.kestra.core.models.QueryFilter;
 import io.kestra.core.models.kv.KVType;
 import io.kestra.core.serializers.JacksonMapper;
@@ -17,6 +19,10 @@ import java.util.function.Function;
 /** Key-value pairs of a namespace. */
 final class KvCalls {
     private static final String PAIR = "/namespaces/{namespace}/kv/{key}";
+
+    private static final ObjectReader ION = JacksonMapper.ofIon()
+        .readerFor(Object.class)
+        .with(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
 
     private final KVStoreService stores;
 
@@ -37,7 +43,7 @@ final class KvCalls {
 
     private Reply list(Request request) throws Exception {
         return Reply.json(Page.of(
-            stores.list(
+            () -> stores.list(
                 Filters.page(request, Function.identity()),
                 Engine.TENANT,
                 null,
@@ -64,7 +70,7 @@ final class KvCalls {
 
     /** The body is JSON or, with dates and durations, Ion: the type is what the text says. */
     private Reply write(Request request) throws Exception {
-        Object value = JacksonMapper.ofIon().readValue(request.text(), Object.class);
+        Object value = ION.readValue(request.text());
         Duration life = request.header("ttl").map(Duration::parse).orElse(null);
         KVMetadata metadata = new KVMetadata(request.header("description").orElse(null), life);
         store(request).put(request.path("key"), new KVValueAndMetadata(metadata, value));

@@ -4,6 +4,8 @@ package localcloud.kestra;
 final class Main {
     /** Exit code when the engine or the face does not start. */
     private static final int BOOT_FAILED = 3;
+    /** Exit code when the database was not closed in good order; it is whole all the same. */
+    private static final int STOP_FAILED = 4;
 
     private Main() {
     }
@@ -16,7 +18,14 @@ final class Main {
             RestServer server = RestServer.start(settings, Routes.of(engine, settings));
             Runtime.getRuntime().addShutdownHook(new Thread(() -> {
                 server.stop();
-                engine.stop();
+                int code = 0;
+                try {
+                    engine.stop();
+                } catch (Exception e) {
+                    e.printStackTrace();
+                    code = STOP_FAILED;
+                }
+                Runtime.getRuntime().halt(code);
             }, "stop"));
             System.err.printf("Kestra is ready on http://%s:%d after %d ms%n",
                 settings.host(), settings.port(), (System.nanoTime() - begin) / 1_000_000);

@@ -83,7 +83,7 @@ final class NamespaceFileCalls {
 
     /** The paths of all files whose path holds a text. */
     private Reply search(Request request) throws Exception {
-        return Reply.json(namespace(request).all(request.query("q").orElse(""), false).stream()
+        return Reply.json(namespace(request).all(request.query("q").orElse(null), false).stream()
             .map(NamespaceFile::path)
             .toList());
     }

@@ -1,6 +1,7 @@
 package localcloud.kestra;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.SerializationFeature;
 import com.sun.net.httpserver.HttpExchange;
 import io.kestra.core.serializers.JacksonMapper;
 import java.io.IOException;
@@ -10,8 +11,9 @@ import java.nio.charset.StandardCharsets;
 
 /** What a call answers; it writes itself to the connection. */
 interface Reply {
-    /** Kestra's own mapper: it gives the shapes that a full server gives. */
-    ObjectMapper JSON = JacksonMapper.ofJson();
+    /** Kestra's own mapper, set as its web server sets it: the shapes that a full server gives. */
+    ObjectMapper JSON = JacksonMapper.ofJson().copy()
+        .disable(SerializationFeature.WRITE_DURATIONS_AS_TIMESTAMPS);
 
     void send(HttpExchange exchange) throws IOException;
 

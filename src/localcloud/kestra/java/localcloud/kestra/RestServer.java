@@ -75,8 +75,13 @@ final class RestServer {
     }
 
     private static void drain(HttpExchange exchange) {
-        try (InputStream body = exchange.getRequestBody()) {
-            body.skip(DRAIN_LIMIT);
+        byte[] buffer = new byte[64 << 10];
+        try {
+            InputStream body = exchange.getRequestBody();
+            long read = 0;
+            for (int got = 0; got >= 0 && read < DRAIN_LIMIT; read += got) {
+                got = body.read(buffer);
+            }
         } catch (IOException e) {
             exchange.getResponseHeaders().set("Connection", "close");
         }

@@ -3,9 +3,11 @@ package localcloud.kestra;
 import io.kestra.core.models.QueryFilter;
 import io.kestra.core.models.executions.Execution;
 import io.kestra.core.models.executions.LogEntry;
+import io.kestra.core.models.executions.TaskOutput;
 import io.kestra.core.models.executions.TaskRun;
 import io.kestra.core.repositories.ExecutionRepositoryInterface;
 import io.kestra.core.repositories.LogDataStoreInterface;
+import io.kestra.core.repositories.TaskOutputRepositoryInterface;
 import io.kestra.core.services.ExecutionOutputService;
 import io.kestra.core.services.TaskOutputService;
 import io.kestra.core.storages.StorageContext;
@@ -18,6 +20,7 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import org.slf4j.event.Level;
@@ -27,6 +30,7 @@ final class ResultCalls {
     private final ExecutionRepositoryInterface executions;
     private final LogDataStoreInterface logs;
     private final TaskOutputService taskOutputs;
+    private final TaskOutputRepositoryInterface outputRepository;
     private final ExecutionOutputService flowOutputs;
     private final StorageInterface storage;
 
@@ -34,6 +38,7 @@ final class ResultCalls {
         executions = engine.bean(ExecutionRepositoryInterface.class);
         logs = engine.bean(LogDataStoreInterface.class);
         taskOutputs = engine.bean(TaskOutputService.class);
+        outputRepository = engine.bean(TaskOutputRepositoryInterface.class);
         flowOutputs = engine.bean(ExecutionOutputService.class);
         storage = engine.bean(StorageInterface.class);
     }
@@ -93,7 +98,7 @@ final class ResultCalls {
     }
 
     private static Predicate<LogEntry> equal(
-        QueryFilter filter, java.util.function.Function<LogEntry, String> property) {
+        QueryFilter filter, Function<LogEntry, String> property) {
         if (filter.operation() != QueryFilter.Op.EQUALS) {
             throw Problem.badRequest(filter.field().value() + " takes EQUALS here.");
         }
@@ -106,14 +111,19 @@ final class ResultCalls {
     }
 
     private Reply taskRunsWithOutputs(Request request) throws Exception {
+        Execution execution = Executions.find(executions, request);
+        Map<String, TaskOutput> stored = outputRepository.findByExecution(execution).stream()
+            .collect(Collectors.toMap(TaskOutput::taskRunId, Function.identity()));
         List<Map<String, Object>> found = new ArrayList<>();
-        for (TaskRun taskRun : taskRuns(request)) {
-            if (!taskOutputs.getOutputs(taskRun).isEmpty()) {
+        for (TaskRun taskRun : ListUtils.emptyOnNull(execution.getTaskRunList())) {
+            if (stored.containsKey(taskRun.getId())) {
                 Map<String, Object> item = new LinkedHashMap<>();
                 item.put("taskId", taskRun.getTaskId());
                 item.put("taskRunId", taskRun.getId());
                 item.put("value", taskRun.getValue());
                 item.put("iteration", taskRun.getIteration());
+                // Large outputs are a file of the internal storage.
+                item.put("inline", stored.get(taskRun.getId()).uri() == null);
                 found.add(item);
             }
         }
@@ -122,15 +132,11 @@ final class ResultCalls {
 
     private Reply taskOutputs(Request request) throws Exception {
         String id = request.path("taskRun");
-        TaskRun taskRun = taskRuns(request).stream()
+        TaskRun taskRun = ListUtils.emptyOnNull(Executions.find(executions, request).getTaskRunList()).stream()
             .filter(candidate -> candidate.getId().equals(id))
             .findFirst()
             .orElseThrow(() -> Problem.notFound("The execution has no task run " + id + "."));
         return Reply.json(taskOutputs.getOutputs(taskRun));
-    }
-
-    private List<TaskRun> taskRuns(Request request) {
-        return ListUtils.emptyOnNull(Executions.find(executions, request).getTaskRunList());
     }
 
     private Reply file(Request request) throws Exception {

@@ -18,7 +18,6 @@ import io.kestra.core.scheduler.queue.TriggerEventQueue;
 import io.kestra.core.services.AsyncOperationWaiter;
 import io.kestra.core.utils.ListUtils;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -51,19 +50,20 @@ final class TriggerCalls {
         routes.tenant("POST", "/triggers/backfill/delete", this::deleteBackfill);
     }
 
-    private Reply search(Request request) {
-        var found = repository.find(
-            Filters.page(request, repository.sortMapping()),
-            Engine.TENANT,
-            Filters.of(request, QueryFilter.Resource.TRIGGER));
-        List<Map<String, Object>> items = new ArrayList<>();
-        for (TriggerState state : found) {
-            Map<String, Object> item = new LinkedHashMap<>();
-            item.put("trigger", definition(state));
-            item.put("state", shape(state));
-            items.add(item);
-        }
-        return Reply.json(new Page<>(items, found.getTotal()));
+    private Reply search(Request request) throws Exception {
+        return Reply.json(Page.of(
+            () -> repository.find(
+                Filters.page(request, repository.sortMapping()),
+                Engine.TENANT,
+                Filters.of(request, QueryFilter.Resource.TRIGGER)),
+            this::withDefinition));
+    }
+
+    private Map<String, Object> withDefinition(TriggerState state) {
+        Map<String, Object> item = new LinkedHashMap<>();
+        item.put("trigger", definition(state));
+        item.put("state", shape(state));
+        return item;
     }
 
     private AbstractTrigger definition(TriggerState state) {
@@ -77,9 +77,9 @@ final class TriggerCalls {
             .orElse(null);
     }
 
-    private Reply ofFlow(Request request) {
+    private Reply ofFlow(Request request) throws Exception {
         return Reply.json(Page.of(
-            repository.find(
+            () -> repository.find(
                 Filters.page(request, repository.sortMapping()),
                 Engine.TENANT,
                 List.of(
