@@ -1,0 +1,191 @@
+"""The report's charts: Vega-Lite by altair, rendered to SVG by vl-convert. No browser, no network.
+
+The charts are drawn in placeholder colours, which become CSS variables of the page: one drawing
+is right in light and in dark. Each is drawn twice, for a wide and for a narrow window, so that
+its text keeps its size on a phone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+import vl_convert
+
+from taxi_etl.month import Month
+from taxistack.report.figures import Figures, MonthFigures
+
+WIDE, NARROW = 620, 268
+# placeholder -> CSS variable of the page
+COLOURS: Mapping[str, str] = {
+    "#0000f1": "--ink-soft",
+    "#0000f2": "--line",
+    "#0000f3": "--yellow",
+    "#0000f4": "--green",
+    "#0000f5": "--bigquery",
+    "#0000f6": "--postgres",
+    "#0000f7": "--ink",
+}
+INK_SOFT, LINE, YELLOW, GREEN, BIGQUERY, POSTGRES, INK = COLOURS
+OF_TAXI = {"yellow": YELLOW, "green": GREEN}
+OF_DESTINATION = {"bigquery": BIGQUERY, "postgres": POSTGRES}
+FONT = "system-ui, sans-serif"
+Rows = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One chart: SVG for a wide and for a narrow window, and what it shows in words."""
+
+    wide: str
+    narrow: str
+    words: str
+
+
+def rows_chart(figures: Figures, taxi: str) -> Drawing:
+    """Rows of each month; a line across a bar is the published count."""
+    months = figures.of(taxi)
+    compared = [one for one in figures.compared if one.taxi == taxi]
+    loaded = [{"month": str(one.month), "value": one.table.rows} for one in months]
+    published = [{"month": str(one.month), "value": one.published} for one in compared]
+
+    def build(width: int) -> alt.LayerChart:
+        bars = _chart(loaded).mark_bar(color=OF_TAXI[taxi]).encode(_x(months), _y("~s"))
+        ticks = _chart(published).mark_tick(color=INK, thickness=2).encode(_x(months), _y("~s"))
+        return alt.layer(bars, ticks).properties(width=width, height=150)
+
+    words = (
+        f"Bar chart of the rows of {taxi} by month: {_range(months, lambda one: one.table.rows)}"
+    )
+    if compared:
+        words += f". {len(compared)} months carry a line at the published count"
+    return _draw(build, words)
+
+
+def lines_chart(
+    figures: Figures, what: str, value: Callable[[MonthFigures], float], form: str
+) -> Drawing:
+    """One quantity over the months, a line for each taxi."""
+    rows = [
+        {"month": str(one.month), "taxi": one.taxi, "value": float(value(one))}
+        for one in figures.months
+    ]
+    taxis = list(figures.taxis)
+    colour = alt.Color(
+        "taxi:N",
+        scale=alt.Scale(domain=taxis, range=[OF_TAXI[taxi] for taxi in taxis]),
+        legend=None,
+    )
+
+    def build(width: int) -> alt.LayerChart:
+        base = _chart(rows).encode(_x(figures.months), _y(form), colour)
+        return alt.layer(
+            base.mark_line(strokeWidth=2), base.mark_point(filled=True, size=24, opacity=1)
+        ).properties(width=width, height=150)
+
+    told = "; ".join(f"{taxi}: {_range(figures.of(taxi), value)}" for taxi in taxis)
+    return _draw(build, f"Line chart of {what} by month. {told}")
+
+
+def loads_chart(figures: Figures) -> Drawing:
+    """Seconds of every last load, by month and destination."""
+    rows = [
+        {
+            "month": str(one.cell.month),
+            "value": round(one.seconds, 2),
+            "destination": one.cell.destination,
+            "taxi": one.cell.taxi,
+        }
+        for one in figures.loads
+    ]
+    names = sorted({one["destination"] for one in rows})
+    scale = alt.Scale(domain=names, range=[OF_DESTINATION[name] for name in names])
+
+    def build(width: int) -> alt.Chart:
+        return (
+            _chart(rows)
+            .mark_point(filled=True, size=38, opacity=0.85)
+            .encode(
+                _x(figures.months),
+                _y("~s", "seconds"),
+                color=alt.Color("destination:N", scale=scale, legend=None),
+                shape=alt.Shape(
+                    "destination:N",
+                    scale=alt.Scale(domain=names, range=["circle", "diamond"][: len(names)]),
+                    legend=None,
+                ),
+            )
+            .properties(width=width, height=150)
+        )
+
+    told = "; ".join(
+        f"{where}: {count} loads, median {median} s, longest {longest} s"
+        for where, count, median, longest, _ in figures.load_summary()
+    )
+    return _draw(build, f"Dot chart of the seconds of each load by month. {told}")
+
+
+def _chart(rows: Rows) -> alt.Chart:
+    return alt.Chart(alt.Data(values=list(rows)))
+
+
+def _x(months: Sequence[Any]) -> alt.X:
+    listed = sorted({one.month for one in months})
+    if not listed:
+        return alt.X("month:O", title=None)
+    domain = [str(month) for month in Month.range(listed[0], listed[-1])]
+    # Every name of a month fits only a short range; else a year stands at its January.
+    named = {month for month in domain if month.endswith("-01")} or {domain[0]}
+    short = len(domain) <= 6
+    labels = "datum.label" if short else "slice(datum.label, 0, 4)"
+    values = domain if short else sorted(named)
+    return alt.X(
+        "month:O",
+        title=None,
+        scale=alt.Scale(domain=domain),
+        axis=alt.Axis(labelExpr=labels, values=values, labelAngle=0, grid=False),
+    )
+
+
+def _y(form: str, title: str | None = None) -> alt.Y:
+    axis = alt.Axis(format=form, tickCount=4, domain=False, ticks=False)
+    return alt.Y("value:Q", title=title, axis=axis, scale=alt.Scale(zero=True))
+
+
+def _range(months: Sequence[MonthFigures], value: Callable[[MonthFigures], float]) -> str:
+    if not months:
+        return "no month"
+    low, high = min(months, key=value), max(months, key=value)
+    return (
+        f"{len(months)} months, least {value(low):,.0f} in {low.month}, "
+        f"most {value(high):,.0f} in {high.month}"
+    )
+
+
+def _draw(build: Callable[[int], alt.Chart | alt.LayerChart], words: str) -> Drawing:
+    return Drawing(_svg(build(WIDE)), _svg(build(NARROW)), words)
+
+
+def _svg(chart: alt.Chart | alt.LayerChart) -> str:
+    chart = (
+        chart.configure(font=FONT, background="transparent", aria=False, padding=4)
+        .configure_view(stroke=None)
+        .configure_axis(
+            labelColor=INK_SOFT,
+            titleColor=INK_SOFT,
+            gridColor=LINE,
+            domainColor=LINE,
+            tickColor=LINE,
+            labelFontSize=12,
+            titleFontSize=12,
+            titleFontWeight="normal",
+        )
+    )
+    svg = vl_convert.vegalite_to_svg(chart.to_dict())
+    for placeholder, variable in COLOURS.items():
+        svg = svg.replace(f'"{placeholder}"', f'"var({variable})"')
+    # The figure around it carries the words; the drawing itself is for the eye.
+    return re.sub(r"^<svg ", '<svg aria-hidden="true" focusable="false" ', svg)

@@ -1,0 +1,199 @@
+"""The figures of the report, taken from a verification. Pure."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from taxi_etl.month import Month
+from taxistack.backfill.state import Cell, State
+from taxistack.backfill.survey import is_public
+from taxistack.published_counts import PUBLISHED_COUNTS
+from taxistack.verify import CellCheck, Verification
+from taxistack.verify.tables import TableMonth
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How one cell of the grid looks: a sign, a style, and the same in words."""
+
+    sign: str
+    style: str
+    words: str
+
+
+MARKS: Mapping[str, Mark] = {
+    "proven": Mark("✓", "proven", "loaded, equal to its source"),
+    "differs": Mark("≠", "differs", "loaded, differs"),
+    State.MISSING: Mark("○", "missing", "missing"),
+    State.FAILED: Mark("✕", "failed", "failed"),
+    State.STALE: Mark("↻", "stale", "stale: the source has changed"),
+    State.LOADING: Mark("…", "loading", "loading"),
+    State.NOT_PUBLISHED: Mark("·", "absent", "not published"),
+}
+
+
+@dataclass(frozen=True)
+class MonthFigures:
+    """One month of one taxi, from the first destination that has it. Revenue in dollars."""
+
+    taxi: str
+    month: Month
+    table: TableMonth
+    published: int | None
+    duplicates: int | None
+
+    @property
+    def revenue(self) -> Decimal:
+        """The sum of total_amount."""
+        return self.table.total_amount
+
+    def share(self, count: int) -> str:
+        """A count as a share of the month's rows: `44.7 %`."""
+        return f"{100 * count / self.table.rows:.1f} %" if self.table.rows else ""
+
+
+@dataclass(frozen=True)
+class LoadTime:
+    """How long one month's last load took in one destination."""
+
+    cell: Cell
+    seconds: float
+    rows: int
+
+
+@dataclass(frozen=True)
+class GridRow:
+    """One year of one taxi in one destination: twelve marks, None outside the range."""
+
+    year: int
+    marks: tuple[tuple[Month, Mark] | None, ...]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The months of one taxi in one destination, a row a year."""
+
+    taxi: str
+    destination: str
+    rows: tuple[GridRow, ...]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Everything that the page shows."""
+
+    verification: Verification
+    public: bool
+    grids: tuple[Grid, ...]
+    months: tuple[MonthFigures, ...]
+    loads: tuple[LoadTime, ...]
+
+    @property
+    def trips(self) -> int:
+        """Trips of all months, each month counted once."""
+        return sum(one.table.rows for one in self.months)
+
+    @property
+    def revenue(self) -> Decimal:
+        """The sum of total_amount of all months, each month counted once."""
+        return sum((one.revenue for one in self.months), Decimal(0))
+
+    @property
+    def taxis(self) -> tuple[str, ...]:
+        """The taxis that have a month to show."""
+        return tuple(sorted({one.taxi for one in self.months}))
+
+    @property
+    def compared(self) -> tuple[MonthFigures, ...]:
+        """The months whose published count is known, when that release is the source."""
+        return tuple(one for one in self.months if self.public and one.published is not None)
+
+    def of(self, taxi: str) -> tuple[MonthFigures, ...]:
+        """The months of one taxi."""
+        return tuple(one for one in self.months if one.taxi == taxi)
+
+    def used_marks(self) -> list[Mark]:
+        """The marks that the grids show, for their legend."""
+        used = {slot[1] for grid in self.grids for row in grid.rows for slot in row.marks if slot}
+        return [mark for mark in MARKS.values() if mark in used]
+
+    def load_summary(self) -> list[tuple[str, int, str, str, str]]:
+        """By destination: loads, median seconds, longest seconds, rows a second."""
+        lines = []
+        for where in sorted({one.cell.destination for one in self.loads}):
+            times = [one for one in self.loads if one.cell.destination == where]
+            seconds = [one.seconds for one in times]
+            speed = sum(one.rows for one in times) / max(sum(seconds), 0.001)
+            lines.append(
+                (where, len(times), f"{statistics.median(seconds):.1f}", f"{max(seconds):.1f}",
+                 f"{speed:,.0f}")
+            )  # fmt: skip
+        return lines
+
+
+def figures_of(verification: Verification) -> Figures:
+    """Take the page's figures from a verification."""
+    checks = {check.cell: check for check in verification.checks}
+    return Figures(
+        verification=verification,
+        public=is_public(verification.source),
+        grids=tuple(
+            _grid(taxi, where, checks)
+            for taxi in verification.request.taxis
+            for where in verification.request.destinations
+        ),
+        months=tuple(_months(verification, checks)),
+        loads=tuple(
+            LoadTime(check.cell, load.seconds, load.rows)
+            for check in verification.checks
+            if (load := check.known.state.load) is not None
+        ),
+    )
+
+
+def mark_of(check: CellCheck) -> Mark:
+    """The mark of one cell."""
+    if check.state is State.LOADED:
+        return MARKS["proven" if check.proven else "differs"]
+    return MARKS[check.state]
+
+
+def _grid(taxi: str, where: str, checks: Mapping[Cell, CellCheck]) -> Grid:
+    own = {
+        cell.month: check
+        for cell, check in checks.items()
+        if (cell.taxi, cell.destination) == (taxi, where)
+    }
+    years = sorted({month.year for month in own})
+    return Grid(taxi, where, tuple(GridRow(year, _year(year, own)) for year in years))
+
+
+def _year(year: int, own: Mapping[Month, CellCheck]) -> tuple[tuple[Month, Mark] | None, ...]:
+    months = [Month(year, number) for number in range(1, 13)]
+    return tuple((month, mark_of(own[month])) if month in own else None for month in months)
+
+
+def _months(verification: Verification, checks: Mapping[Cell, CellCheck]) -> list[MonthFigures]:
+    found = []
+    for taxi, month in sorted({(cell.taxi, cell.month) for cell in checks}):
+        tables = [
+            table
+            for where in verification.request.destinations
+            if (table := checks[Cell(taxi, month, where)].known.table) is not None
+        ]
+        if not tables:
+            continue
+        counted = [one.duplicates for one in tables if one.duplicates is not None]
+        found.append(
+            MonthFigures(
+                taxi=taxi,
+                month=month,
+                table=tables[0],
+                published=PUBLISHED_COUNTS.get(taxi, {}).get(str(month)),
+                duplicates=counted[0] if counted else None,
+            )
+        )
+    return found

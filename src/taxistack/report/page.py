@@ -1,0 +1,98 @@
+"""Writes the report: one self-contained HTML page and a summary in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from taxistack.errors import UsageError
+from taxistack.report.charts import lines_chart, loads_chart, rows_chart
+from taxistack.report.figures import Figures, figures_of
+from taxistack.verify import Verification, amount
+
+TEMPLATES = Path(__file__).parent / "templates"
+MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def write_report(verification: Verification, folder: Path) -> list[Path]:
+    """Write `index.html` and `report.md` into `folder` (made when missing); the files written.
+
+    The page needs no network and no JavaScript. Raises UsageError when the folder can't be
+    written.
+    """
+    figures = figures_of(verification)
+    pages = {"index.html": render_html(figures), "report.md": render_markdown(figures)}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return [_write(folder / name, text) for name, text in pages.items()]
+    except OSError as error:
+        raise UsageError(f"--report {folder}: can't be written: {error.strerror}") from error
+
+
+def render_html(figures: Figures) -> str:
+    """The page."""
+    return (
+        _environment(escape=True)
+        .get_template("page.html.j2")
+        .render(**_values(figures), charts=_charts(figures), months=MONTH_NAMES)
+    )
+
+
+def render_markdown(figures: Figures) -> str:
+    """The summary."""
+    return _environment(escape=False).get_template("report.md.j2").render(**_values(figures))
+
+
+def _environment(*, escape: bool) -> Environment:
+    # Each template is rendered once as HTML (escaped) or as Markdown (nothing to escape for).
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=escape,  # noqa: S701
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["number"] = "{:,}".format
+    environment.filters["amount"] = lambda value: f"{value:,.2f}"
+    environment.filters["exact"] = amount
+    environment.filters["seconds"] = "{:.1f}".format
+    return environment
+
+
+def _values(figures: Figures) -> Mapping[str, Any]:
+    found = figures.verification
+    return {
+        "figures": figures,
+        "verification": found,
+        "wrong": found.wrong,
+        "start": found.request.start,
+        "end": found.request.end,
+        "at": f"{found.at:%Y-%m-%d %H:%M} UTC",
+    }
+
+
+def _charts(figures: Figures) -> Mapping[str, Any]:
+    return {
+        "rows": {taxi: rows_chart(figures, taxi) for taxi in figures.taxis},
+        "trips": lines_chart(figures, "trips", lambda one: one.table.rows, "~s"),
+        "revenue": lines_chart(
+            figures, "revenue in dollars", lambda one: float(one.revenue), "$~s"
+        ),
+        "nulls": lines_chart(
+            figures,
+            "the share of rows without vendor, in percent,",
+            lambda one: 100 * one.table.without_vendor / max(one.table.rows, 1),
+            "~g",
+        ),
+        "loads": loads_chart(figures) if figures.loads else None,
+    }
+
+
+def _write(path: Path, text: str) -> Path:
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    return part.replace(path)
