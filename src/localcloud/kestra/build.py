@@ -24,7 +24,7 @@ from localcloud.kestra.runtime import Build
 
 Say = Callable[[str], None]
 
-_STEP_SECONDS = 180  # a step that takes longer hangs
+_STEP_SECONDS = 300  # a step that takes longer hangs
 _LOG_LINES = 25
 
 

@@ -17,7 +17,7 @@ from localcloud.errors import PartError
 from localcloud.ports import HOST, assign
 
 _USER, _PASSWORD = "training@localhost", "none"
-_READY_SECONDS = 60.0
+_READY_SECONDS = 180.0  # much longer than on an idle machine: it must not fail on a busy one
 _END_SECONDS = 60.0
 _LOG_LINES = 25
 _FLOW = """\

@@ -31,7 +31,7 @@ final class Engine {
     static final String TENANT = "main";
 
     private static final String DATABASE_USER = "sa";
-    private static final Duration BOOT_TIMEOUT = Duration.ofSeconds(90);
+    private static final Duration BOOT_TIMEOUT = Duration.ofSeconds(180);
 
     private final ApplicationContext context;
     private final Path data;
