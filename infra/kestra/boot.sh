@@ -173,7 +173,7 @@ start_server() {
 main() {
   exec 9>"$root/run/taxistack.lock"
   flock 9 # a second run waits for the first
-  trap 'log "failed: $step"; report "failed: $step"' ERR
+  trap 'if (($?)); then log "failed: $step"; report "failed: $step"; fi' EXIT
   project=$(persist curl --silent --show-error --fail --header 'Metadata-Flavor: Google' \
     "$metadata/project/project-id")
   begin install-docker

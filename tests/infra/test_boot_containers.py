@@ -1,0 +1,197 @@
+"""What the VM and a Docker engine run: compose file, image, entry point, and the packages in it."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+KESTRA = ROOT / "infra" / "kestra"
+SCRIPTS = [KESTRA / "boot.sh", KESTRA / "entrypoint.sh"]
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict:
+    return yaml.safe_load((KESTRA / "compose.yaml").read_text())
+
+
+def pins(path: Path) -> dict[str, str]:
+    """Package -> version of a requirements file."""
+    found = re.findall(
+        r"^([a-z0-9][a-z0-9._-]*)(?:\[[^]]*\])?==([^\s;\\]+)", path.read_text(), re.M
+    )
+    return dict(found)
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_shellcheck_finds_nothing(script: Path) -> None:
+    done = subprocess.run(
+        [
+            str(Path(sys.executable).with_name("shellcheck")),
+            "--enable=all",
+            "--exclude=SC2250,SC2310,SC2312",
+            str(script),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout + done.stderr == ""
+
+
+def test_the_servers_packages_have_the_versions_of_the_repository() -> None:
+    ours, servers = pins(ROOT / "requirements.txt"), pins(KESTRA / "requirements.txt")
+    assert len(servers) > 20
+    assert {name: version for name, version in servers.items() if ours.get(name) != version} == {}
+
+
+def test_the_server_has_what_the_etl_imports_and_no_more_at_the_top() -> None:
+    wanted = re.findall(r"^([a-z0-9-]+)", (KESTRA / "requirements.in").read_text(), re.M)
+    assert sorted(wanted) == [
+        "duckdb",
+        "google-cloud-bigquery",
+        "google-cloud-storage",
+        "google-crc32c",
+        "httpx",
+        "psycopg",
+        "tenacity",
+    ]
+    assert set(wanted) <= set(pins(KESTRA / "requirements.txt"))
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "build-requirements.txt"])
+def test_every_package_is_pinned_by_hash(name: str) -> None:
+    text = (KESTRA / name).read_text()
+    entries = re.split(r"^(?=[a-z])", text, flags=re.M)[1:]
+    assert entries
+    assert [entry for entry in entries if "==" not in entry or "--hash=sha256:" not in entry] == []
+
+
+def test_every_image_is_pinned_and_kestras_version_is_one_setting(compose: dict) -> None:
+    assert re.fullmatch(r"postgres:18\.\d+", compose["services"]["postgres"]["image"])
+    assert compose["services"]["kestra"]["image"] == "taxistack/kestra:${KESTRA_VERSION:?}"
+    froms = re.findall(r"^FROM (\S+)", (KESTRA / "Dockerfile").read_text(), re.M)
+    assert froms == ["python:3.11-slim-bookworm", "kestra/kestra:v${KESTRA_VERSION}"]
+
+
+def test_nothing_is_published_beyond_loopback_unless_told(compose: dict) -> None:
+    ports = [port for service in compose["services"].values() for port in service["ports"]]
+    assert set(ports) == {
+        "127.0.0.1:${POSTGRES_PORT:-5432}:5432",
+        "${KESTRA_BIND:-127.0.0.1}:${KESTRA_PORT:-8080}:8080",
+    }
+
+
+def test_kestra_waits_for_a_healthy_database(compose: dict) -> None:
+    assert compose["services"]["kestra"]["depends_on"] == {
+        "postgres": {"condition": "service_healthy"}
+    }
+    assert all("healthcheck" in service for service in compose["services"].values())
+
+
+def test_the_database_is_mounted_where_postgresql_18_keeps_it(compose: dict) -> None:
+    volumes = compose["services"]["postgres"]["volumes"]
+    assert volumes == ["${POSTGRES_DATA:-postgres}:/var/lib/postgresql"]
+
+
+def test_containers_do_not_start_by_themselves_after_a_reboot(compose: dict) -> None:
+    """Docker would start them before the data disk is mounted, on an empty folder."""
+    assert {service["restart"] for service in compose["services"].values()} == {"on-failure"}
+
+
+def test_containers_have_few_rights(compose: dict) -> None:
+    for service in compose["services"].values():
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert "privileged" not in service
+        assert not any("docker.sock" in volume for volume in service["volumes"])
+
+
+def test_secrets_are_files_and_in_no_containers_configuration(compose: dict) -> None:
+    assert all("SECRETS:?}/" in secret["file"] for secret in compose["secrets"].values())
+    for service in compose["services"].values():
+        environment = service["environment"]
+        assert not any("PASSWORD" in n and not n.endswith("_FILE") for n in environment)
+    configuration = yaml.safe_load(
+        compose["services"]["kestra"]["environment"]["KESTRA_CONFIGURATION"]
+    )
+    assert configuration["datasources"]["postgres"]["password"] == "$${DATABASE_PASSWORD}"
+    basic_auth = configuration["kestra"]["server"]["basic-auth"]
+    assert basic_auth == {"username": "${KESTRA_USER:?}", "password": "$${BASIC_AUTH_PASSWORD}"}
+
+
+def test_kestra_keeps_everything_in_postgresql_and_its_bucket(compose: dict) -> None:
+    configuration = yaml.safe_load(
+        compose["services"]["kestra"]["environment"]["KESTRA_CONFIGURATION"]
+    )["kestra"]
+    assert configuration["repository"]["type"] == configuration["queue"]["type"] == "postgres"
+    assert configuration["storage"]["type"] == "${KESTRA_STORAGE:-local}"
+    assert configuration["storage"]["gcs"]["bucket"] == "${KESTRA_BUCKET:-}"
+    assert "service-account" not in configuration["storage"]["gcs"]  # the VM's own identity
+
+
+def test_the_boot_script_gives_every_variable_that_compose_asks_for() -> None:
+    text = (KESTRA / "compose.yaml").read_text()
+    asked = set(re.findall(r"(?<!\$)\$\{(\w+)", text))
+    boot = (KESTRA / "boot.sh").read_text()
+    given = set(
+        re.findall(r"^([A-Z_]+)=\$?", boot.split("<<SETTINGS")[1].split("SETTINGS\n")[0], re.M)
+    )
+    assert given <= asked
+    assert asked - given == {"POSTGRES_PORT"}  # its default is right on the VM
+    documented = set(re.findall(r"^#   ([A-Z_]+) ", text, re.M))
+    assert documented == asked
+
+
+@pytest.fixture
+def entrypoint(tmp_path: Path):
+    """A function that runs the entry point on secrets and gives the environment it goes on with."""
+    folder, tools = tmp_path / "secrets", tmp_path / "bin"
+    folder.mkdir()
+    tools.mkdir()
+    # setpriv needs a user `kestra`: what it was told, and then the command with its environment.
+    (tools / "setpriv").write_text(
+        '#!/bin/sh\nprintf "SETPRIV=%s\\0" "$1 $2 $3 $4"\nshift 4\nexec "$@"\n'
+    )
+    (tools / "setpriv").chmod(0o755)
+
+    def run(**secrets: str) -> dict[str, str]:
+        for name, value in secrets.items():
+            (folder / name).write_text(value)
+        done = subprocess.run(
+            [str(KESTRA / "entrypoint.sh"), "env", "-0"],
+            env={"PATH": f"{tools}:{os.environ['PATH']}", "SECRETS_FOLDER": str(folder)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return dict(item.split("=", 1) for item in done.stdout.split("\0") if item)
+
+    return run
+
+
+def test_flows_find_their_secrets_and_not_the_servers_passwords(entrypoint) -> None:
+    values = {
+        "KESTRA_PASSWORD": "Admin-1 'quoted' \"twice\"",
+        "KESTRA_DB_PASSWORD": "database-2",
+        "POSTGRES_PASSWORD": "flows-3-" + "x" * 100,  # longer than a line of base64
+    }
+    environment = entrypoint(**values)
+    secrets = {name: value for name, value in environment.items() if name.startswith("SECRET_")}
+    assert set(secrets) == {"SECRET_POSTGRES_PASSWORD"}
+    decoded = base64.b64decode(secrets["SECRET_POSTGRES_PASSWORD"]).decode()
+    assert decoded == values["POSTGRES_PASSWORD"]
+    assert environment["BASIC_AUTH_PASSWORD"] == values["KESTRA_PASSWORD"]
+    assert environment["DATABASE_PASSWORD"] == values["KESTRA_DB_PASSWORD"]
+
+
+def test_the_server_runs_as_the_images_own_user(entrypoint) -> None:
+    environment = entrypoint(KESTRA_PASSWORD="Admin-1")
+    assert environment["SETPRIV"] == "--reuid=kestra --regid=kestra --init-groups --"
