@@ -128,7 +128,7 @@ def _publish(
     @tenacity.retry(
         retry=tenacity.retry_if_exception_type(Busy),
         stop=tenacity.stop_after_attempt(TRIES),
-        wait=tenacity.wait_random_exponential(multiplier=1, max=30),
+        wait=tenacity.wait_random_exponential(multiplier=0.5, max=30),
         reraise=True,
     )
     def attempt() -> str:

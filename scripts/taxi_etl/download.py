@@ -18,7 +18,6 @@ ATTEMPTS = 5
 """How often one file is asked for before its download fails."""
 
 _TIMEOUT = httpx.Timeout(60, connect=10)
-_CHUNK = 1 << 18
 _ABSENT = (404, 410)
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
 
@@ -104,7 +103,7 @@ class _Download:
                 file.truncate(0)
                 file.seek(0)
                 remote = self._remote = _remote(answer)
-            for piece in answer.iter_raw(_CHUNK):
+            for piece in answer.iter_raw():  # as it comes: a held back piece would be lost
                 file.write(piece)
         self._check_length(file.tell(), remote)
         return remote

@@ -17,7 +17,7 @@ from hashlib import md5
 from pathlib import Path
 
 _PARTS = 64
-_SPILL = 1 << 19  # row hashes in memory before they go to disk: 4 MiB of them
+_SPILL = 1 << 17  # row hashes in memory before they go to disk
 
 
 def repeated(blocks: Iterable[list[bytes]], work: Path) -> Set[int]:

@@ -1,0 +1,196 @@
+import gzip
+import hashlib
+import json
+from decimal import Decimal
+
+import pytest
+
+from taxi_etl import sample
+from taxi_etl.errors import BadFile
+from taxi_etl.inspection import inspect
+from taxi_etl.month import Month
+from taxi_etl.release import file_name
+from taxi_etl.schema import TAXIS
+
+GREEN, YELLOW, OCTOBER = TAXIS["green"], TAXIS["yellow"], Month(2020, 10)
+
+
+def naive(path, position):
+    """The same figures by the csv module, row by row."""
+    import csv
+
+    with gzip.open(path, "rt", newline="") as file:
+        rows = list(csv.reader(file))[1:]
+    return len(rows), sum((Decimal(row[position] or 0) for row in rows), Decimal(0))
+
+
+@pytest.mark.parametrize("taxi", [GREEN, YELLOW], ids=lambda taxi: taxi.name)
+@pytest.mark.parametrize("rows", [1, 500, 30_000])
+def test_rows_and_sum_are_those_of_the_csv_module(taxi, rows, tmp_path):
+    path = tmp_path / "m.csv.gz"
+    sample.write(path, taxi.name, OCTOBER, rows)
+    found = inspect(path, taxi, OCTOBER)
+    assert (found.rows, found.total_amount) == naive(path, taxi.total_position)
+    assert found.source_bytes == path.stat().st_size
+    assert found.csv_bytes == len(gzip.decompress(path.read_bytes()))
+    assert found.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_every_real_month_has_the_published_figures(real_months):
+    expected = json.loads((real_months / "expected.json").read_text())
+    assert len(expected) == 19
+    for name, figures in expected.items():
+        path = real_months / "releases" / name
+        taxi, month = TAXIS[name.split("/")[0]], Month.parse(name[-14:-7])
+        assert file_name(taxi.name, month) == path.name
+        found = inspect(path, taxi, month)
+        assert found.rows == figures["rows"]
+        assert found.total_amount == Decimal(figures["total_amount"])
+        assert found.sha256 == figures["sha256"]
+        assert (found.csv_bytes, found.source_bytes) == (figures["csv_bytes"], figures["gz_bytes"])
+
+
+def test_a_real_month_under_the_name_of_another_is_refused(real_months):
+    path = real_months / "releases" / "green" / "green_tripdata_2020-10.csv.gz"
+    with pytest.raises(BadFile, match="no trip of 2015-01 among 95120 rows: another month's file"):
+        inspect(path, GREEN, Month(2015, 1))
+
+
+def test_line_ends_may_be_lf_and_the_last_one_may_lack(month_file, green_text):
+    crlf = inspect(month_file(green_text), GREEN, OCTOBER)
+    bare = inspect(month_file(green_text.replace("\r\n", "\n").rstrip()), GREEN, OCTOBER)
+    assert (bare.rows, bare.total_amount) == (crlf.rows, crlf.total_amount) == (3, crlf.total_amount)
+
+
+def test_a_gzip_file_may_have_several_members(month_file, green_text):
+    packed = b"".join(gzip.compress(part.encode()) for part in (green_text[:40], green_text[40:]))
+    assert inspect(month_file(packed, packed=False), GREEN, OCTOBER).rows == 3
+
+
+def test_an_empty_amount_does_not_count(month_file, green_text):
+    header, first, *_ = green_text.split("\r\n")
+    fields = first.split(",")
+    fields[GREEN.total_position] = ""
+    found = inspect(month_file("\n".join([header, first, ",".join(fields)])), GREEN, OCTOBER)
+    assert found.rows == 2
+    assert found.total_amount == Decimal(first.split(",")[GREEN.total_position])
+
+
+@pytest.mark.parametrize("amount", [".79", "-52", "8", "2.00", "-.5"])
+def test_numbers_are_read_in_every_form_of_the_real_files(month_file, green_text, amount):
+    header, first, *_ = green_text.split("\r\n")
+    fields = first.split(",")
+    fields[GREEN.total_position] = amount
+    found = inspect(month_file("\n".join([header, ",".join(fields)])), GREEN, OCTOBER)
+    assert found.total_amount == Decimal(amount)
+
+
+def broken(text, change):
+    """The text with its third line changed."""
+    lines = text.split("\r\n")
+    lines[2] = change(lines[2])
+    return "\r\n".join(lines)
+
+
+def with_amount(amount):
+    def change(line):
+        fields = line.split(",")
+        fields[GREEN.total_position] = amount
+        return ",".join(fields)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda line: line.rsplit(",", 1)[0], "line 3 has 19 columns, not 20"),
+        (lambda line: line + ",", "line 3 has 21 columns, not 20"),
+        (lambda line: "", "line 3 has no columns: it is empty, not 20"),
+        (lambda line: '"' + line, "line 3 has a quote: month files have none"),
+        (lambda line: line.replace("-", "\0", 1), "line 3 has a NUL byte"),
+        (lambda line: line.replace("-", "\r", 1), "line 3 has a carriage return inside"),
+        (with_amount("1e5"), "line 3 has the total_amount '1e5': not a number"),
+        (with_amount("NaN"), "line 3 has the total_amount 'NaN': not a number"),
+    ],
+)
+def test_a_bad_row_is_named_by_its_line(month_file, green_text, change, message):
+    with pytest.raises(BadFile) as caught:
+        inspect(month_file(broken(green_text, change)), GREEN, OCTOBER)
+    assert str(caught.value) == message
+
+
+def test_bytes_that_are_not_utf8_are_named_by_their_line(month_file, green_text):
+    data = broken(green_text, lambda line: line + "@").encode().replace(b"@", b"\xff")
+    with pytest.raises(BadFile, match="line 3 is not UTF-8"):
+        inspect(month_file(data), GREEN, OCTOBER)
+
+
+def test_a_short_row_far_down_is_named_by_its_line(tmp_path):
+    text = b"".join(sample.text(YELLOW, Month(2019, 1), 40_000)).split(b"\r\n")
+    text[35_000] = b"1,2"
+    path = tmp_path / "m.csv.gz"
+    path.write_bytes(gzip.compress(b"\r\n".join(text), 1))
+    with pytest.raises(BadFile, match="line 35001 has 2 columns, not 18"):
+        inspect(path, YELLOW, Month(2019, 1))
+
+
+def test_a_file_of_another_taxi_is_said_to_be_one(month_file, green_text):
+    with pytest.raises(BadFile, match="of another taxi: its header is green's, not yellow's"):
+        inspect(month_file(green_text), YELLOW, OCTOBER)
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        (GREEN.header.replace("RatecodeID", "rate"), "column 5 is 'rate', not 'RatecodeID'"),
+        (GREEN.header.rsplit(",", 1)[0], r"column 20 \(congestion_surcharge\) is missing"),
+        (GREEN.header + ",x", "21 columns, not 20"),
+        ("<html>", "column 1 is '<html>', not 'VendorID'"),
+    ],
+)
+def test_a_wrong_header_is_described(month_file, green_text, header, message):
+    text = green_text.replace(GREEN.header, header, 1)
+    with pytest.raises(BadFile, match=f"wrong header: {message}"):
+        inspect(month_file(text), GREEN, OCTOBER)
+
+
+def test_a_header_alone_is_no_month(month_file):
+    with pytest.raises(BadFile, match="the file has no rows after its header"):
+        inspect(month_file(GREEN.header + "\r\n"), GREEN, OCTOBER)
+
+
+def test_a_file_that_never_ends_its_line_is_refused_early(month_file):
+    with pytest.raises(BadFile, match="a line is longer than 65536 bytes"):
+        inspect(month_file("x" * 200_000), GREEN, OCTOBER)
+
+
+def test_html_instead_of_the_file_is_refused(month_file):
+    with pytest.raises(BadFile, match="not a gzip file: it begins with '<!DOCTYPE html>"):
+        inspect(month_file("<!DOCTYPE html><p>hello", packed=False), GREEN, OCTOBER)
+
+
+def test_an_empty_file_is_refused(month_file):
+    with pytest.raises(BadFile, match="not a gzip file: it begins with nothing: it is empty"):
+        inspect(month_file(b"", packed=False), GREEN, OCTOBER)
+
+
+@pytest.mark.parametrize("missing", [1, 4, 8, 60])
+def test_a_truncated_gzip_is_refused(month_file, green_text, missing):
+    packed = gzip.compress(green_text.encode())[:-missing]
+    with pytest.raises(BadFile, match="the gzip file is truncated: it ends before its trailer"):
+        inspect(month_file(packed, packed=False), GREEN, OCTOBER)
+
+
+@pytest.mark.parametrize("place", [-1, -6, 30])
+def test_a_corrupt_gzip_is_refused(month_file, green_text, place):
+    packed = bytearray(gzip.compress(green_text.encode()))
+    packed[place] ^= 0x55
+    with pytest.raises(BadFile, match="the gzip data are damaged"):
+        inspect(month_file(bytes(packed), packed=False), GREEN, OCTOBER)
+
+
+def test_anything_after_the_last_member_is_refused(month_file, green_text):
+    packed = gzip.compress(green_text.encode()) + b"more"
+    with pytest.raises(BadFile, match="the gzip data are damaged"):
+        inspect(month_file(packed, packed=False), GREEN, OCTOBER)
