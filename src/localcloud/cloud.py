@@ -207,10 +207,6 @@ class LocalCloud:
 
         info = supervisor.part_info(self.layout)
         instance = Instance(self.layout, record).state() if record.instance else None
-        google = None
-        if "google" in info:
-            address = f"{ports.HOST}:{record.ports['google']}"
-            google = Google(address=address, pid=info["google"]["pid"])
         return State(
             storage=Endpoint(url("storage")),
             warehouse=Endpoint(url("warehouse")),
@@ -222,7 +218,9 @@ class LocalCloud:
                 password=postgres.password(self.layout),
             ),
             releases=Endpoint(url("releases")),
-            google=google,
+            google=Google(
+                address=f"{ports.HOST}:{record.ports['google']}", pid=info["google"]["pid"]
+            ),
             kestra=Kestra(url=url("kestra") if instance else None, state=instance),
         )
 

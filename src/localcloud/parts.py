@@ -8,7 +8,6 @@ import json
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from localcloud import postgres
 from localcloud.layout import Layout
@@ -94,7 +93,6 @@ def _kestra(layout: Layout, port: int) -> bool:
     return _answers("/api/v1/configs", {"Authorization": f"Basic {login}"}, port)
 
 
-_HAS_GOOGLE = (Path(__file__).parent / "google" / "__init__.py").is_file()
 PARTS = {
     part.name: part
     for part in (
@@ -102,7 +100,7 @@ PARTS = {
         Part("warehouse", _warehouse, more_ports=("warehouse-grpc",)),
         Part("postgres", _postgres, stop_signal="INT", stop_seconds=8),
         Part("releases", _releases),
-        *([Part("google", _google)] if _HAS_GOOGLE else []),
+        Part("google", _google),
         Part(
             "kestra",
             _kestra,

@@ -52,7 +52,7 @@ class State:
     warehouse: Endpoint
     postgres: Postgres
     releases: Endpoint
-    google: Google | None
+    google: Google
     kestra: Kestra
 
 
