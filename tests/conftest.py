@@ -80,6 +80,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         yield Platform(target, state, releases)
     finally:
         provision.down(target, quiet(), keep_data=False)
+        target.forget()
 
 
 @pytest.fixture

@@ -48,8 +48,10 @@ def command(
     `overrides`: flags that stand for a setting; None where the flag was not given.
     """
     console = Console(json=json, assume_yes=yes)
+    target: Target | None = None
     try:
-        yield open_target(Settings.load(ctx.config.taxistack, **overrides)), console
+        target = open_target(Settings.load(ctx.config.taxistack, **overrides))
+        yield target, console
     except TaxistackError as error:
         raise _fail(console, error.message, error.hint, error.exit_code) from error
     except CloudError as error:
@@ -64,3 +66,6 @@ def command(
         message = f"unexpected {type(error).__name__}: {error}"
         hint = "the same command with --debug shows where; please report it"
         raise _fail(console, message, hint, 1) from error
+    finally:
+        if target is not None:
+            target.forget()

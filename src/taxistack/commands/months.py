@@ -103,15 +103,17 @@ def load(target: Target, console: Console, chosen: Scope) -> FailedError | None:
     return None
 
 
-def verify(
-    target: Target, console: Console, chosen: Scope, *, repair: bool, report: str
-) -> None:
+def verify(target: Target, console: Console, chosen: Scope, *, repair: bool, report: str) -> None:
     """Compare source, lake, ledger and tables; with `repair` reload what differs and look again.
 
     Raises FailedError when something differs at the end.
     """
     request = VerifyRequest.parse(
-        chosen.start, chosen.end, taxi=chosen.taxi, destination=chosen.destination
+        chosen.start,
+        chosen.end,
+        taxi=chosen.taxi,
+        destination=chosen.destination,
+        duplicates=bool(report),  # the report counts them; that reads every column
     )
     found = verify_months(target, request)
     if repair and found.exit_code:

@@ -13,6 +13,12 @@ from taxistack.terraform import Event, Plan
 
 DONE = {"create": "created", "update": "updated", "delete": "destroyed", "replace": "replaced"}
 
+# Terraform warns of -target, with which `down` lifts the protection of what holds data.
+OWN_DOING = {
+    "Warning: Resource targeting is in effect",
+    "Warning: Applied changes may be incomplete",
+}
+
 
 class Progress:
     """Terraform's events as lines on stderr: what was changed, and in how many seconds.
@@ -30,6 +36,8 @@ class Progress:
             seconds = event.data["hook"].get("elapsed_seconds", 0)
             word = DONE.get(event.action, event.action)
             self._console.say(f"  {word} {event.address} ({seconds} s)")
+        elif event.message in OWN_DOING:
+            return
         elif event.type == "text" or event.data.get("@level") == "warn":
             self._console.say(f"  {event.message}")
 

@@ -71,6 +71,11 @@ def _age(seconds: float | None) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}"
 
 
+def _stack_rows(stack: dict[str, Any]) -> list[tuple[str, str]]:
+    labels = " ".join(f"{key}={value}" for key, value in sorted(stack["labels"].items()))
+    return [(name, str(value)) for name, value in {**stack, "labels": labels}.items()]
+
+
 def _render(report: dict[str, Any]) -> RenderableType:
     blocks: list[RenderableType] = []
     if report["parts"]:
@@ -88,7 +93,7 @@ def _render(report: dict[str, Any]) -> RenderableType:
         columns = ["part", "state", "pid#", "port#", "up#", "MiB#"]
         blocks.append(table("Local cloud", columns, rows))
     if report["stack"]:
-        blocks.append(table("\nStack", ["output", "value"], list(report["stack"].items())))
+        blocks.append(table("\nStack", ["output", "value"], _stack_rows(report["stack"])))
     if report["loaded"]:
         rows = [
             (one["taxi"], one["destination"], one["months"], f"{one['rows']:,}")

@@ -106,14 +106,6 @@ class Target(ABC):
         """Host, port, database and user of PostgreSQL as the operator reaches it."""
 
     @abstractmethod
-    def storage(self) -> storage.Client:
-        """A client of the lake."""
-
-    @abstractmethod
-    def bigquery(self) -> bigquery.Client:
-        """A client of the warehouse."""
-
-    @abstractmethod
     def release_url(self, source: str, say: Say) -> str:
         """The base URL of the month files that `source` names (see `Settings.source`)."""
 
@@ -210,17 +202,35 @@ class Target(ABC):
         return Outputs(**{k: v for k, v in values.items() if k in Outputs.__dataclass_fields__})
 
     def forget(self) -> None:
-        """Drop what was read of the stack: it changed."""
+        """Drop what was read of the stack, and the connections to it: it changed."""
+        for name in ("_kestra", "_storage", "_bigquery"):
+            if (client := self.__dict__.pop(name, None)) is not None:
+                client.close()
         self.__dict__.pop("outputs", None)
-        self.__dict__.pop("_kestra", None)
 
     def kestra(self) -> KestraClient:
         """A client of the running Kestra."""
         return self._kestra
 
+    def storage(self) -> storage.Client:
+        """A client of the lake."""
+        return self._storage
+
+    def bigquery(self) -> bigquery.Client:
+        """A client of the warehouse."""
+        return self._bigquery
+
     @cached_property
     def _kestra(self) -> KestraClient:
         return KestraClient(self.kestra_url(), self.settings.kestra_user, self.kestra_password())
+
+    @cached_property
+    @abstractmethod
+    def _storage(self) -> storage.Client: ...
+
+    @cached_property
+    @abstractmethod
+    def _bigquery(self) -> bigquery.Client: ...
 
     def wait_for_kestra(self, seconds: float = 300) -> str:
         """Wait until Kestra's API answers; its version. Raises FailedError after `seconds`."""

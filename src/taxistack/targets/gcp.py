@@ -116,14 +116,16 @@ class GcpTarget(Target):
             "user": "taxi",
         }
 
-    def storage(self) -> storage.Client:
-        """Cloud Storage with the operator's credentials."""
+    @cached_property
+    def _storage(self) -> storage.Client:
+        # Cloud Storage with the operator's credentials.
         from google.cloud import storage
 
         return storage.Client(project=self.settings.project, _http=self._session)
 
-    def bigquery(self) -> bigquery.Client:
-        """BigQuery with the operator's credentials."""
+    @cached_property
+    def _bigquery(self) -> bigquery.Client:
+        # BigQuery with the operator's credentials.
         from google.cloud import bigquery
 
         return bigquery.Client(

@@ -113,8 +113,9 @@ class LocalTarget(Target):
             "user": server.user,
         }
 
-    def storage(self) -> storage.Client:
-        """The storage emulator; it asks for no credentials."""
+    @cached_property
+    def _storage(self) -> storage.Client:
+        # The storage emulator; it asks for no credentials.
         from google.auth.credentials import AnonymousCredentials
         from google.cloud import storage
 
@@ -124,8 +125,9 @@ class LocalTarget(Target):
             client_options={"api_endpoint": self.running().storage.url},
         )
 
-    def bigquery(self) -> bigquery.Client:
-        """The warehouse emulator; it asks for no credentials."""
+    @cached_property
+    def _bigquery(self) -> bigquery.Client:
+        # The warehouse emulator; it asks for no credentials.
         from google.auth.credentials import AnonymousCredentials
         from google.cloud import bigquery
 

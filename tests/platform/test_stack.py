@@ -1,0 +1,163 @@
+"""The stack's life on the local target: up, drift, change, locks, secrets, down."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _resources(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    return {one["address"]: one["action"] for one in json.loads(done.stdout)["changes"]}
+
+
+def test_up_again_changes_nothing(platform):
+    answer = json.loads(platform.invoke("up", "--json").stdout)
+    assert answer["changes"] == {}
+    assert {one["action"] for one in answer["resources"]} == {"unchanged"}
+
+
+def test_the_table_says_what_is_real_and_what_is_recorded_only(platform):
+    answer = json.loads(platform.invoke("up", "--json").stdout)
+    effects = {one["resource"]: one["effect"] for one in answer["resources"]}
+    assert effects["google_storage_bucket.lake"] == "real"
+    assert effects["module.kestra[0].google_compute_network.this"] == "recorded only"
+
+
+def test_a_plan_with_changes_ends_with_10_only_when_asked(platform):
+    bigger = {"INVOKE_TAXISTACK_MACHINE_TYPE": "e2-standard-4"}
+    platform.invoke("plan", **bigger)
+    platform.invoke("plan", "--detailed-exitcode", code=10, **bigger)
+    platform.invoke("plan", "--detailed-exitcode", code=0)
+
+
+def test_another_machine_type_is_an_update_in_place(platform):
+    done = platform.invoke("plan", "--json", INVOKE_TAXISTACK_MACHINE_TYPE="e2-standard-4")
+    assert _resources(done)["module.kestra[0].google_compute_instance.kestra"] == "update"
+
+
+def test_another_zone_replaces_the_machine(platform):
+    done = platform.invoke("plan", "--json", INVOKE_TAXISTACK_ZONE="us-central1-c")
+    assert _resources(done)["module.kestra[0].google_compute_instance.kestra"] == "replace"
+
+
+def test_a_setting_that_breaks_a_rule_is_wrong_use_and_names_the_rule(platform):
+    done = platform.invoke("up", code=2, INVOKE_TAXISTACK_MACHINE_TYPE="e2-micro")
+    assert "machine_type" in done.stderr
+    assert "4 GiB" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert json.loads(platform.invoke("plan", "--json").stdout)["any"] is False
+
+
+def test_a_stopped_instance_is_drift_and_up_starts_it_again(platform):
+    platform.target.cloud.stop_instance()
+    done = platform.invoke("status", "--drift", code=1)
+    assert "google_compute_instance.kestra" in done.stdout
+    platform.invoke("up")
+    platform.target.forget()
+    assert platform.target.wait_for_kestra()
+    platform.invoke("status", "--drift")
+
+
+def test_a_changed_label_of_a_dataset_is_drift_and_up_restores_it(platform):
+    client = platform.target.bigquery()
+    name = f"{platform.target.outputs.project}.{platform.target.outputs.dataset}"
+    dataset = client.get_dataset(name)
+    wanted = dict(dataset.labels)
+    dataset.labels = {**wanted, "environment": "somebody-elses"}
+    client.update_dataset(dataset, ["labels"])
+    platform.invoke("status", "--drift", code=1)
+    platform.invoke("up")
+    assert client.get_dataset(name).labels == wanted
+
+
+def test_a_deleted_bucket_is_drift_and_up_makes_it_again(platform):
+    client = platform.target.storage()
+    name = platform.target.outputs.kestra_bucket
+    client.bucket(name).delete(force=True)
+    done = platform.invoke("plan", "--json")
+    assert _resources(done)["google_storage_bucket.kestra"] == "create"
+    platform.invoke("up")
+    assert client.lookup_bucket(name) is not None
+
+
+def test_two_ups_at_once_one_works_and_the_other_names_the_holder(platform):
+    environment = {
+        **os.environ,
+        "TAXISTACK_STATE": str(platform.state),
+        "INVOKE_TAXISTACK_ENVIRONMENT": "twice",
+    }
+    command = [sys.executable, "-m", "invoke", "up"]
+    both = [
+        subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    outcomes = sorted((process.communicate(timeout=120), process.returncode) for process in both)
+    codes = sorted(code for _, code in outcomes)
+    # Either they met (one is told who holds the lock), or one was done before the other began.
+    assert codes in ([0, 4], [0, 0])
+    for (_, errors), code in outcomes:
+        if code == 4:
+            assert "lock" in errors.lower()
+            assert str(both[0].pid) in errors or "@" in errors
+    platform.invoke("up")
+
+
+def test_no_secret_stands_anywhere_but_in_the_private_store(platform):
+    secrets = {
+        platform.target.kestra_password(),
+        platform.target.postgres_password(),
+    }
+    private = platform.state / "cloud" / "private"
+    found = []
+    for path in platform.state.rglob("*"):
+        if path.is_file() and private not in path.parents:
+            content = path.read_bytes()
+            found += [path for secret in secrets if secret.encode() in content]
+    assert found == []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = process.read_text(errors="replace")
+        except OSError:
+            continue
+        assert not any(secret in line for secret in secrets), line
+
+
+def test_private_files_are_for_their_owner_only(platform):
+    private = platform.state / "cloud" / "private"
+    assert private.stat().st_mode & 0o077 == 0
+    for path in private.rglob("*"):
+        if path.is_file():
+            assert path.stat().st_mode & 0o077 == 0, path
+
+
+@pytest.mark.parametrize("flags", [["--yes"], ["--yes", "--json"]])
+def test_down_on_nothing_succeeds(tmp_path, flags):
+    done = subprocess.run(
+        [sys.executable, "-m", "invoke", "down", *flags],
+        cwd=ROOT, env={**os.environ, "TAXISTACK_STATE": str(tmp_path / "none")},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "0 left" in done.stdout + done.stderr
+
+
+def test_down_asks_and_without_a_terminal_wants_yes(platform):
+    done = platform.invoke("down", code=2)
+    assert "--yes" in done.stderr
+    began = time.monotonic()
+    while time.monotonic() - began < 30:
+        if platform.target.cloud.instance_state() == "RUNNING":
+            break
+        time.sleep(0.2)
+    assert platform.target.cloud.instance_state() == "RUNNING"
