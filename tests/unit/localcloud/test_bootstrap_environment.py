@@ -6,8 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import prepare_environment as bootstrap
 import pytest
+
+import prepare_environment as bootstrap
 
 ROOT = Path(__file__).resolve().parents[3]
 NO_PYTHON = """\
