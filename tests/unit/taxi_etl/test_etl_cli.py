@@ -16,7 +16,10 @@ BIGQUERY = ["--destination", "bigquery", "--project", "proj", "--dataset", "d"]
         (["extract", "--taxi", "blue", "--month", "2020-10"], "invalid choice: 'blue'"),
         (["extract", "--taxi", "green", "--month", "2020-13"], "not a month of the calendar"),
         (["extract", *MONTH, "--source", "http://x"], "required: --bucket"),
-        (["extract", *MONTH, "--source", "http://x", "--bucket", "A b"], "not the name of a bucket"),
+        (
+            ["extract", *MONTH, "--source", "http://x", "--bucket", "A b"],
+            "not the name of a bucket",
+        ),
         (["load", *MONTH, "--destination", "mysql"], "invalid choice: 'mysql'"),
         (["load", *MONTH, *BIGQUERY, "--attempt", "0"], "not a whole number above 0"),
         (["load", *MONTH, *BIGQUERY[:-1], "a`b"], "letters, digits and _ only"),

@@ -59,7 +59,9 @@ def test_a_real_month_under_the_name_of_another_is_refused(real_months):
 def test_line_ends_may_be_lf_and_the_last_one_may_lack(month_file, green_text):
     crlf = inspect(month_file(green_text), GREEN, OCTOBER)
     bare = inspect(month_file(green_text.replace("\r\n", "\n").rstrip()), GREEN, OCTOBER)
-    assert (bare.rows, bare.total_amount) == (crlf.rows, crlf.total_amount) == (3, crlf.total_amount)
+    assert (
+        (bare.rows, bare.total_amount) == (crlf.rows, crlf.total_amount) == (3, crlf.total_amount)
+    )
 
 
 def test_a_gzip_file_may_have_several_members(month_file, green_text):

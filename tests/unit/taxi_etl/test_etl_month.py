@@ -46,7 +46,8 @@ def test_months_are_ordered_as_their_first_days(one, other):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "2020", "2020-1", "2020-13", "2020-00", "2020-02-30", "20-01", " 2020-01", "٢٠٢٠-٠١"]
+    "text",
+    ["", "2020", "2020-1", "2020-13", "2020-00", "2020-02-30", "20-01", " 2020-01", "٢٠٢٠-٠١"],
 )
 def test_what_is_no_month_is_refused(text):
     with pytest.raises(WrongUse, match="month"):

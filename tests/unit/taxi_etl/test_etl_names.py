@@ -87,7 +87,9 @@ def test_text_cannot_end_its_literal(text):
 def test_the_month_is_deleted_by_a_constant_on_the_partition_column():
     target = Target("project", "trips", "staging")
     text = bigquery_sql.replace_month(target, TAXIS["green"], OCTOBER, "p.s.t", "f", ["x"])
-    assert "DELETE FROM `project.trips.green_tripdata` WHERE source_month = DATE '2020-10-01'" in text
+    assert (
+        "DELETE FROM `project.trips.green_tripdata` WHERE source_month = DATE '2020-10-01'" in text
+    )
     assert text.startswith("BEGIN TRANSACTION;")
     assert text.endswith("COMMIT TRANSACTION;\n")
 

@@ -1,0 +1,190 @@
+"""A month from the release site to the tables, and what must not happen on the way."""
+
+from __future__ import annotations
+
+import gzip
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from decimal import Decimal
+
+import pytest
+
+DESTINATIONS = ("bigquery", "postgres")
+each_destination = pytest.mark.parametrize("destination", DESTINATIONS)
+
+
+@each_destination
+def test_a_month_is_loaded_and_proven(parts, destination):
+    parts.publish("yellow", "2019-08", 2000)
+    parts.loaded("yellow", "2019-08", destination)
+    ran = parts.reconcile("yellow", "2019-08", destination)
+    assert ran.code == 0, ran.stderr
+    assert ran.outputs["rows"] == 2000
+    assert ran.outputs["source_compared"] is True
+    assert ran.stderr == ""
+
+
+@each_destination
+def test_loading_twice_changes_nothing_but_the_time_of_the_load(parts, destination):
+    parts.publish("green", "2019-09", 500)
+    parts.loaded("green", "2019-09", destination)
+    before = parts.month(destination, "green", "2019-09")
+    ids = parts.ids(destination, "green", "2019-09")
+    ran = parts.load("green", "2019-09", destination, execution="again")
+    assert ran.code == 0, ran.stderr
+    after = parts.month(destination, "green", "2019-09")
+    assert before[:3] == after[:3]
+    assert before[3] < after[3]
+    assert parts.ids(destination, "green", "2019-09") == ids
+    entries = "SELECT count(*) FROM {} WHERE taxi = 'green' AND month = DATE '2019-09-01'"
+    assert parts.query(destination, entries.format("loads")) == [(2,)]
+    assert parts.query(destination, entries.format("loads_current")) == [(1,)]
+
+
+def test_both_destinations_give_every_row_the_same_id_duplicates_included(parts):
+    path = parts.publish("yellow", "2019-10", 400)
+    lines = gzip.decompress(path.read_bytes()).splitlines()[1:]
+    assert len(set(lines)) < len(lines), "the sample has an exact duplicate"
+    for destination in DESTINATIONS:
+        parts.loaded("yellow", "2019-10", destination)
+    ids = parts.ids("postgres", "yellow", "2019-10")
+    assert len(ids) == 400
+    assert parts.ids("bigquery", "yellow", "2019-10") == ids
+
+
+@each_destination
+def test_the_real_october_has_the_published_figures(parts, destination, real_months):
+    name = "green/green_tripdata_2020-10.csv.gz"
+    (parts.releases / "green").mkdir(exist_ok=True)
+    (parts.releases / name).write_bytes((real_months / "releases" / name).read_bytes())
+    parts.loaded("green", "2020-10", destination)
+    rows, total, ids, _ = parts.month(destination, "green", "2020-10")
+    assert (rows, total, ids) == (95120, Decimal("2196773.09"), 95120)
+    assert parts.reconcile("green", "2020-10", destination).outputs["strays"] == 9
+
+
+@each_destination
+def test_four_months_of_one_table_load_at_once(parts, destination):
+    months = [f"2018-0{number}" for number in (1, 2, 3, 4)]
+    for month in months:
+        parts.publish("yellow", month, 3000)
+
+    def whole(month: str) -> str:
+        for ran in (
+            parts.extract("yellow", month),
+            parts.load("yellow", month, destination),
+            parts.reconcile("yellow", month, destination),
+        ):
+            if ran.code:
+                return ran.error
+        return ""
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(whole, months)) == [""] * 4
+
+
+@each_destination
+def test_a_row_that_does_not_fit_its_type_leaves_the_old_month(parts, destination):
+    path = parts.publish("green", "2019-11", 100)
+    parts.loaded("green", "2019-11", destination)
+    before = parts.month(destination, "green", "2019-11")
+    ids = parts.ids(destination, "green", "2019-11")
+    text = gzip.decompress(path.read_bytes())
+    path.write_bytes(gzip.compress(text.replace(b"2019-11-", b"2019-99-", 1), mtime=0))
+    assert parts.extract("green", "2019-11", "--replace").code == 0
+    ran = parts.load("green", "2019-11", destination, execution="bad")
+    assert ran.code == 1
+    assert ran.error.startswith("load green 2019-11: ")
+    assert "the table is as it was" in ran.error
+    assert "2019-99-" in ran.error
+    assert parts.month(destination, "green", "2019-11") == before
+    assert parts.ids(destination, "green", "2019-11") == ids
+
+
+def test_postgres_names_the_line_and_the_column_of_a_bad_row(parts):
+    path = parts.publish("green", "2019-12", 100)
+    text = gzip.decompress(path.read_bytes())
+    path.write_bytes(gzip.compress(text.replace(b"2019-12-", b"2019-99-", 1), mtime=0))
+    parts.extract("green", "2019-12")
+    assert "line 1, column lpep_pickup_datetime" in parts.load("green", "2019-12", "postgres").error
+
+
+def test_nothing_is_left_behind_by_loads_that_fail_or_succeed(parts, tmp_path):
+    parts.publish("green", "2019-12", 100)
+    parts.extract("green", "2019-12", "--replace")
+    for destination in DESTINATIONS:
+        flags = parts.flags(destination, "left")
+        work = ["--work", str(tmp_path)]
+        facts = parts.facts["green", "2019-12"]
+        assert parts.run("load", "green", "2019-12", *flags, *work, TAXI_FACTS=facts).code == 0
+    assert list(tmp_path.iterdir()) == []
+    assert list(parts.bigquery.list_tables("taxi-test.trips_staging")) == []
+    strangers = parts.query(
+        "postgres",
+        "SELECT relname FROM pg_class WHERE relkind = 'r' AND relname ~ '^(yellow|green)_'"
+        " AND oid NOT IN (SELECT inhrelid FROM pg_inherits)",
+    )
+    assert strangers == []
+
+
+def test_a_killed_load_leaves_the_old_month_and_the_next_one_succeeds(parts):
+    parts.publish("yellow", "2017-01", 30_000)
+    parts.loaded("yellow", "2017-01", "postgres")
+    before = parts.month("postgres", "yellow", "2017-01")
+    with closing(parts.postgres()) as holder, holder.transaction():
+        # somebody reads for a long time: the swap has to wait, and is killed while it does
+        holder.execute("LOCK TABLE yellow_tripdata IN ACCESS SHARE MODE")
+        load = subprocess.Popen(
+            parts.command("load", "yellow", "2017-01", *parts.flags("postgres", "killed")),
+            env={**parts.environment, "TAXI_FACTS": parts.facts["yellow", "2017-01"]},
+            stdout=subprocess.DEVNULL,
+        )
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        while parts.query("postgres", waiting) == [(0,)]:
+            assert load.poll() is None
+        load.kill()
+        load.wait()
+    assert parts.month("postgres", "yellow", "2017-01") == before
+    assert parts.load("yellow", "2017-01", "postgres", execution="next").code == 0
+
+
+def test_a_partition_that_was_detached_or_dropped_by_hand_is_loaded_again(parts):
+    parts.publish("green", "2017-02", 100)
+    parts.loaded("green", "2017-02", "postgres")
+    name = "green_tripdata_2017_02"
+    parts.query("postgres", f"ALTER TABLE green_tripdata DETACH PARTITION {name}")
+    assert "rows is 0, not 100" in parts.reconcile("green", "2017-02", "postgres").error
+    assert parts.load("green", "2017-02", "postgres").code == 0
+    assert parts.reconcile("green", "2017-02", "postgres").code == 0
+    parts.query("postgres", f"DROP TABLE {name}")
+    assert parts.load("green", "2017-02", "postgres").code == 0
+    assert parts.reconcile("green", "2017-02", "postgres").code == 0
+
+
+@each_destination
+def test_reconcile_names_each_difference(parts, destination):
+    path = parts.publish("green", "2017-03", 100)
+    parts.loaded("green", "2017-03", destination)
+    delete = (
+        "DELETE FROM green_tripdata WHERE source_month = DATE '2017-03-01' "
+        "AND unique_row_id IN (SELECT min(unique_row_id) FROM green_tripdata "
+        "WHERE source_month = DATE '2017-03-01')"
+    )
+    parts.query(destination, delete)
+    blob = parts.storage.bucket("lake").blob("raw/green/green_tripdata_2017-03.csv.gz")
+    blob.upload_from_string(b"other")
+    path.write_bytes(path.read_bytes() + b"\0")
+    ran = parts.reconcile("green", "2017-03", destination)
+    assert ran.code == 1
+    assert len(ran.stderr.splitlines()) == 1
+    for difference in ("source: length is", "lake: size is 5", "lake: crc32c is", "lake: generation",
+                       "table: rows is 99, not 100", "table: total_amount is"):  # fmt: skip
+        assert difference in ran.error
+    blob.delete()
+    path.unlink()
+    parts.query(destination, "DELETE FROM loads WHERE month = DATE '2017-03-01'")
+    ran = parts.reconcile("green", "2017-03", destination)
+    for difference in ("source: the file is no longer published", "is missing, not there",
+                       "ledger: the row is missing"):  # fmt: skip
+        assert difference in ran.error
