@@ -236,7 +236,7 @@ variable "run" {
 }
 
 variable "secret_version" {
-  description = "Number of the passwords' generation. Raise it to store new ones: the old versions are destroyed and the server takes the new ones at its next boot."
+  description = "Number of the passwords' generation. Raise it to store new ones: the old versions are destroyed, and the server takes the new ones when it boots the next time."
   type        = number
   default     = 1
 
@@ -296,7 +296,7 @@ variable "subnet_range" {
 }
 
 variable "zone" {
-  description = "Zone of the VM and its data disk. null: zone b of the region. To change it replaces both, and what was on the data disk is lost (its snapshots stay)."
+  description = "Zone of the VM and its data disk. null: zone b of the region. To change it replaces both, once deletion_protection is off, and what was on the data disk is lost (its snapshots stay for snapshot_retention_days)."
   type        = string
   default     = null
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import os
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -64,6 +67,44 @@ def test_the_server_has_what_the_etl_imports_and_no_more_at_the_top() -> None:
         "tenacity",
     ]
     assert set(wanted) <= set(pins(KESTRA / "requirements.txt"))
+
+
+# Third-party module that the steps import -> the package that brings it.
+BROUGHT_BY = {
+    "google.api_core": "google-api-core",
+    "google.auth": "google-auth",
+    "google.cloud.bigquery": "google-cloud-bigquery",
+    "google.cloud.exceptions": "google-cloud-core",
+    "google.cloud.storage": "google-cloud-storage",
+    "google.resumable_media": "google-resumable-media",
+    "google_crc32c": "google-crc32c",
+    "httpx": "httpx",
+    "psycopg": "psycopg",
+    "requests": "requests",
+    "tenacity": "tenacity",
+}
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The full names of the modules that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_what_the_steps_import_is_on_the_server() -> None:
+    modules = {m for path in (ROOT / "scripts/taxi_etl").glob("*.py") for m in imported(path)}
+    known = sys.stdlib_module_names | {"taxi_etl"}
+    foreign = {module for module in modules if module.split(".")[0] not in known}
+    assert foreign
+    found = {
+        module: next((d for m, d in BROUGHT_BY.items() if f"{module}.".startswith(f"{m}.")), None)
+        for module in foreign
+    }
+    servers = pins(KESTRA / "requirements.txt")
+    assert {module: package for module, package in found.items() if package not in servers} == {}
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "build-requirements.txt"])
@@ -148,6 +189,52 @@ def test_the_boot_script_gives_every_variable_that_compose_asks_for() -> None:
     assert asked - given == {"POSTGRES_PORT"}  # its default is right on the VM
     documented = set(re.findall(r"^#   ([A-Z_]+) ", text, re.M))
     assert documented == asked
+
+
+def has_compose() -> bool:
+    """Whether this machine's Docker client has its Compose plugin; it needs no engine for this."""
+    if not shutil.which("docker"):
+        return False
+    asked = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
+    return asked.returncode == 0
+
+
+@pytest.mark.skipif(not has_compose(), reason="docker compose is not on this machine")
+@pytest.mark.parametrize("files", [["compose.yaml"], ["compose.yaml", "compose.local.yaml"]])
+def test_compose_accepts_its_files(files: list[str], tmp_path: Path) -> None:
+    settings = {
+        "KESTRA_VERSION": "2.0.0",
+        "KESTRA_USER": "admin@kestra.io",
+        "ETL_REQUIREMENTS": "a-digest",
+        "SECRETS": str(tmp_path),
+        "RELAY_PORTS": "18080 18081",
+    }
+    chosen = [argument for name in files for argument in ("--file", str(KESTRA / name))]
+    done = subprocess.run(
+        ["docker", "compose", *chosen, "config", "--quiet"],
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with Compose's own tag: `!reset` drops what the first file says."""
+
+
+_Loader.add_constructor("!reset", lambda loader, node: None)
+
+
+def test_locally_the_parts_are_relayed_and_no_network_is_shared(compose: dict) -> None:
+    text = (KESTRA / "compose.local.yaml").read_text()
+    services = yaml.load(text, _Loader)["services"]  # noqa: S506 (a safe loader)
+    assert services["postgres"]["ports"] is None
+    assert set(services) == {"postgres", "kestra", "relay-outside", "relay-inside"}
+    assert services["relay-outside"]["network_mode"] == "host"
+    assert services["relay-inside"]["network_mode"] == "service:kestra"
+    assert "network_mode" not in services["kestra"] | compose["services"]["kestra"]
 
 
 @pytest.fixture
