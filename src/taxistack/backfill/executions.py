@@ -114,6 +114,11 @@ class Executions:
         state = self._client.executions.get(execution_id).state
         return ENDED.get(state, RunState.CANCELLED) if state in TERMINAL else None
 
+    def rows(self, execution_id: str) -> int:
+        """The rows that an execution loaded, as its flow says; 0 when it does not."""
+        told = str(self._client.outputs.flow(execution_id).get("rows") or "")
+        return int(told) if told.isdecimal() else 0
+
     def kill(self, execution_id: str) -> None:
         """Kill an execution and what it started; one that has ended is left as it is."""
         self._client.executions.kill(execution_id)

@@ -17,7 +17,6 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from taxistack.backfill import ledger
 from taxistack.backfill.context import BackfillContext
 from taxistack.backfill.executions import Executions, new_backfill_id
 from taxistack.backfill.planner import LiveBackfill, Plan
@@ -58,7 +57,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Result:
-    """What a backfill came to. `rows`: of the months that it loaded, from the ledgers."""
+    """What a backfill came to. `rows`: of the months that it loaded."""
 
     outcome: Outcome
     backfills: tuple[str, ...] = ()
@@ -180,6 +179,7 @@ class _Watch:
     followed: list[_Followed] = field(default_factory=list)
     finished: dict[Cell, Run] = field(default_factory=dict)
     failures: dict[Cell, Failure] = field(default_factory=dict)
+    rows: dict[Cell, int] = field(default_factory=dict)
     running: list[Cell] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
     cancelled: bool = False
@@ -285,8 +285,12 @@ class _Watch:
             failure = Failure(cell, run.id, self.executions.reason(run.id))
             self.failures[cell] = failure
             view.event(f"{place} {failure}")
-        else:
-            view.event(f"{place} {cell}: {_ENDED[run.state]} in {duration(run.seconds)}")
+            return
+        told = _ENDED[run.state]
+        if run.state is RunState.SUCCESS:
+            self.rows[cell] = self.executions.rows(run.id)
+            told += f" {self.rows[cell]:,} rows"
+        view.event(f"{place} {cell}: {told} in {duration(run.seconds)}")
 
     # --- stopping ---------------------------------------------------------------------------
 
@@ -356,13 +360,20 @@ class _Watch:
     def _tally(self) -> Tally:
         elapsed = time.monotonic() - self.began
         done = len(self.finished)
-        rows = sum(self.plan.expected_rows.get(cell, 0) for cell in self._loaded())
         left = self.plan.expected.seconds
         if done:
             left = elapsed / done * (len(self.wanted) - done)
         elif left is not None:
             left = max(left - elapsed, 0.0)
-        return Tally(len(self.wanted), done, len(self.failures), rows, elapsed, left, self.running)
+        return Tally(
+            total=len(self.wanted),
+            done=done,
+            failed=len(self.failures),
+            rows=sum(self.rows.values()),
+            elapsed=elapsed,
+            left=left,
+            running=self.running,
+        )
 
     def _loaded(self) -> tuple[Cell, ...]:
         return tuple(
@@ -380,18 +391,9 @@ class _Watch:
             ),
             failures=tuple(self.failures.values()),
             left=self._left(),
-            rows=self._rows(loaded),
+            rows=sum(self.rows.values()),
             seconds=time.monotonic() - self.began,
             problems=(*self.plan.problems, *self.problems),
-        )
-
-    def _rows(self, loaded: tuple[Cell, ...]) -> int:
-        request = self.plan.request
-        return sum(
-            load.rows
-            for where in {cell.destination for cell in loaded}
-            for cell, load in ledger.read(self.context, where, request.start, request.end).items()
-            if cell in loaded
         )
 
 

@@ -18,7 +18,8 @@ import vl_convert
 from taxi_etl.month import Month
 from taxistack.report.figures import Figures, MonthFigures
 
-WIDE, NARROW = 620, 268
+WIDE, NARROW = 640, 272
+MOST_BAR = 40
 # placeholder -> CSS variable of the page
 COLOURS: Mapping[str, str] = {
     "#0000f1": "--ink-soft",
@@ -53,8 +54,10 @@ def rows_chart(figures: Figures, taxi: str) -> Drawing:
     published = [{"month": str(one.month), "value": one.published} for one in compared]
 
     def build(width: int) -> alt.LayerChart:
-        bars = _chart(loaded).mark_bar(color=OF_TAXI[taxi]).encode(_x(months), _y("~s"))
-        ticks = _chart(published).mark_tick(color=INK, thickness=2).encode(_x(months), _y("~s"))
+        size = min(0.72 * width / len(_domain(figures.months)), MOST_BAR)
+        x, y = _x(figures.months), _y("~s")
+        bars = _chart(loaded).mark_bar(color=OF_TAXI[taxi], size=size).encode(x, y)
+        ticks = _chart(published).mark_tick(color=INK, thickness=2, size=size).encode(x, y)
         return alt.layer(bars, ticks).properties(width=width, height=150)
 
     words = (
@@ -132,21 +135,27 @@ def _chart(rows: Rows) -> alt.Chart:
     return alt.Chart(alt.Data(values=list(rows)))
 
 
-def _x(months: Sequence[Any]) -> alt.X:
-    listed = sorted({one.month for one in months})
-    if not listed:
-        return alt.X("month:O", title=None)
-    domain = [str(month) for month in Month.range(listed[0], listed[-1])]
-    # Every name of a month fits only a short range; else a year stands at its January.
-    named = {month for month in domain if month.endswith("-01")} or {domain[0]}
-    short = len(domain) <= 6
-    labels = "datum.label" if short else "slice(datum.label, 0, 4)"
-    values = domain if short else sorted(named)
+def _domain(months: Sequence[MonthFigures]) -> list[str]:
+    """Every month from the first to the last: all charts have one axis, gaps stay gaps."""
+    listed = sorted(one.month for one in months)
+    return [str(month) for month in Month.range(listed[0], listed[-1])]
+
+
+def _x(months: Sequence[MonthFigures]) -> alt.X:
+    domain = _domain(months)
+    # Every month's name fits only a short range; else a year stands at its January.
+    short = len(domain) <= 4
+    years = [month for month in domain if month.endswith("-01")]
     return alt.X(
         "month:O",
         title=None,
         scale=alt.Scale(domain=domain),
-        axis=alt.Axis(labelExpr=labels, values=values, labelAngle=0, grid=False),
+        axis=alt.Axis(
+            labelExpr="datum.label" if short or not years else "slice(datum.label, 0, 4)",
+            values=domain if short else years or domain[:1],
+            labelAngle=0,
+            grid=False,
+        ),
     )
 
 

@@ -86,7 +86,7 @@ def _charts(figures: Figures) -> Mapping[str, Any]:
             figures,
             "the share of rows without vendor, in percent,",
             lambda one: 100 * one.table.without_vendor / max(one.table.rows, 1),
-            "~g",
+            "~f",
         ),
         "loads": loads_chart(figures) if figures.loads else None,
     }
