@@ -29,7 +29,7 @@ from localcloud.kestra import family
 from localcloud.kestra.config import Config
 from localcloud.kestra.runtime import Build
 
-_STOP_SECONDS = 7.0  # the supervisor kills the group after 10
+_STOP_SECONDS = 8.0  # the supervisor kills the group after 10
 _LOCK_SECONDS = 5.0  # a killed predecessor needs a moment to end its tasks
 _STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _ORPHANED = signal.SIGUSR1
@@ -118,7 +118,7 @@ def _nurse(config: Config, build: Build, keeper: int) -> int:
         except _Told as order:
             return _stop(engine, at_once=order.at_once)
     except Exception as error:
-        os.write(2, f"the engine was not started: {error}\n".encode())
+        os.write(2, f"{error}\n".encode())
         return 1
     finally:
         _ignore_signals()

@@ -31,6 +31,12 @@ final class Engine {
     static final String TENANT = "main";
 
     private static final String DATABASE_USER = "sa";
+    /**
+     * The worker, which must tell the database which tasks it leaves, is done after its grace
+     * period. The executor closes its queues one by one, each of which may sleep for a second when
+     * idle; what it has not finished then it does after the next start.
+     */
+    private static final Duration STOP_TIMEOUT = Duration.ofSeconds(3);
     private static final Duration BOOT_TIMEOUT = Duration.ofSeconds(180);
 
     private final ApplicationContext context;
@@ -94,8 +100,9 @@ final class Engine {
             .filter(service -> !(service instanceof Controller))
             .map(service -> Thread.ofPlatform().daemon().start(() -> close(service)))
             .toList();
+        long deadline = System.nanoTime() + STOP_TIMEOUT.toNanos();
         for (Thread thread : closing) {
-            thread.join();
+            thread.join(Duration.ofNanos(Math.max(1, deadline - System.nanoTime())));
         }
         try (Connection connection = DriverManager.getConnection(databaseUrl(data), DATABASE_USER, "");
             Statement statement = connection.createStatement()) {

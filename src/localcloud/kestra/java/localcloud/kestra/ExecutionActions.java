@@ -45,7 +45,8 @@ final class ExecutionActions {
     private Reply restart(Request request) throws Exception {
         Execution execution = Executions.find(repository, request);
         if (!execution.getState().canBeRestarted()) {
-            throw Problem.conflict("An execution that is " + execution.getState().getCurrent() + " cannot be restarted.");
+            throw Problem.conflict(
+                "An execution that is " + execution.getState().getCurrent() + " cannot be restarted.");
         }
         Restart command = Restart.from(execution, request.number("revision").orElse(null));
         commands.run(execution.getId(), command::withOperationId);

@@ -78,10 +78,13 @@ final class ExecutionCalls {
         Execution execution;
         try (Form form = request.form(uploads())) {
             execution = Execution.newExecution(
-                flow, (f, draft) -> inputs.readExecutionInputs(f, draft, values(form, draft)), labels, Optional.empty());
+                flow,
+                (f, draft) -> inputs.readExecutionInputs(f, draft, values(form, draft)),
+                labels,
+                Optional.empty());
         }
-        Create command = Create
-            .of(new ExecutionId(Engine.TENANT, flow.getNamespace(), flow.getId(), execution.getId(), flow.getRevision()))
+        Create command = Create.of(new ExecutionId(
+                Engine.TENANT, flow.getNamespace(), flow.getId(), execution.getId(), flow.getRevision()))
             .withLabels(labels)
             .withInputs(execution.getInputs())
             .withScheduleDate(scheduled.orElse(null));
@@ -133,7 +136,8 @@ final class ExecutionCalls {
             }
             String key = text.substring(0, colon);
             if (key.startsWith(SYSTEM_LABELS) && !key.equals(Label.CORRELATION_ID) && !key.equals(Label.FROM)) {
-                throw Problem.invalid("Labels that begin with " + SYSTEM_LABELS + " are the server's own: " + key + ".");
+                throw Problem.invalid(
+                    "Labels that begin with " + SYSTEM_LABELS + " are the server's own: " + key + ".");
             }
             labels.add(new Label(key, text.substring(colon + 1)));
         }

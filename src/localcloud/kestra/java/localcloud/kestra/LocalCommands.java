@@ -44,7 +44,8 @@ public abstract class LocalCommands extends AbstractExecScript implements Runnab
         } else if (!(taskRunner instanceof Process)) {
             String type = taskRunner == null ? "null" : taskRunner.getType();
             found.add("taskRunner: this engine runs no containers and has no " + type
-                + " (the default when taskRunner is left out is Docker's), write `taskRunner: {type: " + PROCESS + "}`");
+                + " (Docker's is the default when taskRunner is left out), write `taskRunner: {type: "
+                + PROCESS + "}`");
         }
         return found;
     }

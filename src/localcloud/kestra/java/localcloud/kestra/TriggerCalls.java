@@ -92,7 +92,8 @@ final class TriggerCalls {
         JsonNode body = request.json();
         TriggerState state = state(body);
         boolean disabled = required(body, "disabled").asBoolean();
-        return Reply.json(send(state, operation -> new SetDisableTrigger(id(state), disabled).withOperationId(operation)));
+        return Reply.json(send(state,
+            operation -> new SetDisableTrigger(id(state), disabled).withOperationId(operation)));
     }
 
     private Reply createBackfill(Request request) throws Exception {
