@@ -83,10 +83,16 @@ secret_file() {
 compose() { docker compose --project-directory "$server" "$@"; }
 
 install_docker() {
+  # The system's own upgrades restart Docker: the containers go on meanwhile.
+  mkdir -p "$root/etc/docker"
+  printf '{"live-restore": true}\n' >"$root/etc/docker/daemon.json"
   docker compose version >/dev/null 2>&1 && return
-  apt-get -o DPkg::Lock::Timeout=300 --quiet update &&
-    DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 --quiet --yes install \
-      docker.io docker-compose-v2 docker-buildx
+  (
+    umask 022 # what packages expect
+    apt-get -o DPkg::Lock::Timeout=300 --quiet update &&
+      DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 --quiet --yes install \
+        docker.io docker-compose-v2 docker-buildx
+  )
 }
 
 mount_data_disk() {

@@ -200,6 +200,11 @@ def test_a_bare_vm_ends_healthy(vm: Vm) -> None:
     assert up.startswith(f"docker compose --project-directory {vm.root}/opt/taxistack ")
 
 
+def test_an_upgrade_of_docker_does_not_stop_the_containers(vm: Vm) -> None:
+    vm.boot()
+    assert json.loads(vm.read("etc/docker/daemon.json")) == {"live-restore": True}
+
+
 def test_the_data_disk_is_there_before_the_database_starts(vm: Vm) -> None:
     vm.boot()
     mounted = vm.first("mount -o")

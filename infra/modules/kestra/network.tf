@@ -2,6 +2,7 @@ resource "google_compute_network" "this" {
   name                    = var.name
   auto_create_subnetworks = false
   routing_mode            = "REGIONAL"
+  mtu                     = 1500 # Docker's; with the default of 1460 containers' large packets get lost
 }
 
 resource "google_compute_subnetwork" "this" {
