@@ -24,7 +24,7 @@ from supervisor.xmlrpc import SupervisorTransport
 
 from localcloud import processes
 from localcloud.errors import CloudError
-from localcloud.layout import CACHE_VARIABLE, Layout
+from localcloud.layout import CACHE_VARIABLE, Layout, write_private
 from localcloud.parts import PARTS, Part
 
 GROUP = "cloud"
@@ -120,7 +120,7 @@ def environment(
 
 def launch(layout: Layout, cache: Path, mark: str) -> dict[str, float]:
     """Start the supervisor and wait until it listens; give its process id and start time."""
-    layout.supervisor_config.write_text(configuration(layout), encoding="utf-8")
+    write_private(layout.supervisor_config, configuration(layout))
     (layout.private / _SOCKET).unlink(missing_ok=True)
     done = subprocess.run(
         [sys.executable, "-m", "supervisor.supervisord", "-c", layout.supervisor_config.name],
