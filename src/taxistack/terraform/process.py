@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
+import tempfile
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 _HIDDEN = "(hidden)"
+_MOMENT = 0.05  # seconds between two looks at what the child has written
 
 
 @dataclass(frozen=True)
@@ -39,40 +42,72 @@ def run(
     lock. A second signal makes it stop at once (what is under way may get lost); nothing here
     kills it. The values in `secrets` are blotted out of everything that it says.
     """
-    stdout: list[str] = []
-    stderr: list[str] = []
-    with _Relay() as relay:
+    lines: list[str] = []
+    with _Relay() as relay, _Spool() as stdout, _Spool() as stderr:
         process = subprocess.Popen(
             list(argv),
             cwd=folder,
             env=dict(environment),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
+            stdout=stdout.descriptor,
+            stderr=stderr.descriptor,
             start_new_session=True,
             umask=0o077,  # plan files are nobody else's business
         )
         relay.attach(process)
-        reader = threading.Thread(target=_drain, args=(process.stderr, stderr, secrets))
-        reader.start()
-        with process:
-            try:
-                for line in process.stdout or ():
-                    text = _blot(line.rstrip("\n"), secrets)
-                    stdout.append(text)
+        try:
+            running = True
+            while running:
+                running = _alive(process)
+                for line in stdout.lines(last=not running):
+                    text = _blot(line, secrets)
+                    lines.append(text)
                     on_line(text)
-            except BaseException:
-                # `on_line` failed: Terraform must not go on unseen, nor be cut off.
-                process.send_signal(signal.SIGINT)
-                _drain(process.stdout, stdout, secrets)
-                raise
-            finally:
-                process.wait()
-                reader.join()
-    return Finished(process.returncode, "\n".join(stdout), "\n".join(stderr), relay.count)
+        except BaseException:
+            # `on_line` failed: Terraform must not go on unseen, nor be cut off.
+            process.send_signal(signal.SIGINT)
+            raise
+        finally:
+            process.wait()
+        errors = [_blot(line, secrets) for line in stderr.lines(last=True)]
+    return Finished(process.returncode, "\n".join(lines), "\n".join(errors), relay.count)
+
+
+def _alive(process: subprocess.Popen[bytes]) -> bool:
+    """Wait a moment for the end; False when it has come."""
+    try:
+        process.wait(_MOMENT)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
+
+
+class _Spool:
+    """A file without a name that a child writes and this process reads.
+
+    Not a pipe: when this process is killed, a pipe breaks, and Terraform would die of its next
+    line with its state unsaved and its lock held. So it goes on to its end.
+    """
+
+    def __init__(self) -> None:
+        self.descriptor, name = tempfile.mkstemp(prefix="taxistack-")
+        self._reader = Path(name).open("rb")  # noqa: SIM115 (closed in __exit__)
+        Path(name).unlink()
+        self._rest = b""
+
+    def __enter__(self) -> _Spool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._reader.close()
+        os.close(self.descriptor)
+
+    def lines(self, last: bool = False) -> list[str]:
+        """The whole lines since the last call; with `last` also one that has no end."""
+        *whole, self._rest = (self._rest + self._reader.read()).split(b"\n")
+        if last and self._rest:
+            whole.append(self._rest)
+        return [line.decode(errors="replace") for line in whole]
 
 
 class _Relay:
@@ -83,7 +118,7 @@ class _Relay:
 
     def __init__(self) -> None:
         self.count = 0
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> _Relay:
@@ -96,7 +131,7 @@ class _Relay:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def attach(self, process: subprocess.Popen[str]) -> None:
+    def attach(self, process: subprocess.Popen[bytes]) -> None:
         """Name the process; what came before it was there is passed on now."""
         self._process = process
         for _ in range(min(self.count, 2)):
@@ -112,8 +147,3 @@ def _blot(text: str, secrets: Sequence[str]) -> str:
     for secret in secrets:
         text = text.replace(secret, _HIDDEN)
     return text
-
-
-def _drain(stream: Iterable[str] | None, into: list[str], secrets: Sequence[str]) -> None:
-    for line in stream or ():
-        into.append(_blot(line.rstrip("\n"), secrets))
