@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from taxistack.backfill.planner import Plan
+from taxistack.backfill.planner import Only, Plan
 from taxistack.backfill.progress import duration
 from taxistack.backfill.state import Cell, CellState, State
 
@@ -72,7 +72,10 @@ def outlook(plan: Plan) -> str:
     """What the plan will do, in one line."""
     expected = plan.expected
     if not plan.steps:
-        said = f"Nothing to run: {counts(plan)}."
+        said = f"Nothing new to run: {counts(plan)}."
+        again = plan.count(State.FAILED) + plan.count(State.STALE)
+        if again and not plan.in_hand and Only.FAILED not in plan.request.only:
+            said += f" --only failed loads {again} again."
     else:
         parts = [f"{len(plan.steps)} months to load in {expected.executions} executions"]
         if expected.bytes_known_of:

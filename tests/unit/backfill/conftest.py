@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import httpx
 import pytest
 
 from taxi_etl.month import Month
 from taxistack.backfill.state import Cell, Load, Run, RunState, SourceFile
+from taxistack.kestra import KestraClient
 
 NOW = datetime(2026, 10, 25, 12, tzinfo=UTC)
 
@@ -65,3 +69,157 @@ class Make:
 def make() -> Make:
     """Builders with sensible values."""
     return Make()
+
+
+class FakeKestra:
+    """Kestra's REST face as far as a backfill sees it, over httpx.MockTransport.
+
+    Every read of a backfill's execution moves it on: `parallel` of its months end, as `ends`
+    says (SUCCESS unless told otherwise). `lose`: months that never get an execution.
+    """
+
+    def __init__(self) -> None:
+        self.executions: dict[str, dict] = {}
+        self.ends: dict[str, str] = {}
+        self.lose: set[str] = set()
+        self.killed: list[str] = []
+        self.inputs: list[dict] = []
+        self.on_read = lambda: None
+
+    def client(self) -> KestraClient:
+        transport = httpx.MockTransport(self._answer)
+        return KestraClient("http://kestra", "a@b.c", "Secret12", transport, retry_wait=0)
+
+    def add(self, flow: str, state: str, labels: dict, minutes_ago: float = 0, **more) -> str:
+        found = f"exec{len(self.executions) + 1}"
+        moment = (datetime.now(UTC) - timedelta(minutes=minutes_ago)).isoformat()
+        self.executions[found] = {
+            "id": found,
+            "namespace": "taxi",
+            "flowId": flow,
+            "labels": [{"key": key, "value": value} for key, value in labels.items()],
+            "state": {
+                "current": state,
+                "startDate": moment,
+                "histories": [{"state": state, "date": moment}],
+            },
+            **more,
+        }
+        return found
+
+    def month(self, cell: Cell, state: str, backfill: str = "manual", **more) -> str:
+        labels = {
+            "taxi": cell.taxi,
+            "month": str(cell.month),
+            "destination": cell.destination,
+            "backfill": backfill,
+        }
+        return self.add(f"taxi_to_{cell.destination}", state, labels, **more)
+
+    def backfill(self, cells: list[Cell], name: str = "bf-live", **more) -> str:
+        months = [
+            {"taxi": c.taxi, "month": str(c.month), "destination": c.destination} for c in cells
+        ]
+        inputs = {"months": months, "backfill": name, "parallel": 2, **more.pop("inputs", {})}
+        return self.add("taxi_backfill", "RUNNING", {"backfill": name}, inputs=inputs, **more)
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path.removeprefix("/api/v1/")
+        if path == "configs":
+            return httpx.Response(200, json={"version": "2.0.0"})
+        if path == "main/executions/search":
+            return self._search(dict(request.url.params.multi_items()))
+        if path == "main/executions/taxi/taxi_backfill":
+            return self._create(request)
+        kind, name = path.removeprefix("main/").split("/")[0], path.split("/")[-1]
+        if path.endswith("/actions/kill"):
+            return self._kill(path.split("/")[2])
+        if kind == "logs":
+            line = {"level": "ERROR", "message": "green 2019-01 → postgres failed: short row 17"}
+            return httpx.Response(200, json=[line])
+        if kind == "outputs":
+            return httpx.Response(200, json={"rows": "100"})
+        if name not in self.executions:
+            return httpx.Response(404, json={"title": "Not found"})
+        self._move(self.executions[name])
+        return httpx.Response(200, json=self.executions[name])
+
+    def _search(self, params: dict[str, str]) -> httpx.Response:
+        found = [one for one in self.executions.values()
+                 if one["flowId"] == params["filters[flowId][EQUALS]"]]  # fmt: skip
+        if states := params.get("filters[state][IN]"):
+            found = [one for one in found if one["state"]["current"] in states.split(",")]
+        if label := params.get("filters[labels][EQUALS][backfill]"):
+            found = [one for one in found if {"key": "backfill", "value": label} in one["labels"]]
+        page = found if params.get("page", "1") == "1" else []
+        return httpx.Response(200, json={"results": page, "total": len(found)})
+
+    def _create(self, request: httpx.Request) -> httpx.Response:
+        text = request.read().decode()
+        parts = dict(re.findall(r'name="(\w+)"\r\n(?:[^\r\n]+\r\n)*\r\n(.*?)\r\n--', text, re.S))
+        inputs = {
+            **parts,
+            "months": json.loads(parts["months"]),
+            "parallel": int(parts["parallel"]),
+        }
+        self.inputs.append(inputs)
+        name = self.add("taxi_backfill", "RUNNING", {"backfill": parts["backfill"]}, inputs=inputs)
+        return httpx.Response(200, json=self.executions[name])
+
+    def _kill(self, name: str) -> httpx.Response:
+        self.killed.append(name)
+        if self.executions[name]["state"]["current"] in ("RUNNING", "CREATED"):
+            self._end(self.executions[name], "KILLED")
+        return httpx.Response(200, json=self.executions[name])
+
+    def _move(self, execution: dict) -> None:
+        if execution["flowId"] != "taxi_backfill" or execution["state"]["current"] != "RUNNING":
+            return
+        self.on_read()
+        inputs = execution["inputs"]
+        todo = [one for one in inputs["months"] if not self._ran(one, inputs["backfill"])
+                and one["month"] not in self.lose]  # fmt: skip
+        for one in todo[: inputs["parallel"]]:
+            cell = Cell(one["taxi"], Month.parse(one["month"]), one["destination"])
+            name = self.month(cell, "RUNNING", inputs["backfill"])
+            self._end(self.executions[name], self.ends.get(one["month"], "SUCCESS"))
+        if not todo:
+            self._end(execution, "SUCCESS")
+
+    def _ran(self, one: dict, backfill: str) -> bool:
+        wanted = {**one, "backfill": backfill}
+        return any(
+            {label["key"]: label["value"] for label in found["labels"]} == wanted
+            for found in self.executions.values()
+        )
+
+    @staticmethod
+    def _end(execution: dict, state: str) -> None:
+        moment = datetime.now(UTC).isoformat()
+        execution["state"]["current"] = state
+        execution["state"]["endDate"] = moment
+        execution["state"]["histories"].append({"state": state, "date": moment})
+
+
+class FakeContext:
+    """A target whose only part is Kestra."""
+
+    source = "http://site"
+
+    def __init__(self, kestra: FakeKestra) -> None:
+        self._kestra = kestra
+
+    def kestra(self) -> KestraClient:
+        return self._kestra.client()
+
+
+@pytest.fixture
+def kestra() -> FakeKestra:
+    """An empty Kestra."""
+    return FakeKestra()
+
+
+@pytest.fixture
+def context(kestra: FakeKestra) -> FakeContext:
+    """A target with that Kestra."""
+    return FakeContext(kestra)

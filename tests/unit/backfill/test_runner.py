@@ -1,0 +1,235 @@
+"""A backfill is started once, watched, attached to, left and cancelled, all through Kestra."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import signal
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from rich.console import Console as RichConsole
+
+from taxi_etl.month import Month
+from taxistack.backfill import Outcome, Request, plan, run_backfill
+from taxistack.backfill.executions import Executions
+from taxistack.backfill.state import CellState, RunState, SourceFile, State
+from taxistack.backfill.survey import claims_of, derive, part_lost
+from taxistack.console import Console
+from taxistack.errors import FailedError
+
+
+@pytest.fixture
+def said() -> io.StringIO:
+    """What the command said on stderr."""
+    return io.StringIO()
+
+
+@pytest.fixture
+def run(context, said):
+    """Run a plan without pauses."""
+    console = Console(err=RichConsole(file=said, width=200))
+
+    def go(made, **options):
+        return run_backfill(context, made, console, poll_s=0, **options)
+
+    return go
+
+
+@pytest.fixture
+def planned(context, kestra):
+    """A plan over green 2019-01 to 2019-04 in Postgres, as Kestra's executions make it."""
+    request = Request(Month(2019, 1), Month(2019, 4), ("green",), ("postgres",))
+
+    def make(state: State | None = None, **changes):
+        asked = replace(request, **changes)
+        grid, now = asked.grid(), datetime.now(UTC)
+        executions = Executions(context.kestra())
+        ran = executions.runs()
+        alive, lost = part_lost(executions.live_backfills(), ran, now)
+        if state:
+            states = {cell: CellState(cell, state) for cell in grid}
+        else:
+            states = derive(grid, {}, ran, {}, claims_of(alive, ran), now)
+        return plan(asked, states, source="http://site", live=alive, lost=lost)
+
+    return make
+
+
+def test_one_execution_with_every_month_its_id_and_width(run, planned, kestra):
+    result = run(planned(parallel=3))
+    assert result.outcome is Outcome.DONE
+    assert result.exit_code == 0
+    assert result.rows == 400
+    (inputs,) = kestra.inputs
+    assert [one["month"] for one in inputs["months"]] == [f"2019-0{n}" for n in range(1, 5)]
+    assert inputs["parallel"] == 3
+    assert inputs["replace"] == "false"
+    assert result.backfills == (inputs["backfill"],)
+
+
+def test_a_stale_month_is_replaced_in_the_lake(run, planned, kestra):
+    from taxistack.backfill import Only
+
+    run(planned(State.STALE, only=frozenset({Only.FAILED})))
+    assert kestra.inputs[0]["replace"] == "true"
+
+
+def test_a_failed_month_says_why_and_how_to_read_its_log(run, planned, kestra, said):
+    kestra.ends["2019-02"] = "FAILED"
+    kestra.ends["2019-03"] = "WARNING"
+    result = run(planned())
+    assert result.outcome is Outcome.FAILED
+    assert result.exit_code == 1
+    (failure,) = result.failures
+    assert failure.reason == "short row 17"
+    line = f"green 2019-02 in postgres failed: short row 17 (invoke logs --execution {failure.execution_id})"  # noqa: E501
+    assert line in said.getvalue()
+    assert [str(cell.month) for cell in result.not_published] == ["2019-03"]
+    assert [str(cell.month) for cell in result.loaded] == ["2019-01", "2019-04"]
+
+
+def test_after_max_failures_the_rest_is_cancelled(run, planned, kestra):
+    kestra.ends = {f"2019-0{n}": "FAILED" for n in range(1, 5)}
+    result = run(planned(parallel=1), max_failures=2)
+    assert result.outcome is Outcome.CANCELLED
+    assert len(result.failures) == 2
+    assert len(result.left) == 2
+    parents = [one["id"] for one in kestra.executions.values() if one["flowId"] == "taxi_backfill"]
+    assert kestra.killed == parents
+
+
+def test_running_again_attaches_to_the_live_backfill(run, planned, kestra, said):
+    made = planned()
+    kestra.backfill(list(made.steps))
+    again = planned()
+    assert again.steps == ()
+    result = run(again)
+    assert result.outcome is Outcome.DONE
+    assert result.backfills == ("bf-live",)
+    assert len(result.loaded) == 4
+    assert kestra.inputs == []
+    assert "attached to backfill bf-live" in said.getvalue()
+
+
+def test_only_what_a_live_backfill_does_not_have_is_started(run, planned, kestra):
+    kestra.backfill(list(planned().steps)[:2])
+    result = run(planned())
+    assert len(result.loaded) == 4
+    assert [one["month"] for one in kestra.inputs[0]["months"]] == ["2019-03", "2019-04"]
+
+
+def test_a_month_that_the_backfill_lost_runs_again(run, planned, kestra, said):
+    kestra.lose = {"2019-03"}
+    seen = []
+
+    def found_again():
+        seen.append(1)
+        if len(kestra.inputs) == 2:
+            kestra.lose = set()
+
+    kestra.on_read = found_again
+    result = run(planned())
+    assert result.outcome is Outcome.DONE
+    assert len(kestra.inputs) == 2
+    assert [one["month"] for one in kestra.inputs[1]["months"]] == ["2019-03"]
+    assert "lost on the way" in said.getvalue()
+
+
+def test_a_backfill_that_starts_nothing_fails_with_its_reason(run, planned, kestra):
+    kestra.lose = {f"2019-0{n}" for n in range(1, 5)}
+    result = run(planned())
+    assert result.outcome is Outcome.FAILED
+    assert "short row 17" in result.summary
+    assert len(kestra.inputs) == 1
+
+
+def test_executions_that_the_engine_lost_are_ended_and_their_months_run(run, planned, kestra):
+    cells = list(planned().steps)
+    parent = kestra.backfill(cells, minutes_ago=300)
+    child = kestra.month(cells[0], "RUNNING", "bf-live", minutes_ago=300)
+    made = planned()
+    assert set(made.lost) == {parent, child}
+    assert len(made.steps) == 4
+    result = run(made)
+    assert set(kestra.killed) >= {parent, child}
+    assert result.outcome is Outcome.DONE
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_without_a_terminal_leaves_it_running(run, planned, kestra, said, number):
+    kestra.on_read = lambda: os.kill(os.getpid(), number)
+    result = run(planned())
+    assert result.outcome is Outcome.LEFT_RUNNING
+    assert result.exit_code == 1
+    assert kestra.killed == []
+    assert "invoke backfill --start 2019-01 --end 2019-04" in said.getvalue()
+    kestra.on_read = lambda: None
+    assert run(planned()).outcome is Outcome.DONE
+    assert len(kestra.inputs) == 1
+
+
+@pytest.mark.parametrize(("answer", "outcome"), [("c", "cancelled"), ("", "left running")])
+def test_ctrl_c_on_a_terminal_asks(context, planned, kestra, monkeypatch, answer, outcome):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr("sys.stdin", Terminal(f"{answer}\n"))
+    monkeypatch.delenv("CI", raising=False)
+    err = RichConsole(file=Terminal(), force_terminal=True, width=120)
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    kestra.on_read = interrupt
+    result = run_backfill(context, planned(), Console(err=err), poll_s=0)
+    assert str(result.outcome) == outcome
+    assert bool(kestra.killed) == (outcome == "cancelled")
+
+
+def test_nothing_to_do_starts_nothing(run, planned, kestra):
+    result = run(planned(State.LOADED))
+    assert result.outcome is Outcome.NOTHING_TO_DO
+    assert result.exit_code == 0
+    assert kestra.inputs == []
+
+
+def test_a_taxi_that_is_published_nowhere_is_an_error_with_the_url(run, planned):
+    made = planned(State.NOT_PUBLISHED)
+    source = SourceFile("green", Month(2019, 1), "http://site/green/x.csv.gz", False)
+    states = {cell: replace(found, source=source) for cell, found in made.states.items()}
+    with pytest.raises(FailedError, match=re.escape(source.url)):
+        run(plan(made.request, states, source="http://site"))
+
+
+def test_kestra_may_be_away_for_a_while(run, planned, kestra, said):
+    import httpx
+
+    calls = []
+
+    def away():
+        calls.append(1)
+        if len(calls) in (2, 3, 4, 5, 6, 7):
+            raise httpx.ConnectError("refused")
+
+    kestra.on_read = away
+    result = run(planned())
+    assert result.outcome is Outcome.DONE
+
+
+def test_state_words_of_kestra_are_known(kestra, context, planned):
+    cell = planned().steps[0]
+    for word, state in [
+        ("SUCCESS", RunState.SUCCESS), ("WARNING", RunState.WARNING), ("FAILED", RunState.FAILED),
+        ("KILLED", RunState.CANCELLED), ("QUEUED", RunState.LIVE),
+    ]:  # fmt: skip
+        kestra.executions.clear()
+        kestra.month(cell, word)
+        (run,) = Executions(context.kestra()).runs()[cell]
+        assert run.state is state
+    kestra.executions.clear()
+    kestra.month(cell, "RETRIED")
+    assert Executions(context.kestra()).runs() == {}

@@ -1,0 +1,71 @@
+"""The source is asked by HEAD, in parallel, and never breaks the plan."""
+
+from __future__ import annotations
+
+import threading
+
+import httpx
+import pytest
+
+from taxi_etl.month import Month
+from taxistack.backfill.source import PARALLEL, look
+
+JANUARY = ("green", Month(2019, 1))
+
+
+def answer_with(answer):
+    return look("http://site", [JANUARY], httpx.MockTransport(lambda request: answer))[JANUARY]
+
+
+def test_length_and_etag_are_read():
+    found = answer_with(httpx.Response(200, headers={"Content-Length": "42", "ETag": '"a"'}))
+    assert (found.published, found.length, found.etag) == (True, 42, '"a"')
+    assert found.url == "http://site/green/green_tripdata_2019-01.csv.gz"
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_missing_file_is_not_published(status):
+    assert answer_with(httpx.Response(status)).published is False
+
+
+@pytest.mark.parametrize("status", [403, 500, 503])
+def test_any_other_refusal_leaves_it_open_and_says_so(status):
+    found = answer_with(httpx.Response(status))
+    assert found.published is None
+    assert str(status) in found.problem
+
+
+def test_a_source_that_does_not_answer_leaves_it_open():
+    def refuse(request):
+        raise httpx.ConnectError("connection refused")
+
+    found = look("http://site", [JANUARY], httpx.MockTransport(refuse))[JANUARY]
+    assert found.published is None
+    assert "connection refused" in found.problem
+
+
+def test_a_passing_error_is_tried_again():
+    answers = iter([httpx.Response(502), httpx.Response(200)])
+    found = look("http://site", [JANUARY], httpx.MockTransport(lambda request: next(answers)))
+    assert found[JANUARY].published is True
+
+
+def test_each_file_is_asked_once_and_a_few_at_a_time():
+    asked, at_once, most = [], 0, 0
+    lock = threading.Lock()
+
+    def head(request):
+        nonlocal at_once, most
+        with lock:
+            at_once += 1
+            most = max(most, at_once)
+        threading.Event().wait(0.005)
+        with lock:
+            at_once -= 1
+            asked.append((request.method, request.url.path))
+        return httpx.Response(200)
+
+    files = [("green", month) for month in Month.range(Month(2019, 1), Month(2021, 12))]
+    look("http://site", files + files, httpx.MockTransport(head))
+    assert len(asked) == len(set(asked)) == 36
+    assert most <= PARALLEL

@@ -1,0 +1,134 @@
+"""Every way in which a month can differ is named; a month that is right has no difference."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from taxi_etl.lake import LakeObject
+from taxistack.backfill.state import State
+from taxistack.verify.compare import amount, differences
+from taxistack.verify.verification import Verification, VerifyRequest, check_all
+
+
+def named(known) -> set[str]:
+    return {one.check for one in differences(known)}
+
+
+def test_a_right_month_has_no_difference(proven):
+    assert differences(proven.known()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "check"),
+    [
+        ({"rows": 99}, "rows"),
+        ({"total_amount": Decimal("12.31")}, "total_amount"),
+        ({"distinct_ids": 99}, "unique_row_id"),
+        ({"null_pickups": 1}, "pickup"),
+    ],
+)
+def test_a_table_that_differs_is_named(proven, change, check):
+    assert check in named(proven.table(proven.known(), **change))
+
+
+def test_a_row_deleted_behind_our_back_is_counted(proven):
+    known = proven.table(proven.known(), rows=99, distinct_ids=99)
+    assert "rows: 99 in the table, 100 loaded (-1)" in [str(one) for one in differences(known)]
+
+
+def test_a_dropped_partition_is_named(proven):
+    (found,) = differences(replace(proven.known(), table=None))
+    assert str(found) == "table: no row of this month, the ledger says 100"
+
+
+def test_a_missing_lake_object_is_named(proven):
+    assert named(replace(proven.known(), lake=None)) == {"lake"}
+
+
+@pytest.mark.parametrize("values", [(999, "AAAAAA=="), (1000, "BBBBBB==")])
+def test_an_overwritten_lake_object_is_named(proven, values):
+    size, crc32c = values
+    lake = LakeObject("lake", "raw/x", size, crc32c, 2)
+    assert named(replace(proven.known(), lake=lake)) == {"lake"}
+
+
+def test_a_removed_ledger_row_is_named(proven):
+    known = proven.without_load(State.MISSING)
+    assert named(known) == {"state", "ledger"}
+    assert "the table has 100 rows" in str(differences(known)[1])
+
+
+def test_a_missing_month_is_a_difference_and_an_unpublished_one_is_none(proven):
+    assert named(proven.without_load(State.MISSING, table=None, lake=None)) == {"state"}
+    assert named(proven.without_load(State.NOT_PUBLISHED, table=None, lake=None)) == set()
+
+
+def test_rows_of_an_unpublished_month_are_named(proven):
+    assert named(proven.without_load(State.NOT_PUBLISHED)) == {"ledger"}
+
+
+@pytest.mark.parametrize(
+    ("state", "check"), [(State.FAILED, "state"), (State.LOADING, "state"), (State.STALE, "source")]
+)
+def test_a_month_in_another_state_than_loaded_is_named(proven, state, check):
+    assert check in named(proven.known(state=state))
+
+
+def test_the_published_count_is_compared_when_known(proven):
+    assert named(replace(proven.known(), published_rows=100)) == set()
+    assert named(replace(proven.known(), published_rows=101)) == {"published"}
+
+
+def test_other_rows_in_the_other_destination_are_named_on_both_sides(proven):
+    one, other = proven.known("bigquery"), proven.table(proven.known("postgres"), fingerprint=778)
+    checks = check_all([one, other])
+    assert [str(check.differences[0]) for check in checks] == [
+        "destinations: postgres has other unique_row_ids",
+        "destinations: bigquery has other unique_row_ids",
+    ]
+
+
+def test_another_edition_of_the_file_in_the_other_destination_is_named(proven):
+    checks = check_all([proven.known("bigquery"), proven.known("postgres", sha256="cd")])
+    assert all("another edition" in str(check.differences[0]) for check in checks)
+
+
+def test_a_side_that_is_right_is_not_blamed_for_the_wrong_one(proven):
+    wrong = proven.table(proven.known("postgres"), rows=99, distinct_ids=99, fingerprint=1)
+    right, blamed = check_all([proven.known("bigquery"), wrong])
+    assert right.proven
+    assert {one.check for one in blamed.differences} == {"rows"}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("2196773.09", "2196773.09"), ("-1.100", "-1.10"), ("1E+3", "1000.00"), ("0.125", "0.125"),
+     ("0", "0.00")],
+)  # fmt: skip
+def test_amounts_have_two_decimals_and_are_never_rounded(value, text):
+    assert amount(Decimal(value)) == text
+
+
+def test_json_has_one_object_for_each_cell_with_exact_amounts(proven, at):
+    (check,) = check_all([proven.known()])
+    told = Verification(VerifyRequest(), "http://site", (check,), at, 1.0).to_json()
+    (cell,) = told
+    expected = {
+        "taxi": "green", "month": "2020-10", "destination": "postgres", "state": "loaded",
+        "rows": 100, "source_rows": 100, "total_amount": "12.30", "differences": [],
+    }  # fmt: skip
+    assert expected.items() <= cell.items()
+
+
+def test_the_exit_code_is_zero_only_when_something_is_proven_and_nothing_differs(proven, at):
+    def code(*known):
+        return Verification(VerifyRequest(), "s", tuple(check_all(known)), at, 1.0).exit_code
+
+    gone = proven.without_load(State.NOT_PUBLISHED, table=None, lake=None)
+    assert code(proven.known()) == 0
+    assert code(proven.known(), gone) == 0
+    assert code(gone) == 1
+    assert code(proven.known(), proven.without_load(State.MISSING, table=None)) == 1
