@@ -1,0 +1,221 @@
+"""The REST face: who may call, what it answers, what it refuses."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+LOG = "tasks:\n  - {id: a, type: io.kestra.plugin.core.log.Log, message: hi}\n"
+PYTHON = "tasks:\n  - id: a\n    type: io.kestra.plugin.scripts.python.Commands\n"
+DOCKER = "io.kestra.plugin.scripts.runner.docker.Docker"
+
+
+def problem(answer: httpx.Response, status: int) -> dict:
+    """The problem+json object of an answer with that status."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["status"] == status
+    return answer.json()
+
+
+@pytest.mark.parametrize("login", [None, ("admin@kestra.io", "wrong"), ("other", "Engine1234")])
+@pytest.mark.parametrize("path", ["/api/v1/configs", "/api/v1/main/flows/search", "/nothing"])
+def test_every_call_needs_the_password(engine, login, path) -> None:
+    answer = httpx.get(f"http://127.0.0.1:{engine.port}{path}", auth=login)
+    problem(answer, 401)
+    assert answer.headers["www-authenticate"].startswith("Basic")
+
+
+def test_configs_tells_the_version(engine) -> None:
+    facts = engine.http.get("../configs").json()
+    assert facts["version"] == "2.0.0"
+    assert facts["edition"] == "OSS"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/dashboards"),
+        ("DELETE", "/executions/kill/by-ids"),
+        ("GET", "/metrics/some"),
+        ("PATCH", "/flows/tests/a"),
+        ("POST", "/flows/import"),
+    ],
+)
+def test_what_is_not_offered_says_so(engine, method, path) -> None:
+    detail = problem(engine.http.request(method, path), 501)["detail"]
+    assert f"does not offer {method} /api/v1/main{path}" in detail
+
+
+def test_a_body_over_the_limit_is_refused(new_engine) -> None:
+    small = new_engine(body_limit=100_000)
+    small.start()
+    url = "/namespaces/tests/files"
+    large = small.http.post(
+        url, params={"path": "/a"}, files={"fileContent": ("a", b"x" * 3_000_000)}
+    )
+    assert "100000 bytes" in problem(large, 413)["detail"]
+
+    def chunks():
+        yield from (b"x" * 50_000 for _ in range(10))
+
+    problem(small.http.put("/namespaces/tests/kv/key", content=chunks()), 413)
+    fits = small.http.post(url, params={"path": "/a"}, files={"fileContent": ("a", b"x" * 50_000)})
+    assert fits.status_code == 200
+    assert not list((small.folder / "data" / "uploads").iterdir())
+
+
+def test_flows_are_created_updated_read_listed_and_deleted(engine) -> None:
+    http = engine.http
+    source = f"id: life\nnamespace: tests.flows\n{LOG}"
+    made = http.post("/flows", content=source)
+    assert made.status_code == 200
+    assert made.json()["revision"] == 1
+    assert problem(http.post("/flows", content=source), 409)["type"].endswith("already-exists")
+    same = http.put("/flows/tests.flows/life", content=source)
+    assert same.json()["revision"] == 1
+    changed = http.put("/flows/tests.flows/life", content=source + "description: new\n")
+    assert changed.json()["revision"] == 2
+    read = http.get("/flows/tests.flows/life", params={"source": "true"}).json()
+    assert read["source"] == source + "description: new\n"
+    assert "source" not in http.get("/flows/tests.flows/life").json()
+    old = http.get("/flows/tests.flows/life", params={"source": "true", "revision": 1}).json()
+    assert old["source"] == source
+    assert [flow["id"] for flow in http.get("/flows/tests.flows").json()] == ["life"]
+    found = http.get("/flows/search", params={"filters[namespace][EQUALS]": "tests.flows"}).json()
+    assert found["total"] == 1
+    assert http.delete("/flows/tests.flows/life").status_code == 204
+    problem(http.get("/flows/tests.flows/life"), 404)
+    problem(http.delete("/flows/tests.flows/life"), 404)
+    problem(http.put("/flows/tests.flows/life", content=source), 404)
+
+
+def test_an_update_under_another_name_is_refused(engine) -> None:
+    engine.save("named", LOG)
+    source = f"id: other\nnamespace: tests\n{LOG}"
+    assert (
+        "tests.named"
+        in problem(engine.http.put("/flows/tests/named", content=source), 422)["detail"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("", "tasks"),
+        ("tasks: [", "YAML"),
+        ("tasks:\n  - {id: a, type: no.such.Task}\n", "no.such.Task"),
+        (LOG + "tsaks: []\n", "tsaks"),
+        ("pluginDefaults: []\n" + LOG, "pluginDefaults"),
+        (PYTHON + "    commands: [a]\n", "taskRunner"),
+        (PYTHON + f"    commands: [a]\n    taskRunner: {{type: {DOCKER}}}\n", "no containers"),
+        (PYTHON + "    commands: [a]\n    runner: PROCESS\n", "runner"),
+        (PYTHON + "    commands: [a]\n    dependencies: [b]\n    {runner}\n", "dependencies"),
+        (PYTHON + "    {runner}\n", "commands"),
+    ],
+)
+def test_a_flow_that_cannot_run_here_is_refused_when_it_is_saved(engine, body, reason) -> None:
+    body = body.replace("{runner}", engine.process_runner)
+    source = f"id: bad\nnamespace: tests\n{body}"
+    assert reason in problem(engine.http.post("/flows", content=source), 422)["detail"]
+    (checked,) = engine.http.post("/flows/validate", content=source).json()
+    assert reason in checked["constraints"]
+    problem(engine.http.get("/flows/tests/bad"), 404)
+
+
+def test_a_nested_task_is_checked_too(engine) -> None:
+    source = (
+        "id: bad\nnamespace: tests\ntasks:\n"
+        "  - id: s\n    type: io.kestra.plugin.core.flow.Sequential\n"
+        "    tasks:\n      - id: a\n        type: io.kestra.plugin.scripts.shell.Commands\n"
+        "        commands: [a]\n"
+    )
+    assert "taskRunner" in problem(engine.http.post("/flows", content=source), 422)["detail"]
+
+
+def test_validate_answers_for_each_document(engine) -> None:
+    good = f"id: good\nnamespace: tests\n{LOG}"
+    bad = "id: bad\nnamespace: tests\ntasks: []\n"
+    first, second = engine.http.post("/flows/validate", content=f"{good}---\n{bad}").json()
+    assert (first["index"], first["flow"], first.get("constraints")) == (0, "good", None)
+    assert second["index"] == 1
+    assert second["constraints"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "value"),
+    [
+        ('"text"', "STRING", "text"),
+        ('"2019-01"', "STRING", "2019-01"),
+        ("12", "NUMBER", 12),
+        ("true", "BOOLEAN", True),
+        ('{"a": [1, "b"]}', "JSON", {"a": [1, "b"]}),
+        ("2024-01-01", "DATE", "2024-01-01"),
+        ("PT1H", "DURATION", "PT1H"),
+    ],
+)
+def test_a_pair_has_the_type_that_its_text_says(engine, text, kind, value) -> None:
+    assert engine.http.put("/namespaces/tests/kv/typed", content=text).status_code == 200
+    detail = engine.http.get("/namespaces/tests/kv/typed").json()
+    assert (detail["type"], detail["value"]) == (kind, value)
+
+
+def test_pairs_are_listed_and_deleted(engine) -> None:
+    http = engine.http
+    for key in ("a", "b"):
+        http.put(f"/namespaces/tests.kv/kv/{key}", content='"x"')
+    query = {"filters[namespace][EQUALS]": "tests.kv", "size": 100}
+    assert {item["key"] for item in http.get("/kv", params=query).json()["results"]} == {"a", "b"}
+    assert http.delete("/namespaces/tests.kv/kv/a").json() is True
+    assert http.delete("/namespaces/tests.kv/kv/a").json() is False
+    assert problem(http.get("/namespaces/tests.kv/kv/a"), 404)["detail"].startswith(
+        "There is no key"
+    )
+    assert http.get("/kv", params=query).json()["total"] == 1
+
+
+def test_a_pair_that_is_no_value_is_refused(engine) -> None:
+    problem(engine.http.put("/namespaces/tests/kv/words", content="two words"), 422)
+
+
+def test_namespace_files_are_kept_listed_and_deleted(engine) -> None:
+    http, url = engine.http, "/namespaces/tests.files/files"
+    for path, content in {"etl/a.py": b"1", "/etl/sub/b.py": b"22"}.items():
+        part = {"fileContent": ("any", content)}
+        assert http.post(url, params={"path": path}, files=part).status_code == 200
+    assert http.get(url, params={"path": "/etl/sub/b.py"}).content == b"22"
+    listed = http.get(f"{url}/directory", params={"path": "/etl"}).json()
+    assert {(item["fileName"], item["type"]) for item in listed} == {
+        ("a.py", "File"),
+        ("sub", "Directory"),
+    }
+    paths = [path.lstrip("/") for path in http.get(f"{url}/search").json()]
+    assert sorted(paths) == ["etl/a.py", "etl/sub/b.py"]
+    assert http.delete(url, params={"path": "/etl/sub/b.py"}).status_code == 204
+    problem(http.get(url, params={"path": "/etl/sub/b.py"}), 404)
+    problem(http.delete(url, params={"path": "/etl/sub/b.py"}), 404)
+
+
+def test_a_path_out_of_the_namespace_is_refused(engine) -> None:
+    problem(engine.http.get("/namespaces/tests/files", params={"path": "/../../etc/passwd"}), 422)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"filters[nothing][EQUALS]": "x"},
+        {"filters[state][NEARLY]": "x"},
+        {"filters[state][EQUALS]": "LOST"},
+        {"filters[state][CONTAINS]": "RUN"},
+        {"filters[scheduleDate][EQUALS]": "x"},
+        {"filters[startDate][GREATER_THAN]": "yesterday"},
+        {"filters[labels][EQUALS]": "x"},
+        {"filters[flowId][EQUALS][key]": "x"},
+        {"filters[or][0][flowId][EQUALS]": "x"},
+        {"sort": "nothing:asc"},
+        {"page": "0"},
+        {"size": "many"},
+    ],
+)
+def test_a_search_that_cannot_be_understood_is_refused(engine, query) -> None:
+    problem(engine.http.get("/executions/search", params=query), 400)

@@ -1,0 +1,133 @@
+"""The engine's life: what survives, what is left behind, who may use its data."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+# Two processes that ignore SIGTERM, one of them in a session of its own with no parent.
+STUBBORN = """\
+tasks:
+  - id: stay
+    type: io.kestra.plugin.scripts.shell.Commands
+    {runner}
+    commands:
+      - trap "" TERM
+      - (setsid python -c "import signal,time; signal.signal(15, 1); time.sleep(600)" {mark} &)
+      - python -c "import signal,time; signal.signal(15, 1); time.sleep(600)" {mark}
+"""
+
+
+def hold_on(engine, marker_processes, until, mark) -> str:
+    """Start an execution that holds two stubborn processes; its id."""
+    engine.save("stubborn", STUBBORN.format(runner=engine.process_runner, mark=mark))
+    execution = engine.run("stubborn", wait=False)
+    until(lambda: len([p for p in marker_processes() if p.name().startswith("python")]) >= 2)
+    return execution["id"]
+
+
+def test_everything_survives_a_stop_and_a_kill(new_engine, until) -> None:
+    engine = new_engine()
+    engine.start()
+    engine.save("hello", "tasks:\n  - {id: a, type: io.kestra.plugin.core.log.Log, message: hi}\n")
+    first = engine.run("hello")["id"]
+    engine.http.put("/namespaces/tests/kv/key", content='"value"')
+    engine.stop()
+
+    engine.start()
+    assert engine.execution(first)["state"]["current"] == "SUCCESS"
+    second = engine.run("hello")["id"]
+    family = engine.processes
+    engine.jvm.kill()
+    until(lambda: not [p for p in family if p.is_running() and p.status() != "zombie"])
+    assert engine.launcher.wait(30) != 0
+
+    engine.start()
+    assert engine.execution(second)["state"]["current"] == "SUCCESS"
+    assert engine.http.get("/flows/tests/hello").status_code == 200
+    assert engine.http.get("/namespaces/tests/kv/key").json()["value"] == "value"
+    assert engine.run("hello")["state"]["current"] == "SUCCESS"
+
+
+@pytest.mark.parametrize("victim", ["jvm", "nurse", "keeper"])
+def test_a_killed_engine_leaves_no_process(new_engine, marker_processes, until, tmp_path, victim):
+    engine = new_engine()
+    engine.start()
+    hold_on(engine, marker_processes, until, tmp_path / "stays")
+    keeper = psutil.Process(engine.launcher.pid)
+    (nurse,) = keeper.children()
+    family = [keeper, nurse, engine.jvm]
+    {"jvm": engine.jvm, "nurse": nurse, "keeper": keeper}[victim].kill()
+    engine.launcher.wait(30)
+    until(lambda: not marker_processes(), 30)
+    until(lambda: not [p for p in family if p.is_running() and p.status() != "zombie"], 30)
+
+
+def test_a_stopped_engine_leaves_no_process(new_engine, marker_processes, until, tmp_path) -> None:
+    engine = new_engine()
+    engine.start()
+    hold_on(engine, marker_processes, until, tmp_path / "stays")
+    engine.stop()
+    assert not marker_processes()
+
+
+def test_a_killed_execution_leaves_no_process(engine, marker_processes, until, tmp_path) -> None:
+    execution = hold_on(engine, marker_processes, until, tmp_path / "stays")
+    assert engine.http.delete(f"/executions/{execution}/actions/kill").status_code == 200
+    assert engine.ended(execution)["state"]["current"] == "KILLED"
+    until(lambda: not marker_processes(), 30)
+
+
+def test_a_task_out_of_time_leaves_no_process(engine, marker_processes, until, tmp_path) -> None:
+    body = STUBBORN.format(
+        runner=engine.process_runner + "\n    timeout: PT3S", mark=tmp_path / "stays"
+    )
+    engine.save("late", body)
+    execution = engine.run("late")
+    assert execution["state"]["current"] == "FAILED"
+    until(lambda: not marker_processes(), 30)
+
+
+def test_a_second_engine_on_the_same_data_is_refused(engine) -> None:
+    second = subprocess.run(
+        [sys.executable, "-m", "localcloud.kestra", str(engine.config)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert second.returncode == 1
+    assert "in use by process" in second.stderr
+    assert str(engine.launcher.pid) in second.stderr
+    assert engine.http.get("../configs").status_code == 200
+
+
+def test_a_port_that_is_taken_ends_the_engine_and_frees_its_data(new_engine, engine) -> None:
+    other = new_engine(port=engine.port)
+    launcher = other.launch()
+    assert launcher.wait(180) == 3
+    assert "Address already in use" in other.log.read_text()
+
+
+def test_only_loopback_ports_are_open(engine) -> None:
+    addresses = {
+        c.laddr.ip for c in engine.jvm.net_connections("tcp") if c.status == psutil.CONN_LISTEN
+    }
+    assert addresses == {"127.0.0.1"}
+
+
+def test_no_password_stands_in_a_command_line(engine) -> None:
+    lines = [" ".join(process.cmdline()) for process in engine.processes]
+    assert not [line for line in lines if engine.password in line or "a-very-secret-word" in line]
+
+
+def test_the_launcher_ends_in_good_order_when_it_is_interrupted(new_engine) -> None:
+    engine = new_engine()
+    engine.start()
+    os.kill(engine.launcher.pid, signal.SIGINT)
+    assert engine.launcher.wait(60) == 0
