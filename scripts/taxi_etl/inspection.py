@@ -8,7 +8,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Context, Decimal, Inexact, InvalidOperation
+from decimal import Context, Decimal
+from operator import mul
 from pathlib import Path
 
 import google_crc32c
@@ -18,8 +19,12 @@ from taxi_etl.errors import BadFile
 from taxi_etl.month import Month
 from taxi_etl.schema import TAXIS, Taxi
 
-_AMOUNT = re.compile(rb"-?(?:\d+\.?\d*|\.\d+)")
-_EXACT = Context(prec=60, traps=[Inexact, InvalidOperation])
+_AMOUNT = re.compile(rb"(-?)(?=\.?\d)(\d{0,29})\.?(\d{0,9})")
+_PLAIN = bytes(set(range(0x20, 0x7F)) - set(b',"'))
+_SCALE = 9  # decimals: as many as BigQuery's NUMERIC has
+_CENT = Decimal("0.01")
+_WIDE = Context(prec=60)
+_KNOWN = 1 << 16  # amounts remembered; a month has some ten thousand different ones
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,8 @@ class _Lines:
     def __init__(self, taxi: Taxi, month: Month) -> None:
         self.bytes = 0
         self.rows = 0
-        self.total = Decimal(0)
+        self._total = 0  # in units of the last decimal
+        self._known: dict[bytes, int] = {b"": 0}
         self._taxi = taxi
         self._month = month
         self._commas = len(taxi.columns) - 1
@@ -79,6 +85,13 @@ class _Lines:
         self._of_month = f",{month}-".encode()
         self._month_seen = False
         self._line = 1  # number of the next line in the file
+
+    @property
+    def total(self) -> Decimal:
+        """The exact sum of the amounts so far, in cents where it has no more decimals."""
+        total = Decimal(self._total).scaleb(-_SCALE, _WIDE)
+        cents = total.quantize(_CENT, context=_WIDE)
+        return cents if cents == total else total.normalize(_WIDE)
 
     def counted(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
         """The same blocks; adds up their length."""
@@ -91,20 +104,17 @@ class _Lines:
         lines = rows.bare_lines(block)
         if self._line == 1:
             self._header(lines[0])
+        if not self._regular(block, len(lines)):
+            self._characters(block)
+            self._columns(lines)
+        if self._line == 1:
             del lines[0]
-            self._characters(block)
             self._line = 2
-        else:
-            self._characters(block)
-        commas = self._commas
-        counts = [line.count(b",") for line in lines]
-        if counts.count(commas) != len(lines):
-            self._short(lines, counts)
         self._month_seen = self._month_seen or self._of_month in block
         # Amounts repeat by the hundred: parse each distinct one once.
         after = self._after_total
         amounts = Counter([line.rsplit(b",", after + 1)[1] for line in lines])
-        self.total = _EXACT.add(self.total, self._sum(amounts, lines))
+        self._total += self._sum(amounts, lines)
         self.rows += len(lines)
         self._line += len(lines)
 
@@ -114,6 +124,16 @@ class _Lines:
             raise BadFile("the file has no rows" + (" after its header" if self._line > 1 else ""))
         if not self._month_seen:
             raise BadFile(f"no trip of {self._month} among {self.rows} rows: another month's file")
+
+    def _regular(self, block: bytes, count: int) -> bool:
+        """Whether the block is `count` lines of as many columns in plain ASCII, at a glance.
+
+        Without its plain characters, such a block is the same few commas and line end again and
+        again. Anything else takes the long way, which finds out what it is.
+        """
+        skeleton = block.translate(None, _PLAIN)
+        commas = b"," * self._commas
+        return skeleton in ((commas + b"\r\n") * count, (commas + b"\n") * count)
 
     def _characters(self, block: bytes) -> None:
         """Only what every reader takes for plain text: checked on the block, told by line."""
@@ -147,23 +167,29 @@ class _Lines:
                 )
         raise BadFile(f"wrong header: {_difference(header, self._taxi.header)}")
 
-    def _short(self, lines: list[bytes], counts: list[int]) -> None:
-        at = next(i for i, count in enumerate(counts) if count != self._commas)
-        found = f"{counts[at] + 1} columns" if lines[at] else "no columns: it is empty"
-        raise BadFile(f"line {self._line + at} has {found}, not {self._commas + 1}")
+    def _columns(self, lines: list[bytes]) -> None:
+        for number, line in enumerate(lines, self._line):
+            if (commas := line.count(b",")) != self._commas:
+                found = f"{commas + 1} columns" if line else "no columns: it is empty"
+                raise BadFile(f"line {number} has {found}, not {self._commas + 1}")
 
-    def _sum(self, amounts: Counter[bytes], lines: list[bytes]) -> Decimal:
-        amounts.pop(b"", None)
-        total = Decimal(0)
-        for text, count in amounts.items():
-            if not _AMOUNT.fullmatch(text):
-                at = next(i for i, line in enumerate(lines) if line.split(b",")[
-                    self._taxi.total_position] == text)  # fmt: skip
-                raise BadFile(
-                    f"line {self._line + at} has the total_amount {text.decode()!r}: not a number"
-                )
-            total = _EXACT.add(total, _EXACT.multiply(Decimal(text.decode("ascii")), count))
+    def _sum(self, amounts: Counter[bytes], lines: list[bytes]) -> int:
+        known = self._known
+        for text in amounts.keys() - known.keys():
+            if (match := _AMOUNT.fullmatch(text)) is None:
+                raise self._no_amount(text, lines)
+            sign, whole, decimals = match.groups()
+            known[text] = int(sign + whole + decimals.ljust(_SCALE, b"0"))
+        total = sum(map(mul, map(known.__getitem__, amounts), amounts.values()))
+        if len(known) > _KNOWN:
+            self._known = {b"": 0}
         return total
+
+    def _no_amount(self, text: bytes, lines: list[bytes]) -> BadFile:
+        place = self._taxi.total_position
+        at = next(at for at, line in enumerate(lines) if line.split(b",")[place] == text)
+        shown = text.decode("utf-8", "replace")
+        return BadFile(f"line {self._line + at} has the total_amount {shown!r}: not a number")
 
 
 def _difference(found: str, wanted: str) -> str:

@@ -72,7 +72,10 @@ def line_blocks(blocks: Iterator[bytes]) -> Iterator[bytes]:
 
 def bare_lines(block: bytes) -> list[bytes]:
     """The lines of a block of whole lines, without LF or CRLF."""
-    lines = block.replace(b"\r\n", b"\n").split(b"\n")
+    if block.count(b"\r\n") == block.count(b"\n"):
+        lines = block.split(b"\r\n")
+    else:
+        lines = block.replace(b"\r\n", b"\n").split(b"\n")
     lines.pop()  # what follows the last line end: nothing
     return lines
 

@@ -1,9 +1,14 @@
 import gzip
 import hashlib
 import json
+import tempfile
+from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from taxi_etl import sample
 from taxi_etl.errors import BadFile
@@ -78,13 +83,37 @@ def test_an_empty_amount_does_not_count(month_file, green_text):
     assert found.total_amount == Decimal(first.split(",")[GREEN.total_position])
 
 
-@pytest.mark.parametrize("amount", [".79", "-52", "8", "2.00", "-.5"])
+@pytest.mark.parametrize("amount", [".79", "-52", "8", "2.00", "-.5", "5.", "0.123456789", "-.00"])
 def test_numbers_are_read_in_every_form_of_the_real_files(month_file, green_text, amount):
     header, first, *_ = green_text.split("\r\n")
     fields = first.split(",")
     fields[GREEN.total_position] = amount
     found = inspect(month_file("\n".join([header, ",".join(fields)])), GREEN, OCTOBER)
     assert found.total_amount == Decimal(amount)
+
+
+def test_text_may_be_utf8_and_line_ends_mixed(month_file, green_text):
+    changed = broken(green_text, lambda line: line.replace(",N,", ",é,")).replace("\r\n", "\n", 1)
+    found = inspect(month_file(changed), GREEN, OCTOBER)
+    assert found == replace(
+        inspect(month_file(green_text), GREEN, OCTOBER),
+        source_bytes=found.source_bytes,
+        csv_bytes=found.csv_bytes,
+        sha256=found.sha256,
+        crc32c=found.crc32c,
+    )
+
+
+@given(st.lists(st.decimals(-(10**7), 10**7, places=4), min_size=1, max_size=30))
+def test_the_sum_is_exact(amounts):
+    row = b",".join([b""] * GREEN.total_position)
+    after = b"," * (len(GREEN.columns) - 1 - GREEN.total_position)
+    lines = [row + b"," + f"{amount:f}".encode() + after for amount in amounts]
+    lines[0] = b",2020-10-01 00:00:00" + lines[0][1:]
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(gzip.compress(b"\n".join([GREEN.header.encode(), *lines])))
+        file.flush()
+        assert inspect(Path(file.name), GREEN, OCTOBER).total_amount == sum(amounts)
 
 
 def broken(text, change):
@@ -113,6 +142,8 @@ def with_amount(amount):
         (lambda line: line.replace("-", "\0", 1), "line 3 has a NUL byte"),
         (lambda line: line.replace("-", "\r", 1), "line 3 has a carriage return inside"),
         (with_amount("1e5"), "line 3 has the total_amount '1e5': not a number"),
+        (with_amount("."), "line 3 has the total_amount '.': not a number"),
+        (with_amount("1,5"), "line 3 has 21 columns, not 20"),
         (with_amount("NaN"), "line 3 has the total_amount 'NaN': not a number"),
     ],
 )

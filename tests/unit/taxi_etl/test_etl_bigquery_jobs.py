@@ -1,0 +1,132 @@
+"""What BigQuery answers and the emulator never does: a used job id, a cancelled transaction."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from types import SimpleNamespace
+
+import pytest
+import tenacity
+from google.api_core import exceptions as api
+
+from taxi_etl import bigquery_load, google_clients
+from taxi_etl.bigquery_sql import Target, create_tables
+from taxi_etl.errors import Busy, LoadFailed, Transient
+from taxi_etl.facts import Facts
+from taxi_etl.month import Month
+from taxi_etl.schema import TAXIS
+
+CANCELLED = api.BadRequest("Transaction is aborted due to concurrent update against table trips.x")
+LIMITED = api.Forbidden("too many", errors=[{"reason": "jobRateLimitExceeded"}])
+TARGET = Target("project", "trips", "staging", "EU", maximum_bytes_billed=10**9)
+FACTS = Facts(
+    "green_tripdata_2020-10.csv.gz", "http://s/g", '"e"', "", 1, 2, "ab" * 32, "x", 3,
+    Decimal("2.50"), "lake", "gs://lake/raw/green/green_tripdata_2020-10.csv.gz", 17,
+)  # fmt: skip
+
+
+class Job:
+    """A job that ends as it was told to."""
+
+    def __init__(self, outcome):
+        self.outcome = outcome
+
+    def result(self, timeout):
+        if self.outcome:
+            raise self.outcome
+
+
+class Client:
+    """Notes the jobs; `outcomes` are those of the publishing script, one after the other."""
+
+    def __init__(self, *outcomes, used=()):
+        self.outcomes = list(outcomes)
+        self.jobs = {job_id: Job(None) for job_id in used}
+        self.started = []
+        self.dropped = []
+
+    def list_tables(self, dataset):
+        return [SimpleNamespace(table_id=name) for name in create_tables(TARGET)]
+
+    def load_table_from_uri(self, uri, staging, *, job_id, job_config):
+        return self._start(job_id, None)
+
+    def query(self, statement, *, job_id, job_config, job_retry):
+        assert job_config.maximum_bytes_billed == 10**9
+        assert statement.startswith("BEGIN TRANSACTION")
+        return self._start(job_id, self.outcomes.pop(0) if self.outcomes else None)
+
+    def _start(self, job_id, outcome):
+        if job_id in self.jobs:
+            raise api.Conflict(f"Already Exists: Job {job_id}")
+        self.started.append(job_id)
+        self.jobs[job_id] = Job(outcome)
+        return self.jobs[job_id]
+
+    def get_job(self, job_id):
+        return self.jobs[job_id]
+
+    def delete_table(self, table, not_found_ok):
+        self.dropped.append(table)
+
+
+@pytest.fixture
+def load(monkeypatch):
+    """Loads one month with a client, without waiting between tries."""
+    monkeypatch.setattr(tenacity.nap.time, "sleep", lambda seconds: None)
+
+    def run(client, attempt=1):
+        monkeypatch.setattr(google_clients, "bigquery_client", lambda project, location: client)
+        return bigquery_load.load(
+            TAXIS["green"],
+            Month(2020, 10),
+            FACTS,
+            target=TARGET,
+            execution_id="exec",
+            attempt=attempt,
+        )
+
+    return run
+
+
+STEM = "green_2020-10_abababababab_exec"
+
+
+def test_job_ids_follow_from_month_file_execution_and_attempt(load):
+    client = Client()
+    assert load(client, attempt=2).job_id == f"publish_{STEM}_2_1"
+    assert client.started == [f"load_{STEM}_2", f"publish_{STEM}_2_1"]
+    assert client.dropped == [f"project.staging.load_{STEM}_2".replace("-", "_")]
+
+
+def test_a_step_that_is_started_again_adopts_its_own_jobs(load):
+    client = Client(used=[f"load_{STEM}_1", f"publish_{STEM}_1_1"])
+    assert load(client).job_id == f"publish_{STEM}_1_1"
+    assert client.started == []
+
+
+@pytest.mark.parametrize("outcome", [CANCELLED, LIMITED])
+def test_a_cancelled_transaction_is_tried_again_under_a_new_id(load, outcome):
+    client = Client(outcome, outcome, None)
+    assert load(client).job_id == f"publish_{STEM}_1_3"
+
+
+def test_endless_conflicts_end_as_busy_and_drop_the_staging_table(load):
+    client = Client(*[CANCELLED] * 99)
+    with pytest.raises(Busy, match=r"trips.green_tripdata, month 2020-10: gave up"):
+        load(client)
+    assert len(client.started) == 1 + bigquery_load.TRIES
+    assert len(client.dropped) == 1
+
+
+def test_another_error_of_the_script_is_told_and_not_tried_again(load):
+    client = Client(api.BadRequest("Invalid timestamp: '2019-99-01'"))
+    with pytest.raises(LoadFailed, match="the table is as it was: Invalid timestamp"):
+        load(client)
+    assert len(client.started) == 2
+    assert len(client.dropped) == 1
+
+
+def test_trouble_of_the_service_is_transient(load):
+    with pytest.raises(Transient, match="did not answer"):
+        load(Client(api.ServiceUnavailable("try later")))
