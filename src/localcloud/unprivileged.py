@@ -1,21 +1,25 @@
 """How a program that refuses to run as root runs for root, wherever its files lie.
 
+The same for a user whom this machine has no name for, as containers are often given.
+
 Two ways, tried in this order:
 
-- `Namespace`: a user namespace that shows root as another user. Nothing changes its owner, no
+- `Namespace`: a user namespace that shows this user as another one. Nothing changes its owner, no
   privilege is left, and folders that only root may enter stay reachable. Containers often
   forbid it.
-- `OtherUser`: become the user `nobody`, keeping one capability (CAP_DAC_OVERRIDE, handed on to
-  the program) so that it gets to its files below a folder that only root may enter. Allowed in
+- `OtherUser`: root becomes `nobody`, keeping one capability (CAP_DAC_OVERRIDE, handed on to the
+  program) so that it gets to its files below a folder that only root may enter. Allowed in
   containers; impossible where no other user exists (a namespace that maps one user).
 
-PostgreSQL asks two things: not to be user 0, and to own its data folder. Both ways give that.
+PostgreSQL asks three things: not to be user 0, to have a name, and to own its data folder.
+Both ways give that.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+import pwd
 from pathlib import Path
 from typing import Protocol
 
@@ -27,7 +31,6 @@ _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_RAISE = 2
 _CAP_DAC_OVERRIDE = 1
 _CAPABILITY_VERSION_3 = 0x20080522
-_INSIDE = 1000  # any id but 0
 _NOBODY = 65534
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -43,46 +46,73 @@ class Way(Protocol):
         """Change this process for good; what it then executes is not root."""
 
 
-def way(folder: Path) -> Way:
-    """The first way that works on this machine. Raises MissingError when none does."""
+def way(folder: Path) -> Way | None:
+    """The first way that works on this machine; None where none is needed.
+
+    Raises MissingError when one is needed and none works.
+    """
+    if not _is_needed():
+        return None
     for candidate in (Namespace(), OtherUser()):
         if _works(candidate):
             return candidate
     raise MissingError(
-        f"PostgreSQL does not run as root, and this machine lets root neither open a user "
-        f"namespace nor become another user (its files are in {folder})",
+        f"PostgreSQL does not run as user {os.geteuid()} (root, or a user without a name), and "
+        "this machine lets that user neither open a user namespace nor become another user "
+        f"(the files are in {folder})",
         hint="Run as a normal user, or allow the container SETUID and DAC_OVERRIDE.",
     )
 
 
+def _is_needed() -> bool:
+    return os.geteuid() == 0 or not _has_name(os.geteuid())
+
+
+def _has_name(user: int) -> bool:
+    try:
+        pwd.getpwuid(user)
+    except KeyError:
+        return False
+    return True
+
+
+def _someone() -> int:
+    """A user with a name who is not root: `nobody`, or the first there is."""
+    if _has_name(_NOBODY):
+        return _NOBODY
+    return next((user.pw_uid for user in pwd.getpwall() if user.pw_uid != 0), _NOBODY)
+
+
 class Namespace:
-    """Root's files stay root's; inside the namespace they belong to another user."""
+    """The files stay this user's; inside the namespace they belong to another one."""
 
     def own(self, folder: Path) -> None:
-        """Give everything back to root, should the other way have been used before."""
-        _change_owner(folder, 0)
+        """Take everything back, should the other way have been used before."""
+        _change_owner(folder, os.geteuid())
 
     def enter(self) -> None:
         """Open the namespace."""
+        inside, user, group = _someone(), os.geteuid(), os.getegid()
         _check(_libc.unshare(_CLONE_NEWUSER), "unshare")
-        Path("/proc/self/uid_map").write_text(f"{_INSIDE} 0 1")
+        Path("/proc/self/uid_map").write_text(f"{inside} {user} 1")
         Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/gid_map").write_text(f"{_INSIDE} 0 1")
+        Path("/proc/self/gid_map").write_text(f"{inside} {group} 1")
 
 
 class OtherUser:
-    """The user `nobody`, able to pass root's folders."""
+    """Another user, able to pass root's folders."""
 
     def own(self, folder: Path) -> None:
         """Give everything to that user."""
-        _change_owner(folder, _NOBODY)
+        _change_owner(folder, _someone())
 
     def enter(self) -> None:
         """Become that user, with the one capability."""
+        user = _someone()
         _check(_libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0), "prctl")
         os.setgroups([])
-        os.setgid(_NOBODY)
-        os.setuid(_NOBODY)
+        os.setgid(user)
+        os.setuid(user)
         bit = 1 << _CAP_DAC_OVERRIDE
         header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
         sets = (ctypes.c_uint32 * 6)(bit, bit, bit, 0, 0, 0)
@@ -97,7 +127,7 @@ def _works(candidate: Way) -> bool:
     if child == 0:
         try:
             candidate.enter()
-            os._exit(0 if os.geteuid() != 0 else 1)
+            os._exit(1 if _is_needed() else 0)
         except BaseException:  # the child must not return into its parent's code
             os._exit(1)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
