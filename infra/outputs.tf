@@ -58,6 +58,11 @@ output "project" {
   value       = var.project
 }
 
+output "secret_version" {
+  description = "Generation of the passwords that Secret Manager holds."
+  value       = var.secret_version
+}
+
 output "service_account" {
   description = "E-mail of the VM's service account. null without a server."
   value       = one(module.kestra[*].service_account)

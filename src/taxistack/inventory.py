@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from taxistack.errors import FailedError
 
 if TYPE_CHECKING:
+    from google.auth.transport.requests import AuthorizedSession
     from google.cloud import bigquery, storage
 
 COMPUTE = "https://compute.googleapis.com/compute/v1/projects"
@@ -102,3 +103,20 @@ def google_cloud(get: Get, project: str, stack: str) -> Iterator[Leftover]:
         for account in page.get("accounts", []):
             if account["email"].startswith(f"{stack}-"):
                 yield Leftover("service account", account["email"])
+
+
+def delete_snapshots(session: AuthorizedSession, project: str, stack: str) -> Iterator[str]:
+    """Delete the snapshots labelled with the stack; their names as they go.
+
+    A snapshot schedule makes them on its own, so no destroy of Terraform's reaches them. Raises
+    FailedError when Compute Engine refuses.
+    """
+    url = f"{COMPUTE}/{project}/global/snapshots"
+    for page in _pages(session.get, url, filter=f"labels.stack={stack}"):
+        for snapshot in page.get("items", []):
+            answer = session.delete(f"{url}/{snapshot['name']}", timeout=60)
+            if answer.status_code not in (200, 204, 404):
+                raise FailedError(
+                    f"snapshot {snapshot['name']}: Compute Engine answered {answer.status_code}"
+                )
+            yield snapshot["name"]

@@ -161,3 +161,16 @@ def test_down_asks_and_without_a_terminal_wants_yes(platform):
             break
         time.sleep(0.2)
     assert platform.target.cloud.instance_state() == "RUNNING"
+
+
+def test_raising_the_secret_version_rotates_the_password(platform):
+    before = platform.target.kestra_password()
+    platform.invoke("up", INVOKE_TAXISTACK_SECRET_VERSION="2")
+    platform.target.forget()
+    after = platform.target.kestra_password()
+    assert after != before
+    assert platform.target.wait_for_kestra()
+    platform.invoke("up")
+    platform.target.forget()
+    assert platform.target.kestra_password() != after
+    assert platform.target.wait_for_kestra()

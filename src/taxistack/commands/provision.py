@@ -166,6 +166,8 @@ def _lift_protection(target: Target, terraform: Terraform, keep_data: bool) -> N
 
 
 def _close(target: Target, console: Console, planned: Plan, keep_data: bool, began: float) -> None:
+    if not keep_data:
+        target.clear_snapshots(console.say)
     left = [] if keep_data else sorted(target.inventory())
     target.forget()
     target.retire(keep_data=keep_data)

@@ -48,6 +48,7 @@ class Outputs:
     labels: dict[str, str]
     # None when only the data was kept (`down --keep-data`).
     instance: str | None = None
+    secret_version: int = 1
     service_account: str | None = None
 
 
@@ -92,6 +93,14 @@ class Target(ABC):
     @abstractmethod
     def postgres_password(self) -> str:
         """The password of the warehouse PostgreSQL."""
+
+    @abstractmethod
+    def rotated_postgres_password(self) -> str:
+        """The password that the next generation of secrets holds for PostgreSQL."""
+
+    @abstractmethod
+    def clear_snapshots(self, say: Say) -> None:
+        """Delete the snapshots that the stack's schedule made: Terraform does not know them."""
 
     @abstractmethod
     def kestra_url(self) -> str:
@@ -147,8 +156,25 @@ class Target(ABC):
         return f"{self.settings.name}-kestra-password"
 
     def kestra_password(self) -> str:
-        """The password of Kestra's user; a new one when the stack has none yet."""
+        """The password of Kestra's user, as the stack has it; a new one before the first `up`."""
         return self.read_secret(self.kestra_secret_id()) or self._fresh_kestra_password
+
+    def next_passwords(self) -> dict[str, str]:
+        """What Secret Manager is to hold after the next apply, by Terraform's variables.
+
+        The passwords of today, or new ones when the setting `secret_version` was raised: only
+        then does Terraform write them.
+        """
+        kestra, postgres = self.kestra_password(), self.postgres_password()
+        if self._rotates():
+            kestra, postgres = self._fresh_kestra_password, self.rotated_postgres_password()
+        return {"kestra_password": kestra, "postgres_password": postgres}
+
+    def _rotates(self) -> bool:
+        try:
+            return self.outputs.secret_version != self.settings.secret_version
+        except MissingError:
+            return False
 
     @cached_property
     def _fresh_kestra_password(self) -> str:
@@ -175,23 +201,28 @@ class Target(ABC):
 
     def terraform(self, on_event: Callable[[Any], None] | None = None, **extra: Any) -> Terraform:
         """Terraform on this stack; `extra` overrides variables (teardown settings)."""
+        return self._terraform(self.next_passwords(), on_event, extra)
+
+    def _terraform(
+        self,
+        secrets: Mapping[str, str],
+        on_event: Callable[[Any], None] | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> Terraform:
         return Terraform(
             root=INFRA,
             data_dir=self.settings.state / "terraform" / self.name,
             environment=self.terraform_environment(),
             backend=self.terraform_backend(),
-            variables={**self.variables(), **extra},
-            secrets={
-                "kestra_password": self.kestra_password(),
-                "postgres_password": self.postgres_password(),
-            },
+            variables={**self.variables(), **(extra or {})},
+            secrets=secrets,
             on_event=on_event,
         )
 
     @cached_property
     def outputs(self) -> Outputs:
         """The outputs of the stack. Raises MissingError when nothing is up."""
-        terraform = self.terraform()
+        terraform = self._terraform(secrets={})
         terraform.init()
         values = terraform.outputs()
         if not values.get("bucket"):

@@ -84,6 +84,17 @@ class GcpTarget(Target):
     def _fresh_password(self) -> str:
         return new_password()
 
+    def rotated_postgres_password(self) -> str:
+        """A new one; the VM takes it at its next boot."""
+        return self._fresh_password
+
+    def clear_snapshots(self, say: Say) -> None:
+        """Delete them by label (Compute Engine REST, `snapshots.delete`)."""
+        for name in inventory.delete_snapshots(
+            self._session, self.settings.project, self.settings.name
+        ):
+            say(f"  deleted snapshot {name}")
+
     def kestra_url(self) -> str:
         """The operator's end of the tunnel to the VM's port 8080."""
         if self.settings.kestra_url:

@@ -80,6 +80,13 @@ class LocalTarget(Target):
         """The password that the local PostgreSQL was made with."""
         return self.running().postgres.password
 
+    def rotated_postgres_password(self) -> str:
+        """The same: the local server's password is made with its cluster and goes with it."""
+        return self.postgres_password()
+
+    def clear_snapshots(self, say: Say) -> None:
+        """The local cloud takes no snapshots."""
+
     def kestra_url(self) -> str:
         """The embedded engine's address."""
         kestra = self.running().kestra
