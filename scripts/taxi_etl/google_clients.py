@@ -7,7 +7,11 @@ variable counts as not set, and an emulator is spoken to without credentials.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from taxi_etl.errors import Terminal
 
 if TYPE_CHECKING:
     from google.cloud import bigquery, storage
@@ -20,6 +24,19 @@ def _emulated(variable: str) -> bool:
     return False
 
 
+@contextmanager
+def _told() -> Iterator[None]:
+    from google.auth.exceptions import DefaultCredentialsError
+
+    try:
+        yield
+    except DefaultCredentialsError as error:
+        raise Terminal(
+            "no Google credentials on this machine: `gcloud auth application-default login`, or "
+            "run where a service account is attached"
+        ) from error
+
+
 def storage_client(project: str | None = None) -> storage.Client:
     """A client of Cloud Storage; credentials are those of the machine (ADC)."""
     from google.auth.credentials import AnonymousCredentials
@@ -27,7 +44,8 @@ def storage_client(project: str | None = None) -> storage.Client:
 
     if _emulated("STORAGE_EMULATOR_HOST"):
         return storage.Client(project=project or "local", credentials=AnonymousCredentials())
-    return storage.Client(project=project)
+    with _told():
+        return storage.Client(project=project)
 
 
 def bigquery_client(project: str, location: str | None = None) -> bigquery.Client:
@@ -38,4 +56,5 @@ def bigquery_client(project: str, location: str | None = None) -> bigquery.Clien
     if _emulated("BIGQUERY_EMULATOR_HOST"):
         credentials = AnonymousCredentials()
         return bigquery.Client(project=project, location=location, credentials=credentials)
-    return bigquery.Client(project=project, location=location)
+    with _told():
+        return bigquery.Client(project=project, location=location)

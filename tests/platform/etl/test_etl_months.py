@@ -129,15 +129,16 @@ def test_nothing_is_left_behind_by_loads_that_fail_or_succeed(parts, tmp_path):
     assert strangers == []
 
 
-def test_a_killed_load_leaves_the_old_month_and_the_next_one_succeeds(parts):
+def test_a_killed_load_leaves_the_old_month_and_the_next_one_succeeds(parts, tmp_path):
     parts.publish("yellow", "2017-01", 30_000)
     parts.loaded("yellow", "2017-01", "postgres")
     before = parts.month("postgres", "yellow", "2017-01")
     with closing(parts.postgres()) as holder, holder.transaction():
         # somebody reads for a long time: the swap has to wait, and is killed while it does
         holder.execute("LOCK TABLE yellow_tripdata IN ACCESS SHARE MODE")
+        flags = [*parts.flags("postgres", "killed"), "--work", str(tmp_path)]
         load = subprocess.Popen(
-            parts.command("load", "yellow", "2017-01", *parts.flags("postgres", "killed")),
+            parts.command("load", "yellow", "2017-01", *flags),
             env={**parts.environment, "TAXI_FACTS": parts.facts["yellow", "2017-01"]},
             stdout=subprocess.DEVNULL,
         )
