@@ -114,7 +114,7 @@ def _nurse(config: Config, build: Build, keeper: int) -> int:
         engine = _start(config, build)
         try:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
-            return _after_death(engine.wait())
+            return _after_death(_wait(engine))
         except _Told as order:
             return _stop(engine, at_once=order.at_once)
     except Exception as error:
@@ -137,6 +137,15 @@ def _start(config: Config, build: Build) -> subprocess.Popen[bytes]:
     with contextlib.suppress(BrokenPipeError), engine.stdin as stdin:
         stdin.write(config.settings().encode())
     return engine
+
+
+def _wait(engine: subprocess.Popen[bytes]) -> int:
+    """The JVM's exit code. Adopted orphans that end meanwhile are taken note of and forgotten."""
+    while True:
+        pid, status = os.waitpid(-1, 0)
+        if pid == engine.pid:
+            engine.returncode = os.waitstatus_to_exitcode(status)
+            return engine.returncode
 
 
 def _after_death(code: int) -> int:

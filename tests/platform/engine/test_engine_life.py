@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import psutil
 import pytest
@@ -42,6 +43,7 @@ def test_everything_survives_a_stop_and_a_kill(new_engine, until) -> None:
     engine.start()
     assert engine.execution(first)["state"]["current"] == "SUCCESS"
     second = engine.run("hello")["id"]
+    time.sleep(2)  # the database writes what was committed half a second later
     family = engine.processes
     engine.jvm.kill()
     until(lambda: not [p for p in family if p.is_running() and p.status() != "zombie"])
@@ -78,9 +80,11 @@ def test_a_stopped_engine_leaves_no_process(new_engine, marker_processes, until,
 
 def test_a_killed_execution_leaves_no_process(engine, marker_processes, until, tmp_path) -> None:
     execution = hold_on(engine, marker_processes, until, tmp_path / "stays")
+    (nurse,) = psutil.Process(engine.launcher.pid).children()
     assert engine.http.delete(f"/executions/{execution}/actions/kill").status_code == 200
     assert engine.ended(execution)["state"]["current"] == "KILLED"
     until(lambda: not marker_processes(), 30)
+    until(lambda: nurse.children() == [engine.jvm], 30)  # no zombie of an adopted process either
 
 
 def test_a_task_out_of_time_leaves_no_process(engine, marker_processes, until, tmp_path) -> None:
@@ -123,6 +127,7 @@ def test_only_loopback_ports_are_open(engine) -> None:
 
 def test_no_password_stands_in_a_command_line(engine) -> None:
     lines = [" ".join(process.cmdline()) for process in engine.processes]
+    assert len(lines) >= 3
     assert not [line for line in lines if engine.password in line or "a-very-secret-word" in line]
 
 
