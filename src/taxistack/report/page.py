@@ -76,6 +76,8 @@ def _values(figures: Figures) -> Mapping[str, Any]:
 
 
 def _charts(figures: Figures) -> Mapping[str, Any]:
+    if not figures.months:
+        return {}
     return {
         "rows": {taxi: rows_chart(figures, taxi) for taxi in figures.taxis},
         "trips": lines_chart(figures, "trips", lambda one: one.table.rows, "~s"),

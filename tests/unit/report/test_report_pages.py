@@ -1,0 +1,125 @@
+"""The page stands alone, says everything in words too, and stays small."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import cache
+from html.parser import HTMLParser
+
+import pytest
+
+from taxistack.errors import UsageError
+from taxistack.report import write_report
+
+
+class Outline(HTMLParser):
+    """Collects what a screen reader would be told, and what a browser would load."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tables = self.captions = self.figures = self.figcaptions = self.images = 0
+        self.unscoped: list[str] = []
+        self.loads: list[str] = []
+        self.headings: list[str] = []
+        self.lang: str | None = None
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.tables += tag == "table"
+        self.captions += tag == "caption"
+        self.figures += tag == "figure"
+        self.figcaptions += tag == "figcaption"
+        if tag == "html":
+            self.lang = given.get("lang")
+        if tag == "th" and given.get("scope") not in ("row", "col"):
+            self.unscoped.append(str(attrs))
+        if tag in ("h1", "h2", "h3"):
+            self.headings.append(tag)
+        if tag in ("script", "img", "iframe", "object", "embed"):
+            self.loads.append(tag)
+        if tag == "link" and given.get("href") != "data:,":
+            self.loads.append("link")
+
+
+@pytest.fixture(scope="module")
+def pages(verification, tmp_path_factory):
+    """Both pages of a verification, as text; each verification is rendered once."""
+
+    @cache
+    def write(**options) -> tuple[str, str]:
+        folder = tmp_path_factory.mktemp("report")
+        html, markdown = write_report(verification(**options), folder)
+        return html.read_text(), markdown.read_text()
+
+    return write
+
+
+def test_the_page_loads_nothing_and_runs_nothing(pages):
+    html, _ = pages(odd=True)
+    assert Outline(html).loads == []
+    assert not re.search(r"url\(|@import|src=|javascript:", html)
+    addresses = set(re.findall(r'(?:href|action)="([^"#][^"]*)"', html))
+    assert {one for one in addresses if not one.startswith("data:")} == set()
+
+
+def test_every_table_and_chart_is_told_in_words(pages):
+    outline = Outline(pages(odd=True)[0])
+    assert outline.lang == "en"
+    assert outline.tables == outline.captions > 4
+    assert outline.figures == outline.figcaptions >= 5
+    assert outline.unscoped == []
+    assert outline.headings[:2] == ["h1", "h2"]
+
+
+def test_states_differences_and_figures_are_on_both_pages(pages):
+    for text in pages(odd=True):
+        for word in ("failed", "stale", "missing", "not published", "loading", "What differs"):
+            assert word in text
+        assert "yellow 2020-02 in postgres" in text
+        assert "loads are not equal to their source" in text
+    html, markdown = pages()
+    assert "All 72 loads are equal to their source." in html
+    assert "| yellow | postgres | 2019 | ✓ |" in markdown
+
+
+def test_text_from_outside_cannot_become_markup(pages):
+    html, _ = pages(odd=True)
+    assert "short row 17 &lt;b&gt;" in html
+    assert "<b>" not in html
+
+
+def test_published_counts_are_shown_only_for_the_public_release(pages, public):
+    html, markdown = pages(source=public)
+    assert "published row count" in html
+    assert "7,667,792" in markdown
+    html, markdown = pages()
+    assert "do not come from the public release" in html
+    assert "7,667,792" not in markdown
+
+
+def test_both_colour_schemes_style_every_colour_of_the_charts(pages):
+    html, _ = pages()
+    light, dark = html.split("prefers-color-scheme: dark", 1)
+    for name in set(re.findall(r"var\((--[a-z-]+)\)", html)):
+        assert f"{name}:" in light
+        assert f"{name}:" in dark
+    assert not re.search(r'="#0000f\d"', html)
+
+
+def test_sixty_two_months_stay_under_two_megabytes(pages):
+    assert len(pages(months=62)[0].encode()) < 2_000_000
+
+
+def test_a_report_of_nothing_says_so(verification, tmp_path):
+    empty = replace(verification(months=1), checks=())
+    html, markdown = write_report(empty, tmp_path)
+    assert "Nothing was proven" in html.read_text()
+    assert "Nothing was proven" in markdown.read_text()
+
+
+def test_a_folder_that_cannot_be_written_is_told(verification, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="--report"):
+        write_report(verification(months=1), tmp_path / "file")
