@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ NAMESPACE = "taxi"
 ROWS = 300
 MONTHS = ("2017-01", "2017-02", "2017-03", "2017-04")
 """Months that no other test uses."""
+_BROKEN = itertools.count(1)
 LATER = "2031-01"
 """A month that is not published."""
 
@@ -43,8 +45,8 @@ def kestra(platform) -> KestraClient:
 
 @pytest.fixture
 def broken_month(platform) -> Iterator[str]:
-    """A month whose file is cut off in the middle."""
-    month = "2017-09"
+    """A month whose file is cut off in the middle; another one for each test."""
+    month = f"2016-{next(_BROKEN):02d}"
     path = publish(platform.releases, "green", month)
     path.write_bytes(path.read_bytes()[:2000])
     yield month
@@ -189,6 +191,22 @@ def test_a_broken_file_fails_with_its_reason_on_the_last_line(kestra, broken_mon
     runs = [one["taskId"] for one in done.task_runs]
     assert runs.count("extract") == 1
     assert "load" not in runs
+
+
+def test_a_restart_goes_on_at_the_step_that_failed(kestra, platform, broken_month):
+    failed = run(kestra, "taxi_to_postgres", {"taxi": "green", "month": broken_month})
+    assert failed.state == "FAILED"
+    publish(platform.releases, "green", broken_month)
+    kestra.executions.restart(failed.id)
+
+    def again() -> Execution | None:
+        one = kestra.executions.get(failed.id)
+        return one if one.attempt == 2 and one.terminated else None
+
+    done = eventually(again)
+    assert done.state == "SUCCESS", told(kestra, done)
+    attempts = {one["taskId"]: len(one.get("attempts") or [1]) for one in done.task_runs}
+    assert (attempts["label"], attempts["extract"], attempts["load"]) == (1, 2, 1)
 
 
 def test_a_backfill_runs_every_entry_and_one_bad_month_stops_nothing(kestra, broken_month):

@@ -544,7 +544,13 @@ class TestOfficialSdk:
         assert "by_sdk.txt" in [one.file_name for one in listed]
         sdk.files.delete_file_directory(NAMESPACE, "/by_sdk.txt", "main")
 
-    def test_triggers(self, sdk, client):
+    def test_triggers_and_what_they_start(self, sdk, client):
         eventually(lambda: client.triggers.list(NAMESPACE, "ticking"))
         found = sdk.triggers.search_triggers("main")
         assert "monthly" in json.dumps(found, default=str)
+        moment, mark = datetime(2018, 1, 1, 9, tzinfo=UTC), secrets.token_hex(4)
+        ids = (NAMESPACE, "ticking", "monthly")
+        client.triggers.backfill(*ids, moment, moment, labels={"mark": mark})
+        started = eventually(lambda: [*client.executions.search(labels={"mark": mark})])
+        read = sdk.executions.execution(started[0].id, "main")
+        assert read.trigger.variables["date"].startswith("2018-01-01T09:00")
