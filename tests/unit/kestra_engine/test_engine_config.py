@@ -63,10 +63,9 @@ def test_the_encryption_key_is_made_once_and_private(config_file: Path) -> None:
 
 
 def test_a_missing_field_is_named(config_file: Path) -> None:
-    config_file.write_text(
-        json.dumps({**CONTENT, "port": None} | {"user": "u"}).replace("port", "x")
-    )
-    with pytest.raises(CloudError, match="port"):
+    content = {name: value for name, value in CONTENT.items() if name != "password"}
+    config_file.write_text(json.dumps(content))
+    with pytest.raises(CloudError, match="password"):
         Config.load(config_file)
 
 
