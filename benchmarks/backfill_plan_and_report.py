@@ -1,0 +1,169 @@
+"""Planning and reporting 62 months of two taxis in two destinations, without a platform.
+
+Planning: 124 HEADs of a source on loopback, 248 cells derived and planned. Reporting: the page
+of 248 cells, its size, and how long headless Chromium takes from the start of the navigation to
+its load event (when there is a Chromium). Rewrites backfill_plan_and_report.md beside it.
+"""
+
+from __future__ import annotations
+
+import http.server
+import re
+import shutil
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+from taxi_etl.lake import LakeObject
+from taxi_etl.month import Month
+from taxistack.backfill.planner import Plan, Request, plan
+from taxistack.backfill.source import look
+from taxistack.backfill.state import Cell, CellState, Load, Run, RunState, State
+from taxistack.backfill.survey import derive
+from taxistack.report import write_report
+from taxistack.verify.compare import Known
+from taxistack.verify.tables import TableMonth
+from taxistack.verify.verification import Verification, VerifyRequest, check_all
+
+FIRST, LAST = Month(2019, 1), Month(2024, 2)
+REQUEST = Request(FIRST, LAST)
+NOW = datetime(2026, 10, 25, tzinfo=UTC)
+TIMES = 5
+LOAD_TIME = """<script>addEventListener('load', () => {
+  document.body.dataset.ms = performance.now();
+});</script>"""
+
+
+class Source(http.server.BaseHTTPRequestHandler):
+    """Publishes every month."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_HEAD(self) -> None:
+        """Say that the file is there."""
+        self.send_response(200)
+        self.send_header("Content-Length", "1000")
+        self.send_header("ETag", '"a"')
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Stay quiet."""
+
+
+def load_of(cell: Cell) -> Load:
+    """The ledger row of a cell."""
+    rows = 1000 + 37 * cell.month.number
+    return Load(
+        cell, "http://site/x", '"a"', 1000, 5000, "s", "c", rows, Decimal(rows) * 10,
+        "gs://lake/x", "1", "exec", NOW - timedelta(seconds=rows / 90), NOW,
+    )  # fmt: skip
+
+
+def planning(base: str) -> Plan:
+    """Half of the cells are loaded; three runs of each are read; the rest is planned."""
+    cells = REQUEST.grid()
+    files = look(base, {(cell.taxi, cell.month) for cell in cells})
+    loads = {cell: load_of(cell) for cell in cells[::2]}
+    runs = {
+        cell: [
+            Run(f"{cell}-{n}", cell, RunState.SUCCESS, NOW - timedelta(hours=n + 1), NOW)
+            for n in range(3)
+        ]
+        for cell in cells
+    }
+    states = derive(cells, loads, runs, files, {}, NOW)
+    made = plan(REQUEST, states, source=base)
+    assert len(made.steps) == len(cells) // 2
+    return made
+
+
+def verification() -> Verification:
+    """Every cell loaded and right."""
+    known = []
+    for cell in REQUEST.grid():
+        load = load_of(cell)
+        table = TableMonth(load.rows, load.total_amount, load.rows, 1, 0, 1, load.rows // 10, 2, 0)
+        state = CellState(cell, State.LOADED, load=load)
+        known.append(Known(state, table, LakeObject("lake", "x", 1000, "c", 1)))
+    checks = tuple(check_all(known))
+    return replace(
+        Verification(VerifyRequest(FIRST, LAST), "http://site", checks, NOW, 1.0), checks=checks
+    )
+
+
+def median_ms(work: Callable[[], object]) -> float:
+    """The median of some runs, in milliseconds."""
+    times = []
+    for _ in range(TIMES):
+        began = time.perf_counter()
+        work()
+        times.append(1000 * (time.perf_counter() - began))
+    return statistics.median(times)
+
+
+def opening_ms(page: Path) -> float | None:
+    """How long Chromium takes to open the page; None without one."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        return None
+    probe = page.with_name("probe.html")
+    probe.write_text(page.read_text().replace("</body>", LOAD_TIME + "</body>"))
+    times = []
+    for number in range(TIMES):
+        done = subprocess.run(
+            [
+                chromium, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+                "--disable-background-networking", "--disable-component-update",
+                f"--user-data-dir={page.parent / str(number)}",
+                "--dump-dom", probe.as_uri(),
+            ],
+            capture_output=True, text=True, timeout=120, check=True,
+        )  # fmt: skip
+        found = re.search(r'data-ms="([\d.]+)"', done.stdout)
+        assert found, "the page did not say when it was loaded"
+        times.append(float(found[1]))
+    return statistics.median(times)
+
+
+def main() -> None:
+    """Measure and rewrite the table."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Source)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    base = f"http://127.0.0.1:{server.server_address[1]}"
+    whole = median_ms(lambda: planning(base))
+    server.shutdown()
+    states = {cell: CellState(cell, State.MISSING) for cell in REQUEST.grid()}
+    pure = median_ms(lambda: plan(REQUEST, states, source=base))
+    with tempfile.TemporaryDirectory() as folder:
+        found = verification()
+        writing = median_ms(lambda: write_report(found, Path(folder)))
+        page = Path(folder) / "index.html"
+        size = page.stat().st_size
+        opened = opening_ms(page)
+    lines = [
+        "# 62 months of 2 taxis in 2 destinations: planned, reported, opened",
+        "",
+        f"Median of {TIMES} runs; made by `invoke bench --name backfill_plan_and_report`.",
+        "",
+        "| what | figure |",
+        "|---|---:|",
+        f"| plan, with 124 HEADs on loopback and 744 executions read | {whole:,.0f} ms |",
+        f"| the pure planner alone, 248 cells | {pure:,.1f} ms |",
+        f"| report written (6 charts, each drawn twice) | {writing:,.0f} ms |",
+        f"| size of index.html | {size / 1024:,.0f} KiB |",
+        f"| opened in headless Chromium | {f'{opened:,.0f} ms' if opened else 'no Chromium'} |",
+    ]
+    text = "\n".join(lines) + "\n"
+    Path(__file__).with_suffix(".md").write_text(text, encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
