@@ -7,12 +7,13 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from localcloud import lock, ports, postgres, processes, supervisor
-from localcloud.errors import CloudError, FolderError, StopError
-from localcloud.instance import Instance
+from localcloud.errors import CloudError, FolderError, StopError, SupervisorError
+from localcloud.instance import Instance, state_of_instance
 from localcloud.layout import Layout, default_cache
 from localcloud.parts import PARTS
 from localcloud.record import Record
@@ -51,13 +52,13 @@ class LocalCloud:
         with lock.held(self.layout.lock):
             self.layout.create()
             record = Record.load(self.layout)
-            if self._supervised(record) is None:
+            if self._parts(record) is None:
                 self._launch(record)
             wanted = [part.name for part in PARTS.values() if not part.on_demand]
             if record.instance == "RUNNING":
                 wanted.append("kestra")
             start_and_wait(self.layout, record.ports, wanted)
-            return self._state(record)
+            return self._state(record, supervisor.part_info(self.layout))
 
     def stop(self) -> None:
         """End every process; the data stays. Does nothing when nothing runs.
@@ -68,8 +69,8 @@ class LocalCloud:
             return
         with lock.held(self.layout.lock):
             record = Record.load(self.layout)
-            if self._supervised(record) is not None:
-                with contextlib.suppress(CloudError):
+            if self._parts(record) is not None:
+                with contextlib.suppress(SupervisorError):
                     supervisor.shut_down(self.layout)
             self._sweep(record)
             record.supervisor = None
@@ -82,7 +83,7 @@ class LocalCloud:
             return
         with lock.held(self.layout.lock):
             record = Record.load(self.layout)
-            if self._supervised(record) is not None or self._orphans(record):
+            if self._orphans(record):
                 raise CloudError(f"the local cloud in {self.layout.folder} runs: stop it first")
             _empty(self.layout.folder, but=self.layout.lock)
         with contextlib.suppress(OSError):  # another command may have begun in it
@@ -93,14 +94,15 @@ class LocalCloud:
     def state(self) -> State | None:
         """Where everything is; None when the local cloud does not run."""
         record = Record.load(self.layout)
-        return self._state(record) if self._supervised(record) is not None else None
+        parts = self._parts(record)
+        return self._state(record, parts) if parts is not None else None
 
     def status(self) -> list[PartStatus]:
         """One entry a part, dead ones too; empty when there is no local cloud here."""
         record = Record.load(self.layout)
         if not record.ports:
             return []
-        return statuses(self.layout, record.ports, self._supervised(record) is not None)
+        return statuses(self.layout, record.ports, self._parts(record))
 
     @property
     def secrets(self) -> SecretStore:
@@ -145,22 +147,26 @@ class LocalCloud:
     def instance_state(self) -> str | None:
         """RUNNING, TERMINATED, or None when there is no instance."""
         record = Record.load(self.layout)
-        if record.instance is None or self._supervised(record) is None:
-            return "TERMINATED" if record.instance else None
-        return Instance(self.layout, record).state()
+        return state_of_instance(record, self._parts(record))
 
     @contextlib.contextmanager
     def _running(self) -> Iterator[Instance]:
         with lock.held(self.layout.lock):
             record = Record.load(self.layout)
-            if self._supervised(record) is None:
+            if self._parts(record) is None:
                 raise CloudError(f"the local cloud in {self.layout.folder} does not run")
             yield Instance(self.layout, record)
 
     # -- inside --------------------------------------------------------------------------------
 
-    def _supervised(self, record: Record) -> psutil.Process | None:
-        return processes.find(record.supervisor)
+    def _parts(self, record: Record) -> dict[str, dict[str, Any]] | None:
+        """What the supervisor knows of each part; None when it is gone."""
+        if processes.find(record.supervisor) is None:
+            return None
+        try:
+            return supervisor.part_info(self.layout)
+        except SupervisorError:  # it died this moment
+            return None
 
     def _orphans(self, record: Record) -> list[psutil.Process]:
         return processes.belonging(record.id, self.layout.run)
@@ -190,12 +196,11 @@ class LocalCloud:
         for folder in (self.layout.run, self.layout.tmp):
             _empty(folder)
 
-    def _state(self, record: Record) -> State:
+    def _state(self, record: Record, parts: dict[str, dict[str, Any]]) -> State:
         def url(name: str) -> str:
             return f"http://{ports.HOST}:{record.ports[name]}"
 
-        info = supervisor.part_info(self.layout)
-        instance = Instance(self.layout, record).state() if record.instance else None
+        instance = state_of_instance(record, parts)
         return State(
             storage=Endpoint(url("storage")),
             warehouse=Endpoint(url("warehouse")),
@@ -208,7 +213,7 @@ class LocalCloud:
             ),
             releases=Endpoint(url("releases")),
             google=Google(
-                address=f"{ports.HOST}:{record.ports['google']}", pid=info["google"]["pid"]
+                address=f"{ports.HOST}:{record.ports['google']}", pid=parts["google"]["pid"]
             ),
             kestra=Kestra(url=url("kestra") if instance else None, state=instance),
         )

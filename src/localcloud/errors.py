@@ -6,6 +6,7 @@
     ├── MissingError     this machine lacks something that a part needs
     ├── PartError        a part did not come up, or died; carries the end of its log
     ├── StopError        something did not end when it was told to
+    ├── SupervisorError  the supervisor does not answer, or did not start
     └── DownloadError    a file could not be fetched, or is not the one that the lock names
 
 A message says which part, which file, what is half done and what to do next; it never carries
@@ -52,6 +53,10 @@ class PartError(CloudError):
 
 class StopError(CloudError):
     """A process of the local cloud did not end."""
+
+
+class SupervisorError(CloudError):
+    """The supervisor is not there, or did not start."""
 
 
 class DownloadError(CloudError):

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 from localcloud import supervisor
 from localcloud.layout import Layout, write_private
@@ -18,6 +19,17 @@ from localcloud.waiting import start_and_wait
 _ALIVE = ("STARTING", "RUNNING", "BACKOFF")
 
 
+def state_of_instance(record: Record, parts: dict[str, dict[str, Any]] | None) -> str | None:
+    """RUNNING, TERMINATED, or None when there is none.
+
+    `parts`: what the supervisor knows of each part; None when the local cloud does not run.
+    """
+    if record.instance is None:
+        return None
+    alive = parts is not None and parts["kestra"]["statename"] in _ALIVE
+    return "RUNNING" if alive else "TERMINATED"
+
+
 class Instance:
     """Its life, within a local cloud that runs and whose lock is held."""
 
@@ -26,21 +38,13 @@ class Instance:
         self._layout = layout
         self._record = record
 
-    def state(self) -> str | None:
-        """RUNNING, TERMINATED, or None when there is none."""
-        if self._record.instance is None:
-            return None
-        process = supervisor.part_info(self._layout)["kestra"]
-        return "RUNNING" if process["statename"] in _ALIVE else "TERMINATED"
-
     def start(self, config: InstanceConfig, cache: Path) -> str:
         """Start it, or start it anew when `config` is another one; give its URL."""
         text = self._configuration(config, cache)
         path = self._layout.kestra_config
         changed = not path.exists() or path.read_text(encoding="utf-8") != text
-        if changed and self.state() == "RUNNING":
-            supervisor.stop_part(self._layout, "kestra")
         if changed:
+            supervisor.stop_part(self._layout, "kestra")
             write_private(path, text)
         self._layout.data("kestra").mkdir(exist_ok=True)
         self._remember("RUNNING")

@@ -5,18 +5,21 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Mapping
+from typing import Any
 
 import psutil
 
-from localcloud import processes, supervisor
+from localcloud import processes
 from localcloud.layout import Layout
 from localcloud.parts import PARTS
 from localcloud.state import PartStatus
 
 
-def statuses(layout: Layout, known: Mapping[str, int], supervised: bool) -> list[PartStatus]:
-    """One entry a part. `supervised`: whether the supervisor lives and can be asked."""
-    info = supervisor.part_info(layout) if supervised else {}
+def statuses(
+    layout: Layout, known: Mapping[str, int], parts: dict[str, dict[str, Any]] | None
+) -> list[PartStatus]:
+    """One entry a part. `parts`: what the supervisor knows of each; None when it is gone."""
+    info = parts or {}
     return [_status(layout, name, known[name], info.get(name)) for name in PARTS if name in known]
 
 

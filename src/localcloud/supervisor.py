@@ -23,7 +23,7 @@ from typing import Any
 from supervisor.xmlrpc import SupervisorTransport
 
 from localcloud import processes
-from localcloud.errors import CloudError
+from localcloud.errors import CloudError, SupervisorError
 from localcloud.layout import CACHE_VARIABLE, Layout, write_private
 from localcloud.parts import PARTS, Part
 
@@ -133,26 +133,28 @@ def launch(layout: Layout, cache: Path, mark: str) -> dict[str, float]:
         check=False,
     )
     if done.returncode != 0:
-        raise CloudError(f"the supervisor did not start: {done.stdout.strip()}")
-    deadline = time.monotonic() + 10
+        raise SupervisorError(f"the supervisor did not start: {done.stdout.strip()}")
+    deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        with contextlib.suppress(OSError, xmlrpc.client.Error, CloudError), client(layout) as rpc:
+        with contextlib.suppress(xmlrpc.client.Error, SupervisorError), client(layout) as rpc:
             identity = processes.identity(rpc.getPID())
             (layout.run / "supervisor.json").write_text(json.dumps(identity))
             return identity
         time.sleep(0.02)
-    raise CloudError(f"the supervisor does not answer; its log is {layout.log('supervisor')}")
+    raise SupervisorError(f"the supervisor does not answer; its log is {layout.log('supervisor')}")
 
 
 @contextlib.contextmanager
 def client(layout: Layout) -> Iterator[Any]:
-    """The supervisor's XML-RPC methods. Raises CloudError when it is not there."""
+    """The supervisor's XML-RPC methods. Raises SupervisorError when it is not there."""
     folder = os.open(layout.private, os.O_RDONLY | os.O_DIRECTORY)
     transport = SupervisorTransport(serverurl=f"unix:///proc/self/fd/{folder}/{_SOCKET}")
     try:
         yield xmlrpc.client.ServerProxy("http://supervisor", transport=transport).supervisor
     except (OSError, http.client.HTTPException) as error:
-        raise CloudError(f"the supervisor of {layout.folder} does not answer: {error}") from error
+        raise SupervisorError(
+            f"the supervisor of {layout.folder} does not answer: {error}"
+        ) from error
     finally:
         transport.close()
         os.close(folder)
