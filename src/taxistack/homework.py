@@ -108,18 +108,16 @@ def homework(context: BackfillContext) -> Homework:
 
 def read(context: BackfillContext) -> dict[File, Loaded]:
     """The months that the questions are about: ledger rows with the rows that the tables hold."""
+    ledgers = {where: ledger.read(context, where, FIRST, LAST) for where in DESTINATIONS}
     with ThreadPoolExecutor(4) as pool:
-        ledgers = {
-            where: pool.submit(ledger.read, context, where, FIRST, LAST) for where in DESTINATIONS
-        }
         held = {
             (taxi, where): pool.submit(tables.read, context, taxi, where, FIRST, LAST)
             for taxi in TAXIS
             for where in DESTINATIONS
         }
     found: dict[File, Loaded] = {}
-    for where, job in ledgers.items():
-        for cell, load in job.result().items():
+    for where, loads in ledgers.items():
+        for cell, load in loads.items():
             rows = held[cell.taxi, where].result().get(cell.month)
             if rows is not None:
                 found.setdefault((cell.taxi, cell.month), Loaded(load, rows.rows))

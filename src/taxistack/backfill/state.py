@@ -19,9 +19,9 @@ from taxi_etl.month import Month
 TAXIS = tuple(sorted(schema.TAXIS))
 DESTINATIONS = ("bigquery", "postgres")
 
-# A month's task has a time-out of its own well below this; an execution that was not heard of
-# for so long will not come back.
-LOST_AFTER = timedelta(minutes=45)
+# A task of the taxi flows may take an hour (its time-out) without a word; an execution that was
+# not heard of for longer will not come back.
+LOST_AFTER = timedelta(minutes=75)
 
 
 class State(StrEnum):

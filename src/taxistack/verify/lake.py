@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from google.api_core.exceptions import GoogleAPICallError, NotFound
+from google.cloud import storage
 from requests.exceptions import RequestException
 
 from taxi_etl.lake import LakeObject
 from taxi_etl.month import Month
 from taxi_etl.release import object_name
-from taxistack.backfill.context import BackfillContext
 from taxistack.errors import FailedError
 
 
-def read(context: BackfillContext, taxi: str) -> dict[str, LakeObject]:
+def read(client: storage.Client, bucket: str, taxi: str) -> dict[str, LakeObject]:
     """The month files of a taxi in the lake, by object name; empty without a bucket."""
-    bucket = context.outputs.bucket
     # The folder that the names of this taxi's objects have in common.
     prefix = object_name(taxi, Month(1, 1)).rpartition("/")[0] + "/"
     try:
-        blobs = list(context.storage().list_blobs(bucket, prefix=prefix))
+        blobs = list(client.list_blobs(bucket, prefix=prefix))
     except NotFound:
         return {}
     except (GoogleAPICallError, RequestException) as error:

@@ -166,8 +166,10 @@ def verify_months(context: BackfillContext, request: VerifyRequest) -> Verificat
     began = datetime.now(UTC)
     start, end = _range(context, request)
     grid = Request(start, end, request.taxis, request.destinations).grid()
+    # Read here, so that no two threads ask the target for them at the same time.
+    client, bucket = context.storage(), context.outputs.bucket
     with ThreadPoolExecutor(4) as pool:
-        lakes = {taxi: pool.submit(lake.read, context, taxi) for taxi in request.taxis}
+        lakes = [pool.submit(lake.read, client, bucket, taxi) for taxi in request.taxis]
         read = {
             (taxi, where): pool.submit(
                 tables.read, context, taxi, where, start, end,
@@ -177,7 +179,7 @@ def verify_months(context: BackfillContext, request: VerifyRequest) -> Verificat
             for where in request.destinations
         }  # fmt: skip
         found = survey(context, grid)
-        objects = {name: one for job in lakes.values() for name, one in job.result().items()}
+        objects = {name: one for job in lakes for name, one in job.result().items()}
         months = {key: job.result() for key, job in read.items()}
     known = [_known(found, cell, months, objects) for cell in sorted(grid)]
     return Verification(
