@@ -5,13 +5,14 @@ A test fails when a page differs from what this module renders.
 
 from __future__ import annotations
 
+import copy
 import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import yaml
-from invoke import Collection
+from invoke import Argument, Collection, Task
 
 from taxi_etl import schema
 from taxistack.settings import ROOT
@@ -49,7 +50,7 @@ def commands() -> str:
         parts.append(f"## invoke {name}\n\n{prose.strip()}\n")
         rows = [
             (", ".join(f"`{flag}`" for flag in argument_flags(argument)), argument.help or "")
-            for argument in task.get_arguments()
+            for argument in arguments(task)
         ]
         if rows:
             parts.append(_table(["flag", "meaning"], rows))
@@ -58,9 +59,17 @@ def commands() -> str:
     return MADE + "\n".join(parts)
 
 
-def argument_flags(argument: object) -> list[str]:
+def arguments(task: Task) -> list[Argument]:
+    """The arguments of a task with their help.
+
+    Asked of a copy, because Invoke takes the help out of a task when it hands it out.
+    """
+    return copy.deepcopy(task).get_arguments()
+
+
+def argument_flags(argument: Argument) -> list[str]:
     """The spellings of one argument, long one first, as they are typed."""
-    names = sorted(getattr(argument, "names", ()), key=len, reverse=True)
+    names = sorted(argument.names, key=len, reverse=True)
     return [("--" if len(name) > 1 else "-") + name.replace("_", "-") for name in names]
 
 

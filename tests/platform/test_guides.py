@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 import shlex
@@ -42,7 +43,7 @@ def blocks(kind: str) -> list[Block]:
 
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory: pytest.TempPathFactory):
-    """A shell as the guides assume it: the environment's programs on PATH, a platform of its own."""
+    """A shell as the guides assume it: our programs on PATH, a platform of its own."""
     state = tmp_path_factory.mktemp("guides")
     environment = {
         **os.environ,
@@ -79,7 +80,9 @@ def test_the_guides_run_from_top_to_bottom(shell):
         mine = [block for block in blocks("") if block.page == page]
         text = "".join(block.text for block in mine)
         # Tests of the project are not run inside themselves; bootstrap has made this environment.
-        lines = [line for line in text.splitlines() if not line.endswith(("invoke test", "activate"))]
+        lines = [
+            line for line in text.splitlines() if not line.endswith(("invoke test", "activate"))
+        ]
         missing = [tool for tool in _needs(text) if not _on_path(tool)]
         lines = [line for line in lines if not line.startswith(tuple(f"{t} " for t in missing))]
         if lines:
@@ -101,7 +104,7 @@ def test_commands_that_need_a_network_are_spelt_right(kind):
         if line.startswith("invoke ")
     ]
     assert commands
-    contexts = collection().to_contexts()
+    contexts = copy.deepcopy(collection()).to_contexts()
     for command in commands:
         initial = ParserContext(args=Program().core_args())
         parsed = Parser(contexts=contexts, initial=initial).parse_argv(command[1:])

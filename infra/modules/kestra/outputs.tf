@@ -10,7 +10,7 @@ output "instance" {
 
 output "secrets" {
   description = "Ids of the secrets, by the name that the boot script knows them by."
-  value       = { for key, secret in google_secret_manager_secret.this : key => secret.secret_id }
+  value       = local.secrets
   depends_on  = [google_secret_manager_secret_version.this]
 }
 

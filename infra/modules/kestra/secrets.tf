@@ -17,10 +17,12 @@ resource "google_secret_manager_secret" "this" {
 }
 
 # Write-only: the value goes from an ephemeral variable to Secret Manager and into no plan and no state.
+#
+# The keys are those of the names and not of the secrets, which `terraform import` does not know yet.
 resource "google_secret_manager_secret_version" "this" {
-  for_each = google_secret_manager_secret.this
+  for_each = local.secrets
 
-  secret                 = each.value.id
+  secret                 = google_secret_manager_secret.this[each.key].id
   secret_data_wo         = var.passwords[each.key]
   secret_data_wo_version = var.secret_version
 
@@ -36,9 +38,9 @@ resource "google_secret_manager_secret_version" "this" {
 }
 
 resource "google_secret_manager_secret_iam_member" "kestra" {
-  for_each = google_secret_manager_secret.this
+  for_each = local.secrets
 
-  secret_id = each.value.secret_id
+  secret_id = google_secret_manager_secret.this[each.key].secret_id
   role      = "roles/secretmanager.secretAccessor"
   member    = google_service_account.kestra.member
 }

@@ -26,6 +26,9 @@ _COLLECTIONS = re.compile(r"(?<![^/])(global|[a-zA-Z]+s)/")
 
 Hook = Callable[[str, str], None]
 
+# What goes with the object that it is a part of, as on Google Cloud.
+PARTS_OF = {"google_secret_manager_secret": ("google_secret_manager_secret_version",)}
+
 
 class Provider:
     """One local cloud as Terraform sees it. Methods are named as the protocol names them.
@@ -175,6 +178,10 @@ class Provider:
             if not obj.get("deletion_protection"):
                 switch = 'deletion_policy = "DELETE"'
             raise ApiError(f"Cannot destroy {name} {obj['id']}: set {switch} and apply that first")
+        for part in PARTS_OF.get(name, ()):
+            for id_ in self._store.ids(part):
+                if id_.startswith(f"{obj['id']}/") and (held := self._store.get(part, id_)):
+                    self._delete(part, held)
         if (effect := self._effect(name)) and obj.get("deletion_policy") != "ABANDON":
             effect.delete(obj)
         self._store.remove(name, obj["id"])

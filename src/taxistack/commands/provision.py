@@ -13,7 +13,7 @@ from taxistack.commands.resources import Progress, changes_table, effects_table
 from taxistack.console import Console, table
 from taxistack.errors import FailedError, MissingError, UsageError
 from taxistack.targets import Target
-from taxistack.terraform import Plan, Terraform
+from taxistack.terraform import Plan, Terraform, TerraformError
 
 # What a destroy refuses while it holds data or is protected: these are applied first.
 PROTECTED = (
@@ -56,7 +56,7 @@ def up(target: Target, console: Console, force_unlock: str = "") -> None:
         question = f"Apply {len(planned.changes)} changes to project {target.settings.project}?"
         if target.name != "local" and not console.confirm(question):
             raise FailedError("nothing was changed: the plan was not approved")
-        seconds = terraform.apply(_saved_plan(target)).seconds
+        seconds = _apply(target, console, terraform, planned)
     target.forget()
     version = target.wait_for_kestra()
     if planned.any:
@@ -76,6 +76,29 @@ def up(target: Target, console: Console, force_unlock: str = "") -> None:
         f"up: {planned.describe()}; Kestra {version} at {target.kestra_url()} "
         f"({time.monotonic() - began:.1f} s)"
     )
+
+
+def _apply(
+    target: Target, console: Console, terraform: Terraform, planned: Plan
+) -> dict[str, float]:
+    """Apply the saved plan; what a killed run made and could not record is adopted on the way.
+
+    Only locally: nobody else has a hand in the local cloud, so whatever exists there under a
+    name of the stack is the stack's. What depends on an adopted resource shows itself in the
+    next apply only, hence the loop; each turn adopts something, so it ends.
+    """
+    adopted: set[str] = set()
+    while True:
+        try:
+            return terraform.apply(_saved_plan(target)).seconds
+        except TerraformError as error:
+            new = set(error.existing) - adopted
+            if target.name != "local" or not new:
+                raise
+            for address in terraform.adopt(planned, error):
+                console.say(f"  adopted {address}: a run that was killed had made it")
+            adopted |= new
+        planned = terraform.plan(out=_saved_plan(target))
 
 
 def _prove_empty(terraform: Terraform) -> None:

@@ -24,7 +24,7 @@ def test_a_command_says_what_it_does_with_an_example(name):
 
 @pytest.mark.parametrize("name", COLLECTION.task_names)
 def test_every_flag_of_a_command_has_help(name):
-    for argument in COLLECTION[name].get_arguments():
+    for argument in reference.arguments(COLLECTION[name]):
         assert argument.help, argument.name
 
 

@@ -1,0 +1,81 @@
+"""`up` that is interrupted: state is saved, no lock stays, and the next `up` finishes."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+INVOKE = [sys.executable, "-m", "invoke"]
+STARTED = "created google_storage_bucket"
+
+
+@pytest.fixture
+def stack(tmp_path):
+    """Runs commands on a platform of its own, which is taken down at the end."""
+    environment = {**os.environ, "TAXISTACK_STATE": str(tmp_path / "state")}
+
+    def start(*arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*INVOKE, *arguments], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+
+    yield start
+    done = start("down", "--yes")
+    output, _ = done.communicate(timeout=120)
+    assert done.returncode == 0, output
+
+
+def _run(start: Callable[..., subprocess.Popen[str]], *arguments: str) -> tuple[int, str]:
+    process = start(*arguments)
+    output, _ = process.communicate(timeout=300)
+    return process.returncode, output
+
+
+def _until_it_applies(process: subprocess.Popen[str]) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if STARTED in line:
+            return
+    pytest.fail("up ended before it created a bucket")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_up_saves_its_state_and_the_next_one_finishes(stack, number):
+    process = stack("up")
+    _until_it_applies(process)
+    process.send_signal(number)
+    process.communicate(timeout=120)
+    assert process.returncode not in (0, 2, 3, 4)
+    code, output = _run(stack, "up")
+    assert code == 0, output
+    assert "no changes" not in output or "Kestra" in output
+    assert _run(stack, "plan", "--detailed-exitcode")[0] == 0
+
+
+def test_a_killed_up_leaves_a_lock_that_the_next_one_explains(stack):
+    process = stack("up")
+    _until_it_applies(process)
+    family = psutil.Process(process.pid).children(recursive=True)
+    terraform = [one for one in family if "apply" in one.cmdline()]
+    assert terraform
+    for one in terraform:
+        one.kill()
+    process.kill()
+    process.communicate(timeout=30)
+    code, output = _run(stack, "up")
+    assert code == 4, output
+    found = re.search(r"--force-unlock[= ]([0-9a-f-]{8,}|\d+)", output)
+    assert found, output
+    code, output = _run(stack, "up", "--force-unlock", found.group(1))
+    assert code == 0, output
+    assert _run(stack, "plan", "--detailed-exitcode")[0] == 0
