@@ -1,5 +1,6 @@
 """What a person or a script sees: results on stdout, progress and questions on stderr.
 
+A line of text is never folded by us: a terminal does that, and a pipe keeps it whole for grep.
 Colour and live views appear on a terminal only, and `NO_COLOR` switches colour off. With
 `--json` the result is one JSON document and nothing else on stdout.
 """
@@ -48,7 +49,11 @@ class Console:
 
     def say(self, text: str) -> None:
         """Tell progress, a line at a time (stderr)."""
-        self.err.print(text, markup=False)
+        self.err.print(text, markup=False, soft_wrap=True)
+
+    def failure(self, text: str) -> None:
+        """Tell what failed, in one line (stderr)."""
+        self.err.print(text, style="red", markup=False, soft_wrap=True)
 
     def result(self, renderable: Any, data: Any) -> None:
         """Give the result: `renderable` for people, or `data` (JSON-able) with `--json`."""
@@ -59,7 +64,7 @@ class Console:
 
     def summary(self, text: str) -> None:
         """End with one line: on stdout for people, on stderr when stdout is JSON."""
-        (self.err if self.json else self.out).print(text, markup=False)
+        (self.err if self.json else self.out).print(text, markup=False, soft_wrap=True)
 
     def confirm(self, question: str) -> bool:
         """Ask on the terminal; without one the answer must come as `--yes`."""

@@ -87,6 +87,21 @@ class Request:
             force=force,
         )
 
+    @property
+    def attaching(self) -> str:
+        """The flags of a command that goes on with this one: the same months, and no others.
+
+        Without `--force` and `--only all`, which would load again what is done by then.
+        """
+        flags = f"--start {self.start} --end {self.end}"
+        if self.taxis != TAXIS:
+            flags += f" --taxi {','.join(self.taxis)}"
+        if self.destinations != DESTINATIONS:
+            flags += f" --destination {','.join(self.destinations)}"
+        if self.only not in ({Only.MISSING}, {Only.ALL}):
+            flags += f" --only {','.join(sorted(self.only))}"
+        return flags
+
     def grid(self) -> list[Cell]:
         """Every cell of the range, oldest first."""
         return [
@@ -346,11 +361,16 @@ def _problems(request: Request, states: Mapping[Cell, CellState]) -> tuple[str, 
         found = [one for cell, one in states.items() if cell.taxi == taxi]
         if found and all(one.state is State.NOT_PUBLISHED for one in found):
             first = min(found, key=lambda one: one.cell)
-            where = f", for example {first.source.url}" if first.source else ""
             problems.append(
-                f"no month of {taxi} from {request.start} to {request.end} is published{where}"
+                nothing_published(request, taxi, first.source.url if first.source else None)
             )
     return tuple(problems)
+
+
+def nothing_published(request: Request, taxi: str, url: str | None) -> str:
+    """The problem that no asked month of a taxi exists; `url`: where one was looked for."""
+    where = f", for example {url}" if url else ""
+    return f"no month of {taxi} from {request.start} to {request.end} is published{where}"
 
 
 def _warnings(states: Mapping[Cell, CellState]) -> tuple[str, ...]:

@@ -17,11 +17,12 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from taxi_etl import release
 from taxistack.backfill.context import BackfillContext
 from taxistack.backfill.executions import Executions, new_backfill_id
-from taxistack.backfill.planner import LiveBackfill, Plan
+from taxistack.backfill.planner import LiveBackfill, Plan, nothing_published
 from taxistack.backfill.progress import Tally, View, duration
-from taxistack.backfill.state import LOST_AFTER, Cell, Run, RunState
+from taxistack.backfill.state import LOST_AFTER, Cell, Run, RunState, State
 from taxistack.console import Console
 from taxistack.errors import FailedError, TransientError
 
@@ -301,10 +302,9 @@ class _Watch:
         if asked and self._asked_to_cancel():
             self._cancel()
             return True
-        request = self.plan.request
         view.event(
             "The backfill goes on in Kestra. To attach to it again: "
-            f"invoke backfill --start {request.start} --end {request.end}"
+            f"invoke backfill {self.plan.request.attaching}"
         )
         return False
 
@@ -393,8 +393,23 @@ class _Watch:
             left=self._left(),
             rows=sum(self.rows.values()),
             seconds=time.monotonic() - self.began,
-            problems=(*self.plan.problems, *self.problems),
+            problems=(*self.plan.problems, *self.problems, *self._nothing_found()),
         )
+
+    def _nothing_found(self) -> Iterator[str]:
+        """The taxis of which the loads found no file, where the plan could not know it."""
+        request = self.plan.request
+        for taxi in request.taxis:
+            cells = sorted(cell for cell in self.plan.states if cell.taxi == taxi)
+            denied = [
+                cell
+                for cell in cells
+                if cell in self.finished and self.finished[cell].state is RunState.WARNING
+            ]
+            rest = {self.plan.states[cell].state for cell in cells if cell not in denied}
+            if denied and rest <= {State.NOT_PUBLISHED}:
+                url = release.url(self.plan.source, taxi, denied[0].month)
+                yield nothing_published(request, taxi, release.shown(url))
 
 
 _ENDED: Mapping[RunState, str] = {

@@ -25,9 +25,9 @@ def debugging() -> bool:
 
 
 def _fail(console: Console, message: str, hint: str | None, code: int) -> Exit:
-    console.err.print(f"error: {message}", style="red", markup=False)
+    console.failure(f"error: {message}")
     if hint:
-        console.err.print(f"  try: {hint}", markup=False)
+        console.say(f"  try: {hint}")
     if debugging():
         traceback.print_exc()
     return Exit(code=code)

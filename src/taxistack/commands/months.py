@@ -79,7 +79,7 @@ def backfill(
     result = run_backfill(target, plan, console, max_failures=max_failures or None)
     console.result(None, result.to_json())
     for failure in result.failures:
-        console.err.print(str(failure), style="red", markup=False)
+        console.failure(str(failure))
     if result.exit_code:
         raise FailedError(result.summary)
     console.summary(result.summary)

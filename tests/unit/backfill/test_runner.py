@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console as RichConsole
 
 from taxi_etl.month import Month
-from taxistack.backfill import Outcome, Request, plan, run_backfill
+from taxistack.backfill import Only, Outcome, Request, plan, run_backfill
 from taxistack.backfill.executions import Executions
 from taxistack.backfill.state import CellState, RunState, SourceFile, State
 from taxistack.backfill.survey import claims_of, derive, part_lost
@@ -165,7 +165,8 @@ def test_a_signal_without_a_terminal_leaves_it_running(run, planned, kestra, sai
     assert result.outcome is Outcome.LEFT_RUNNING
     assert result.exit_code == 1
     assert kestra.killed == []
-    assert "invoke backfill --start 2019-01 --end 2019-04" in said.getvalue()
+    hint = "invoke backfill --start 2019-01 --end 2019-04 --taxi green --destination postgres"
+    assert f"{hint}\n" in said.getvalue()
     kestra.on_read = lambda: None
     assert run(planned()).outcome is Outcome.DONE
     assert len(kestra.inputs) == 1
@@ -203,6 +204,31 @@ def test_a_taxi_that_is_published_nowhere_is_an_error_with_the_url(run, planned)
     states = {cell: replace(found, source=source) for cell, found in made.states.items()}
     with pytest.raises(FailedError, match=re.escape(source.url)):
         run(plan(made.request, states, source="http://site"))
+
+
+def test_a_taxi_of_which_no_download_finds_a_file_is_an_error_with_the_url(run, planned, kestra):
+    """Where the site answers no HEAD, only the loads tell that nothing is there."""
+    months = [f"2019-0{n}" for n in range(1, 5)]
+    kestra.ends = dict.fromkeys(months, "WARNING")
+    result = run(planned())
+    assert result.exit_code == 1
+    assert "no month of green from 2019-01 to 2019-04 is published" in result.summary
+    assert "http://site/green/green_tripdata_2019-01.csv.gz" in result.summary
+    kestra.ends["2019-03"] = "SUCCESS"
+    assert run(planned(State.MISSING)).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"taxis": ("green", "yellow"), "destinations": ("bigquery", "postgres")}, ""),
+        ({"only": frozenset({Only.FAILED})}, " --taxi green --destination postgres --only failed"),
+        ({"only": frozenset({Only.ALL})}, " --taxi green --destination postgres"),
+    ],
+)
+def test_the_command_that_attaches_asks_for_the_same_months(planned, changes, told):
+    flags = planned(State.MISSING, **changes).request.attaching
+    assert flags == f"--start 2019-01 --end 2019-04{told}"
 
 
 def test_kestra_may_be_away_for_a_while(run, planned, kestra, said):

@@ -57,6 +57,13 @@ def test_the_hint_stands_on_a_line_of_its_own(ctx, capsys):
     assert "\n  try: invoke up\n" in capsys.readouterr().err
 
 
+def test_a_long_error_is_one_line(ctx, capsys):
+    long = "http://127.0.0.1:8080/a/long/address " * 8 + "end"
+    with pytest.raises(Exit), command(ctx):
+        raise errors.FailedError(long, hint=long)
+    assert capsys.readouterr().err == f"error: {long}\n  try: {long}\n"
+
+
 def test_debug_shows_where(ctx, capsys, monkeypatch):
     monkeypatch.setattr("sys.argv", ["invoke", "up", "--debug"])
     with pytest.raises(Exit), command(ctx):

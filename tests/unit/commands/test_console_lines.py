@@ -1,0 +1,21 @@
+"""A line stays a line: what scripts grep is never folded, however long it is."""
+
+from __future__ import annotations
+
+import pytest
+
+from taxistack.console import Console
+
+LONG = "green 2019-01 in postgres failed: " + "http://127.0.0.1:8080/a/long/address " * 8 + "end"
+
+
+@pytest.mark.parametrize("tell", ["say", "summary", "failure"])
+def test_a_long_line_is_one_line_in_a_pipe(capsys, tell):
+    getattr(Console(), tell)(LONG)
+    told = capsys.readouterr()
+    assert told.out + told.err == f"{LONG}\n"
+
+
+def test_square_brackets_are_no_markup(capsys):
+    Console().failure("[2/6] [Errno 111] [red]")
+    assert capsys.readouterr().err == "[2/6] [Errno 111] [red]\n"
