@@ -176,7 +176,9 @@ final class Engine {
 
     private static String databaseUrl(Path data) {
         return "jdbc:h2:file:" + data.resolve("db")
-            + ";TIME ZONE=UTC;DB_CLOSE_ON_EXIT=FALSE;CASE_INSENSITIVE_IDENTIFIERS=TRUE;LOCK_TIMEOUT=30000";
+            + ";TIME ZONE=UTC;DB_CLOSE_ON_EXIT=FALSE;CASE_INSENSITIVE_IDENTIFIERS=TRUE;LOCK_TIMEOUT=30000"
+            // H2 would keep commits of the last half second in memory: a crash must not lose one.
+            + ";WRITE_DELAY=0";
     }
 
     private static String folder(Path data, String name) throws IOException {
