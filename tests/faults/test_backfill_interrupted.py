@@ -1,0 +1,238 @@
+"""A backfill whose command or engine is killed on the way: the rest is done, nothing twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from taxi_etl import release, sample
+from taxi_etl.month import Month
+from taxistack.backfill.executions import Executions
+from taxistack.backfill.state import Cell
+from taxistack.verify import VerifyRequest, verify_months
+
+ROOT = Path(__file__).resolve().parents[2]
+ROWS = 90
+DESTINATIONS = ("bigquery", "postgres")
+ENGINE = "localcloud.kestra.Main"
+
+
+@dataclass(frozen=True)
+class Range:
+    """A range of green months of one test, published."""
+
+    start: Month
+    end: Month
+
+    @property
+    def cells(self) -> set[Cell]:
+        """Every cell of the range."""
+        months = Month.range(self.start, self.end)
+        return {Cell("green", month, where) for month in months for where in DESTINATIONS}
+
+    def arguments(self, *more: str) -> list[str]:
+        """The command line of its backfill."""
+        return [
+            "backfill", "--start", str(self.start), "--end", str(self.end), "--taxi", "green",
+            "--parallel", "2", *more,
+        ]  # fmt: skip
+
+
+@pytest.fixture
+def published(platform):
+    """Put months on the release site and make it the source of the flows."""
+
+    def put(start: str, end: str) -> Range:
+        made = Range(Month.parse(start), Month.parse(end))
+        for month in Month.range(made.start, made.end):
+            path = platform.releases / "green" / release.file_name("green", month)
+            path.parent.mkdir(exist_ok=True)
+            sample.write(path, "green", month, ROWS)
+        return made
+
+    return put
+
+
+class Running:
+    """A backfill command at work, read line by line."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.said = ""
+
+    def until(self, pattern: str) -> re.Match[str]:
+        """Read on until a line matches."""
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.said += line
+            if found := re.search(pattern, line):
+                return found
+        pytest.fail(f"the command ended without a line like {pattern!r}:\n{self.said}")
+
+    def end(self, number: signal.Signals) -> int:
+        """Send a signal and wait for the end; the exit code."""
+        self.process.send_signal(number)
+        assert self.process.stderr is not None
+        self.said += self.process.stderr.read()
+        return self.process.wait(timeout=60)
+
+
+@contextmanager
+def started(platform, *arguments: str) -> Iterator[Running]:
+    """A command that is watched; it ends with the test."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "invoke", *arguments], cwd=ROOT,
+        env={**os.environ, "TAXISTACK_STATE": str(platform.state)}, stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        try:
+            yield Running(process)
+        finally:
+            process.kill()
+
+
+def ledger_rows(platform, asked: Range) -> Counter[Cell]:
+    """How many ledger rows each cell has: one for each load that ever finished."""
+    months = f"taxi = 'green' AND month BETWEEN DATE '{asked.start}-01' AND DATE '{asked.end}-01'"
+    statement = f"SELECT CAST(month AS {{}}) FROM {{}}loads WHERE {months}"
+    with platform.context.postgres() as connection:
+        found = [(row[0], "postgres") for row in connection.execute(statement.format("text", ""))]
+    outputs = platform.context.outputs
+    statement = statement.format("STRING", f"`{outputs.project}`.{outputs.dataset}.")
+    job = platform.context.bigquery().query(statement, location=outputs.location)
+    found += [(row[0], "bigquery") for row in job.result()]
+    return Counter(Cell("green", Month.parse(month), where) for month, where in found)
+
+
+def executions_of(platform, asked: Range) -> Counter[Cell]:
+    """How many executions each cell had."""
+    ran = Executions(platform.context.kestra()).runs()
+    return Counter({cell: len(runs) for cell, runs in ran.items() if cell in asked.cells})
+
+
+def assert_whole(platform, asked: Range) -> None:
+    """Every month is loaded and equal to its source, in both destinations."""
+    request = VerifyRequest.parse(str(asked.start), str(asked.end), taxi="green")
+    found = verify_months(platform.context, request)
+    assert found.exit_code == 0, [str(one) for check in found.wrong for one in check.differences]
+    assert {check.cell for check in found.proven} == asked.cells
+    assert {check.known.table.rows for check in found.checks} == {ROWS}
+
+
+def assert_nothing_twice(platform, asked: Range) -> None:
+    assert ledger_rows(platform, asked) == Counter(asked.cells)
+    assert executions_of(platform, asked) == Counter(asked.cells)
+
+
+def test_a_killed_command_run_again_attaches_and_loads_nothing_twice(platform, published):
+    asked = published("2012-01", "2012-03")
+    with started(platform, *asked.arguments()) as first:
+        name = first.until(r"^backfill (bf-\S+):").group(1)
+        first.until(r"^\[2/6\]")
+        assert first.end(signal.SIGKILL) == -signal.SIGKILL
+    again = platform.invoke(*asked.arguments("--json"))
+    result = json.loads(again.stdout)
+    if result["backfills"]:  # a quick machine may have finished meanwhile
+        assert result["backfills"] == [name]
+        assert f"attached to backfill {name}" in again.stderr
+    assert result["failed"] == result["not_done"] == []
+    assert_whole(platform, asked)
+    assert_nothing_twice(platform, asked)
+    assert "nothing to do" in platform.invoke(*asked.arguments()).stdout
+
+
+def test_what_a_killed_command_left_is_finished_later(platform, published):
+    """Its backfill went on to its end without it: the next command has nothing left to do."""
+    asked = published("2012-04", "2012-05")
+    with started(platform, *asked.arguments()) as first:
+        execution = first.until(r"^backfill bf-\S+: 4 months, execution (\S+)").group(1)
+        first.end(signal.SIGKILL)
+    ended = platform.context.kestra().executions.wait(execution, timeout=120)
+    assert ended.state == "SUCCESS"
+    result = json.loads(platform.invoke(*asked.arguments("--json")).stdout)
+    assert result["outcome"] == "nothing to do"
+    assert_whole(platform, asked)
+    assert_nothing_twice(platform, asked)
+
+
+def test_a_wider_range_does_the_rest_only(platform, published):
+    asked, wider = published("2012-07", "2012-08"), published("2012-07", "2012-09")
+    with started(platform, *asked.arguments()) as first:
+        first.until(r"^\[1/4\]")
+        first.end(signal.SIGKILL)
+    platform.invoke(*wider.arguments())
+    assert_whole(platform, wider)
+    assert_nothing_twice(platform, wider)
+
+
+def test_an_interrupt_without_a_terminal_leaves_it_running_and_says_how_to_attach(
+    platform, published
+):
+    asked = published("2013-01", "2013-03")
+    with started(platform, *asked.arguments("--only", "missing,failed")) as first:
+        name = first.until(r"^backfill (bf-\S+):").group(1)
+        first.until(r"^\[1/6\]")
+        assert first.end(signal.SIGINT) == 1
+    told = re.search(r"^The backfill goes on in Kestra\..*: invoke (.*)$", first.said, re.M)
+    assert told, first.said
+    assert "left running" in first.said
+    live = Executions(platform.context.kestra()).live_backfills()
+    assert name in {one.backfill for one in live}
+    # What it says is taken at its word: it names the same months and no others.
+    again = json.loads(platform.invoke(*told.group(1).split(), "--json").stdout)
+    if again["backfills"]:
+        assert again["backfills"] == [name]
+    assert_whole(platform, asked)
+    assert_nothing_twice(platform, asked)
+    others = Executions(platform.context.kestra()).runs()
+    assert not [one for one in others if one.taxi == "yellow" and one.month.year == 2013]
+
+
+def kill_the_engine(platform) -> psutil.Process:
+    """SIGKILL the engine's own process; the supervisor's launcher above it ends by itself."""
+    (launcher,) = [part.pid for part in platform.target.cloud.status() if part.name == "kestra"]
+    family = psutil.Process(launcher).children(recursive=True)
+    (engine,) = [one for one in family if ENGINE in one.cmdline()]
+    engine.kill()
+    psutil.wait_procs([engine], timeout=10)
+    return engine
+
+
+def test_an_engine_that_is_killed_on_the_way_is_healed_and_the_command_goes_on(platform, published):
+    asked = published("2013-05", "2013-07")
+    with started(platform, *asked.arguments()) as watching:
+        watching.until(r"^\[2/6\]")
+        killed = kill_the_engine(platform)
+        watching.until(r"^\[6/6\]")
+        assert watching.process.wait(timeout=60) == 0
+    assert not killed.is_running()
+    assert_whole(platform, asked)
+
+
+def test_engine_and_command_killed_together_are_finished_by_the_next_command(platform, published):
+    asked = published("2013-09", "2013-11")
+    with started(platform, *asked.arguments()) as first:
+        first.until(r"^\[1/6\]")
+        kill_the_engine(platform)
+        first.end(signal.SIGKILL)
+    began = time.monotonic()
+    platform.target.wait_for_kestra()
+    again = platform.invoke(*asked.arguments())
+    assert "Traceback" not in again.stderr
+    assert time.monotonic() - began < 300
+    assert_whole(platform, asked)
+    done = platform.invoke("verify", "--start", "2013-09", "--end", "2013-11", "--taxi", "green")
+    assert "6 months proven equal" in done.stdout
