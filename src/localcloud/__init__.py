@@ -8,8 +8,17 @@ cloud.stop()               # everything ends, the data stays
 """
 
 from localcloud.cloud import LocalCloud
+from localcloud.compose import Compose
 from localcloud.errors import CloudError
 from localcloud.secretstore import SecretStore
 from localcloud.state import InstanceConfig, PartStatus, State
 
-__all__ = ["CloudError", "InstanceConfig", "LocalCloud", "PartStatus", "SecretStore", "State"]
+__all__ = [
+    "CloudError",
+    "Compose",
+    "InstanceConfig",
+    "LocalCloud",
+    "PartStatus",
+    "SecretStore",
+    "State",
+]

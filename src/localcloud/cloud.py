@@ -6,12 +6,14 @@ import contextlib
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from localcloud import lock, ports, postgres, processes, supervisor
+from localcloud.compose import Compose
 from localcloud.errors import CloudError, FolderError, StopError, SupervisorError
 from localcloud.instance import Instance, state_of_instance
 from localcloud.layout import Layout, default_cache
@@ -46,16 +48,23 @@ class LocalCloud:
 
         Doing it twice, or from two commands at once, is safe. What a killed supervisor left is
         ended first. Raises FolderError, BusyError, MissingError or PartError; parts that came
-        up stay up then, and the next start goes on from there.
+        up stay up then, and the next start goes on from there. An instance that needs Docker
+        is checked for it before anything is started.
         """
         _check_machine()
         with lock.held(self.layout.lock):
             self.layout.create()
             record = Record.load(self.layout)
-            if self._parts(record) is None:
+            instance = Instance(self.layout, record)
+            parts = self._parts(record)
+            revived = record.instance == "RUNNING"
+            if revived and state_of_instance(record, parts) != "RUNNING":
+                instance.check()
+            if parts is None:
                 self._launch(record)
             wanted = [part.name for part in PARTS.values() if not part.on_demand]
-            if record.instance == "RUNNING":
+            if revived:
+                instance.prepare()
                 wanted.append("kestra")
             start_and_wait(self.layout, record.ports, wanted)
             return self._state(record, supervisor.part_info(self.layout))
@@ -69,13 +78,18 @@ class LocalCloud:
             return
         with lock.held(self.layout.lock):
             record = Record.load(self.layout)
+            instance = Instance(self.layout, record)
             if self._parts(record) is not None:
                 with contextlib.suppress(SupervisorError):
+                    if instance.in_containers:  # they take longer than the parts may
+                        supervisor.stop_part(self.layout, "kestra")
                     supervisor.shut_down(self.layout)
             self._sweep(record)
             record.supervisor = None
             if self.layout.state.exists():
                 record.save(self.layout)
+            if record.instance == "RUNNING":
+                instance.take_down()
 
     def erase(self) -> None:
         """Remove the local cloud's files, its data too. Raises CloudError while it runs."""
@@ -85,6 +99,7 @@ class LocalCloud:
             record = Record.load(self.layout)
             if self._orphans(record):
                 raise CloudError(f"the local cloud in {self.layout.folder} runs: stop it first")
+            Instance(self.layout, record).take_down(volumes=True)
             _empty(self.layout.folder, but=self.layout.lock)
         with contextlib.suppress(OSError):  # another command may have begun in it
             self.layout.folder.rmdir()
@@ -124,6 +139,26 @@ class LocalCloud:
         _point(self.layout.served, folder.absolute())
 
     # -- the Kestra instance -----------------------------------------------------------------
+
+    def run_instance_as(self, compose: Compose | None) -> None:
+        """What an instance is from its next start with a new configuration on.
+
+        `compose`: a server in containers, under a project name of this local cloud's own that
+        begins with the given one; None: the embedded engine. Nothing is started or stopped.
+        """
+        with lock.held(self.layout.lock):
+            record = Record.load(self.layout)
+            wanted = None
+            if compose is not None:
+                wanted = replace(compose, project=f"{compose.project}-{record.id}").as_json()
+            if record.compose != wanted:
+                record.compose = wanted
+                record.save(self.layout)
+
+    def instance_in_containers(self) -> bool | None:
+        """Whether the instance is a server in containers; None when there is no instance."""
+        record = Record.load(self.layout)
+        return Instance(self.layout, record).in_containers if record.instance else None
 
     def start_instance(self, config: InstanceConfig) -> str:
         """Start the Kestra instance with `config`, wait until it answers, give its URL.

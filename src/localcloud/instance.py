@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from localcloud import supervisor
+from localcloud import compose, supervisor
 from localcloud.layout import Layout, write_private
 from localcloud.ports import HOST
 from localcloud.record import Record
@@ -31,7 +31,11 @@ def state_of_instance(record: Record, parts: dict[str, dict[str, Any]] | None) -
 
 
 class Instance:
-    """Its life, within a local cloud that runs and whose lock is held."""
+    """Its life, within a local cloud whose lock is held.
+
+    It is the embedded engine or a server in containers; which one, is said by `record.compose`
+    when it is started with a new configuration, and by that configuration from then on.
+    """
 
     def __init__(self, layout: Layout, record: Record) -> None:
         """`record` is changed and saved here."""
@@ -45,9 +49,11 @@ class Instance:
         changed = not path.exists() or path.read_text(encoding="utf-8") != text
         if changed:
             supervisor.stop_part(self._layout, "kestra")
+            self.take_down()
             write_private(path, text)
         self._layout.data("kestra").mkdir(exist_ok=True)
         self._remember("RUNNING")
+        self.prepare(changed=changed)
         start_and_wait(self._layout, self._record.ports, ["kestra"])
         return f"http://{HOST}:{self._record.ports['kestra']}"
 
@@ -56,32 +62,79 @@ class Instance:
         if self._record.instance is None:
             return
         supervisor.stop_part(self._layout, "kestra")
+        self.take_down()
         self._remember("TERMINATED")
 
     def delete(self) -> None:
         """Stop it and remove what it kept."""
         supervisor.stop_part(self._layout, "kestra")
+        self.take_down(volumes=True)
         self._remember(None)
         self._layout.kestra_config.unlink(missing_ok=True)
         shutil.rmtree(self._layout.data("kestra"), ignore_errors=True)
+        shutil.rmtree(self._layout.compose, ignore_errors=True)
+
+    # -- in containers ---------------------------------------------------------------------------
+
+    @property
+    def in_containers(self) -> bool:
+        """Whether it is a server in containers, running or not."""
+        return self._project() is not None
+
+    def check(self) -> None:
+        """Raises MissingError when it needs Docker and Docker is not there."""
+        if (project := self._project()) is not None:
+            project.compose.check()
+
+    def prepare(self, *, changed: bool = False) -> None:
+        """Make its containers, when it has some and they are not running.
+
+        `changed`: its configuration is new, so its image may be too. Raises PartError.
+        """
+        project = self._project()
+        state = supervisor.part_info(self._layout)["kestra"]["statename"]
+        if project is None or state in ("STARTING", "RUNNING"):
+            return
+        project.write(self._record.ports)
+        project.create(build=changed)
+
+    def take_down(self, *, volumes: bool = False) -> None:
+        """Take its containers away, when it has some; with `volumes` what they kept too.
+
+        Also what is left of them when the supervisor could not stop them. Raises StopError.
+        """
+        project = self._project()
+        if project is not None and self._layout.compose_variables.exists():
+            project.down(volumes=volumes)
+
+    def _project(self) -> compose.Project | None:
+        return compose.project_of(self._layout, self._record.id)
 
     def _remember(self, wanted: str | None) -> None:
         self._record.instance = wanted
         self._record.save(self._layout)
 
     def _configuration(self, config: InstanceConfig, cache: Path) -> str:
+        common = {
+            "user": config.user,
+            "password": config.password,
+            "secrets": config.secrets,
+        }
+        if self._record.compose is not None:
+            return _text({**common, "compose": self._record.compose, "variables": config.variables})
         programs = str(Path(sys.executable).parent)
-        content = {
+        engine = {
             "host": HOST,
             "port": self._record.ports["kestra"],
             "controller_port": self._record.ports["kestra-controller"],
             "data": str(self._layout.data("kestra")),
-            "user": config.user,
-            "password": config.password,
-            "secrets": config.secrets,
             "environment": config.environment,
             "path": os.pathsep.join([programs, os.environ.get("PATH", os.defpath)]),
             "cache": str(cache),
             "log": str(self._layout.log("kestra")),
         }
-        return json.dumps(content, indent=2, sort_keys=True) + "\n"
+        return _text({**common, **engine})
+
+
+def _text(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=2, sort_keys=True) + "\n"

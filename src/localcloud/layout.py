@@ -46,6 +46,21 @@ class Layout:
         return self.private / "kestra.json"
 
     @property
+    def compose(self) -> Path:
+        """What Docker Compose works with, when the instance runs in containers."""
+        return self.private / "compose"
+
+    @property
+    def compose_variables(self) -> Path:
+        """The compose files' variables; none is secret."""
+        return self.compose / "variables.env"
+
+    @property
+    def compose_secrets(self) -> Path:
+        """One file a secret."""
+        return self.compose / "secrets"
+
+    @property
     def supervisor_config(self) -> Path:
         """Written at every start; holds no secret."""
         return self.private / "supervisord.conf"

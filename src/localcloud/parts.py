@@ -105,8 +105,10 @@ PARTS = {
             "kestra",
             _kestra,
             more_ports=("kestra-controller",),
-            stop_seconds=10,
-            start_seconds=120,
+            # The embedded engine takes 8 and 5 at most; containers more: each has 10 to stop in,
+            # and their first start sets up a database.
+            stop_seconds=40,
+            start_seconds=300,
             on_demand=True,
         ),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from localcloud.layout import Layout, write_private
 
@@ -21,6 +22,8 @@ class Record:
     """Process id and start time of the supervisor; None when it was stopped."""
     instance: str | None = None
     """The wanted state of the Kestra instance: RUNNING, TERMINATED, or None: there is none."""
+    compose: dict[str, Any] | None = None
+    """What the next start of the instance runs: a `Compose` as JSON; None: the embedded engine."""
 
     @classmethod
     def load(cls, layout: Layout) -> Record:

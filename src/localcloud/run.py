@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -55,14 +56,27 @@ def _become(part: str, layout: Layout, ports: dict[str, int]) -> None:
 
         google.serve(layout.folder, f"{HOST}:{port}")
     elif part == "kestra":
-        _execute([sys.executable, "-m", "localcloud.kestra", str(layout.kestra_config)])
+        _execute_kestra(layout, ports)
     else:
         raise CloudError(f"there is no part {part!r}")
 
 
-def _execute(command: list[str]) -> NoReturn:
+def _execute_kestra(layout: Layout, ports: dict[str, int]) -> NoReturn:
+    from localcloud import compose
+
+    project = compose.project_of(layout, mark=os.environ.get(processes.MARK, ""))
+    if project is None:
+        _execute([sys.executable, "-m", "localcloud.kestra", str(layout.kestra_config)])
+    project.write(ports)
+    _execute(project.up(), project.environment())
+
+
+def _execute(command: list[str], environment: Mapping[str, str] | None = None) -> NoReturn:
     """Become another program; the process id stays, and with it what was recorded."""
-    os.execv(command[0], command)  # noqa: S606 (no shell is wanted)
+    try:
+        os.execvpe(command[0], command, environment or os.environ)  # noqa: S606 (no shell is wanted)
+    except OSError as error:
+        raise CloudError(f"{command[0]} can't be run: {error.strerror}") from error
 
 
 if __name__ == "__main__":

@@ -87,3 +87,5 @@ class InstanceConfig:
     """Name to value; flows read them with `secret('NAME')`."""
     environment: dict[str, str] = field(default_factory=dict)
     """Added to the server's environment; nothing secret."""
+    variables: dict[str, str] = field(default_factory=dict)
+    """Only for a server in containers: what its compose files ask for; nothing secret."""

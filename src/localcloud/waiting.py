@@ -11,6 +11,7 @@ from localcloud.layout import Layout
 from localcloud.parts import PARTS
 
 _POLL = 0.05
+_TRIES = 5  # as often as the supervisor tries a program that does not live for a second
 _DOWN = ("STOPPED", "EXITED", "FATAL", "UNKNOWN")
 
 
@@ -26,13 +27,16 @@ def start_and_wait(layout: Layout, known: Mapping[str, int], names: Sequence[str
         if info[name]["statename"] in _DOWN:
             supervisor.start_part(layout, name)
     waiting = list(names)
+    seen: dict[str, set[int]] = {name: set() for name in names}
     while True:
         waiting = [name for name in waiting if not PARTS[name].ready(layout, known[name])]
         if not waiting:
             return
         info = supervisor.part_info(layout)
         for name in waiting:
-            if info[name]["statename"] in ("FATAL", "UNKNOWN"):
+            seen[name] |= {info[name]["pid"]} - {0}
+            given_up = info[name]["statename"] in ("FATAL", "UNKNOWN")
+            if given_up or len(seen[name]) > _TRIES:
                 raise _failed(layout, name, known[name], info[name]["spawnerr"] or "it crashes")
             if time.monotonic() - begun > PARTS[name].start_seconds:
                 seconds = PARTS[name].start_seconds

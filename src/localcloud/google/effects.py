@@ -229,7 +229,7 @@ class SecretVersion(Effect):
 
 
 class Instance(Effect):
-    """The VM: the embedded Kestra, started with what the VM's boot script would read."""
+    """The VM: the local cloud's Kestra, started with what the VM's boot script would read."""
 
     single = True
 
@@ -286,6 +286,11 @@ class Instance(Effect):
                 password=values["KESTRA_PASSWORD"],
                 secrets=values,
                 environment={"ENV_ETL_REQUIREMENTS": metadata.get("etl-requirements", "")},
+                variables={
+                    "KESTRA_VERSION": metadata.get("kestra-version", ""),
+                    "ETL_REQUIREMENTS": metadata.get("etl-requirements", ""),
+                    "SECRET_VERSION": metadata.get("secret-version", "1"),
+                },
             )
         except (KeyError, ValueError, AttributeError) as error:
             raise ApiError(

@@ -10,11 +10,13 @@ from dataclasses import asdict, dataclass
 
 import psutil
 
+import localcloud.errors
 from localcloud import kestra
 from localcloud.layout import default_cache
 from taxistack.console import Console, table
 from taxistack.errors import MissingError, TaxistackError
 from taxistack.targets import Target
+from taxistack.targets.local import LocalTarget
 from taxistack.terraform import executable
 
 DISK_GIB = 4
@@ -51,17 +53,24 @@ def _terraform() -> Check:
         return Check("terraform", False, error.message, error.hint or "")
 
 
-def _local(target: Target) -> Iterator[Check]:
+def _local(target: LocalTarget) -> Iterator[Check]:
     cache = default_cache()
-    yield Check("engine", kestra.built(cache), str(cache), "scripts/bootstrap")
     folder = target.settings.state
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free / 2**30
     yield Check("disk", free >= DISK_GIB, f"{free:.0f} GiB free", f"{DISK_GIB} GiB at {folder}")
     if target.settings.kestra == "docker":
-        found = shutil.which("docker")
-        yield Check("docker", found is not None, found or "none", "kestra=docker needs an engine")
+        yield _docker(target)
+    else:
+        yield Check("engine", kestra.built(cache), str(cache), "scripts/bootstrap")
+
+
+def _docker(target: LocalTarget) -> Check:
+    try:
+        return Check("docker", True, target.compose().check())
+    except localcloud.errors.MissingError as error:
+        return Check("docker", False, error.message, error.hint or "")
 
 
 def _gcp(target: Target) -> Check:
@@ -75,7 +84,7 @@ def _gcp(target: Target) -> Check:
 def doctor(target: Target, console: Console) -> None:
     """Print the checks. Raises MissingError when one of them is not ok."""
     checks = [*_machine(), _terraform()]
-    checks += _local(target) if target.name == "local" else [_gcp(target)]
+    checks += _local(target) if isinstance(target, LocalTarget) else [_gcp(target)]
     rows = [
         (c.name, "ok" if c.ok else "missing", c.found, "" if c.ok else c.advice) for c in checks
     ]

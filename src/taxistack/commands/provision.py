@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from invoke import Exit
 
 from taxistack.commands.resources import Progress, changes_table, effects_table
 from taxistack.console import Console, table
-from taxistack.errors import FailedError, MissingError, UsageError
+from taxistack.errors import FailedError, UsageError
 from taxistack.targets import Target
 from taxistack.terraform import Plan, Terraform, TerraformError
 
@@ -26,11 +25,6 @@ PROTECTED = (
 
 def _open(target: Target, console: Console, force_unlock: str = "", **extra: Any) -> Terraform:
     """Terraform on the stack, ready to plan; a lock named by the user is released first."""
-    if target.settings.kestra == "docker" and shutil.which("docker") is None:
-        raise MissingError(
-            "setting kestra: docker needs a Docker engine, and there is no `docker` on PATH",
-            hint="install Docker, or set kestra: embedded (no Docker needed)",
-        )
     target.prepare(console.say)
     terraform = target.terraform(on_event=Progress(console), **extra)
     terraform.init()
@@ -47,6 +41,7 @@ def _saved_plan(target: Target) -> Path:
 def up(target: Target, console: Console, force_unlock: str = "") -> None:
     """Plan, apply, wait for Kestra, and plan again: the second plan must be empty."""
     began = time.monotonic()
+    target.check()
     terraform = _open(target, console, force_unlock)
     planned = terraform.plan(out=_saved_plan(target))
     seconds: dict[str, float] = {}
@@ -113,6 +108,7 @@ def _prove_empty(terraform: Terraform) -> None:
 
 def plan(target: Target, console: Console, *, out: str, detailed_exitcode: bool) -> None:
     """Show what `up` would change; with `out` keep the plan in that file."""
+    target.check()
     terraform = _open(target, console)
     path = Path(out).absolute() if out else _saved_plan(target)
     if not path.parent.is_dir():

@@ -75,6 +75,14 @@ class Target(ABC):
     # --- what the targets differ in ------------------------------------------------------
 
     @abstractmethod
+    def check(self) -> None:
+        """Whether the stack can be as the settings say; asked before anything is started.
+
+        Raises MissingError for what is not on this machine, UsageError for a setting that does
+        not go with the stack that is up.
+        """
+
+    @abstractmethod
     def prepare(self, say: Say) -> None:
         """Make Terraform runnable: the local parts run, or credentials and state are there."""
 

@@ -30,6 +30,9 @@ class GcpTarget(Target):
 
     name = "gcp"
 
+    def check(self) -> None:
+        """Nothing: Terraform and the APIs say what they refuse."""
+
     def prepare(self, say: Say) -> None:
         """Check credentials and that the state bucket exists (infra/bootstrap makes it)."""
         bucket = self.settings.tfstate_bucket

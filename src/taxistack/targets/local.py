@@ -7,13 +7,15 @@ The parts (storage, warehouse, PostgreSQL, release site, provider stand-in, Kest
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from localcloud import LocalCloud, State
+import localcloud.errors
+from localcloud import Compose, LocalCloud, State
 from localcloud.google import TYPES, reattach
 from localcloud.google.store import Store
 from taxi_etl import sample
@@ -23,10 +25,12 @@ from taxistack import inventory
 from taxistack.errors import MissingError, UsageError
 from taxistack.inventory import Leftover
 from taxistack.settings import ROOT
-from taxistack.targets.base import Say, Target, public_or_url
+from taxistack.targets.base import INFRA, Say, Target, public_or_url
 
 if TYPE_CHECKING:
     from google.cloud import bigquery, storage
+
+KESTRA = INFRA / "kestra"
 
 
 class LocalTarget(Target):
@@ -49,11 +53,49 @@ class LocalTarget(Target):
             )
         return state
 
+    def compose(self) -> Compose:
+        """The server in containers that the setting `kestra: docker` asks for."""
+        files = (KESTRA / "compose.yaml", KESTRA / "compose.local.yaml")
+        return Compose.with_docker_of(os.environ, files, project=self.settings.name)
+
+    def _present(self) -> str | None:
+        """The setting `kestra` that the stack's instance goes with; None: there is none."""
+        in_containers = self.cloud.instance_in_containers()
+        return None if in_containers is None else ("docker" if in_containers else "embedded")
+
+    def check(self) -> None:
+        """Docker is there where it is asked for, and the instance is not one of the other kind.
+
+        A server's executions and their logs can't move between the two kinds, and to lose them
+        has to be asked for.
+        """
+        chosen, present = self.settings.kestra, self._present()
+        if present not in (None, chosen):
+            raise UsageError(
+                f"setting kestra: this stack's Kestra is {present}, and can't become {chosen}: "
+                "its executions and their logs would be lost",
+                hint=f"keep kestra: {present}; or `invoke down --keep-data`, which removes the "
+                f"server and keeps lake and tables, then `invoke up` with kestra: {chosen} and "
+                "`invoke deploy-flows`",
+            )
+        if chosen == "embedded":
+            return
+        try:
+            self.compose().check()
+        except localcloud.errors.MissingError as error:
+            raise MissingError(
+                f"setting kestra: docker can't be had on this machine: {error.message}",
+                hint=f"{error.hint} Or set kestra: embedded, which needs no Docker.",
+            ) from None
+
     def prepare(self, say: Say) -> None:
-        """Start the parts and make the bucket for Terraform's state."""
+        """Start the parts, choose Kestra's kind, make the bucket for Terraform's state."""
         if self.cloud.state() is None:
             say("starting the local cloud")
         self.cloud.start()
+        if self._present() in (None, self.settings.kestra):
+            docker = self.settings.kestra == "docker"
+            self.cloud.run_instance_as(self.compose() if docker else None)
         client = self.storage()
         if client.lookup_bucket(self.settings.tfstate_bucket) is None:
             client.create_bucket(self.settings.tfstate_bucket)
@@ -88,7 +130,7 @@ class LocalTarget(Target):
         """The local cloud takes no snapshots."""
 
     def kestra_url(self) -> str:
-        """The embedded engine's address."""
+        """The instance's address, be it the embedded engine or a server in containers."""
         kestra = self.running().kestra
         if kestra.url is None or kestra.state != "RUNNING":
             raise MissingError(
