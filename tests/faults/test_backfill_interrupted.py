@@ -201,24 +201,30 @@ def test_an_interrupt_without_a_terminal_leaves_it_running_and_says_how_to_attac
     assert not [one for one in others if one.taxi == "yellow" and one.month.year == 2013]
 
 
-def kill_the_engine(platform) -> psutil.Process:
-    """SIGKILL the engine's own process; the supervisor's launcher above it ends by itself."""
+def engine_of(platform) -> psutil.Process:
+    """The engine's own process, below the launcher that the supervisor knows."""
     (launcher,) = [part.pid for part in platform.target.cloud.status() if part.name == "kestra"]
     family = psutil.Process(launcher).children(recursive=True)
     (engine,) = [one for one in family if ENGINE in one.cmdline()]
+    return engine
+
+
+def kill_the_engine(platform) -> None:
+    engine = engine_of(platform)
     engine.kill()
     psutil.wait_procs([engine], timeout=10)
-    return engine
+    assert not engine.is_running()
 
 
 def test_an_engine_that_is_killed_on_the_way_is_healed_and_the_command_goes_on(platform, published):
     asked = published("2013-05", "2013-07")
     with started(platform, *asked.arguments()) as watching:
         watching.until(r"^\[2/6\]")
-        killed = kill_the_engine(platform)
+        kill_the_engine(platform)
+        watching.until(r"^Kestra does not answer, waiting: ")
         watching.until(r"^\[6/6\]")
         assert watching.process.wait(timeout=60) == 0
-    assert not killed.is_running()
+    assert engine_of(platform).is_running()
     assert_whole(platform, asked)
 
 

@@ -299,6 +299,15 @@ def test_verify_names_the_failed_months_with_their_reasons(platform, course):
     assert cells["postgres"]["rows"] == ROWS
 
 
+def test_verify_says_of_a_month_whose_file_is_gone_that_it_is_not_proven(platform, course):
+    flags = ["--start", str(GONE), "--end", str(SAME), "--taxi", "yellow", "--json"]
+    done = platform.invoke("verify", *flags, "--repair", code=1)
+    cells = [one for one in json.loads(done.stdout) if one["month"] == str(GONE)]
+    told = {text for one in cells for text in one["differences"]}
+    assert any(text.endswith("does not exist any more") for text in told), cells
+    assert "backfill bf-" not in done.stderr, "nothing is loaded that can't be mended so"
+
+
 def test_a_failed_month_is_loaded_once_its_source_is_good_again(platform, site, course):
     month = MONTHS["has a short row"]
     site.put("yellow", month, good("yellow", month, MORE))
@@ -351,7 +360,7 @@ def test_one_taxi_that_is_not_published_does_not_keep_the_other_from_loading(pla
     assert f"{site.url}/green/green_tripdata_{month}.csv.gz" in done.stderr
 
 
-def test_a_source_that_is_down_altogether_is_told(platform, site):
+def test_a_source_that_is_down_altogether_is_told(platform, site, course):
     month = Month(2011, 11)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -359,8 +368,14 @@ def test_a_source_that_is_down_altogether_is_told(platform, site):
     platform.invoke("deploy-flows", "--source", nowhere)
     try:
         done = backfill(platform, month, month, "--destination", "postgres", code=1)
+        proof = platform.invoke(
+            "verify", "--start", str(SAME), "--end", str(SAME), "--taxi", "yellow", code=1
+        )
     finally:
         platform.invoke("deploy-flows", "--source", site.url)
     (failed,) = json.loads(done.stdout)["failed"]
     assert nowhere in failed["reason"]
     assert "Connection refused" in failed["reason"]
+    assert "source: could not be asked" in proof.stdout
+    assert "not proven" in proof.stderr
+    assert "--repair" not in proof.stderr

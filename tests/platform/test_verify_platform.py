@@ -86,6 +86,17 @@ DAMAGES = (
 )  # fmt: skip
 
 
+def assert_only_these_changed(before, after, expected: set[str]) -> None:
+    """Ledger row (with the time of the load), rows and lake object of all others are the same."""
+    months = {cell.split()[1] for cell in expected}
+    for was, now in zip(before.checks, after.checks, strict=True):
+        assert (was.known.state.load == now.known.state.load) == (str(was.cell) not in expected)
+        if str(was.cell) not in expected:
+            assert was.known.table == now.known.table
+        if str(was.cell.month) not in months:
+            assert was.known.lake == now.known.lake
+
+
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda one: one.__name__)
 def test_damage_is_named_and_mended_and_nothing_else_is_touched(loaded, damage):
     before = verify_months(loaded.context, REQUEST)
@@ -100,9 +111,31 @@ def test_damage_is_named_and_mended_and_nothing_else_is_touched(loaded, damage):
     assert {str(cell) for cell in result.loaded} == set(expected)
     after = verify_months(loaded.context, REQUEST)
     assert after.exit_code == 0
-    for was, now in zip(before.checks, after.checks, strict=True):
-        same = was.known.state.load == now.known.state.load
-        assert same == (str(was.cell) not in expected)
+    assert_only_these_changed(before, after, set(expected))
+
+
+def test_the_command_names_all_the_damage_and_mends_it(loaded):
+    repair = ["verify", "--start", START, "--end", END, "--taxi", "yellow"]
+    put(loaded, Month(2015, 5), ROWS)  # `change_the_source` gives it one row more
+    loaded.invoke(*repair, "--repair")
+    before = verify_months(loaded.context, REQUEST)
+    assert before.exit_code == 0
+    expected = {cell: names for damage in DAMAGES for cell, names in damage(loaded).items()}
+    told = loaded.invoke(*repair, "--json", code=1)
+    cells = {f"{one['taxi']} {one['month']} in {one['destination']}": one
+             for one in json.loads(told.stdout)}  # fmt: skip
+    assert {name for name, one in cells.items() if one["differences"]} == set(expected)
+    for cell, names in expected.items():
+        assert names <= {text.partition(":")[0] for text in cells[cell]["differences"]}
+    assert f"{len(expected)} differ (--repair reloads them)" in told.stderr
+    mended = loaded.invoke(*repair, "--repair")
+    for cell, names in expected.items():
+        for name in names:
+            assert f"{cell}: {name}: " in mended.stderr
+    assert "10 months proven equal to their source" in mended.stdout
+    after = verify_months(loaded.context, REQUEST)
+    assert after.exit_code == 0
+    assert_only_these_changed(before, after, set(expected))
 
 
 def test_the_grid_shows_a_changed_source_as_stale(loaded):

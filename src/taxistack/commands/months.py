@@ -129,7 +129,8 @@ def verify(target: Target, console: Console, chosen: Scope, *, repair: bool, rep
         for page in write_report(found, Path(report)):
             console.say(f"wrote {page}")
     if found.exit_code:
-        raise FailedError(found.summary, hint=None if repair else "invoke verify --repair")
+        hint = "invoke verify --repair" if found.mendable and not repair else None
+        raise FailedError(found.summary, hint=hint)
     console.summary(found.summary)
 
 

@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from taxi_etl.lake import LakeObject
-from taxistack.backfill.state import CellState, Load, State
+from taxistack.backfill.state import CellState, Load, SourceFile, State
 from taxistack.verify.tables import TableMonth
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that is not as it should be. `check`: which one; `detail`: in words."""
+    """One thing that is not as it should be. `check`: which one; `detail`: in words.
+
+    `mendable`: whether loading the month again can mend it.
+    """
 
     check: str
     detail: str
+    mendable: bool = True
 
     def __str__(self) -> str:
         """Check and detail in one line."""
@@ -57,14 +61,24 @@ def differences(known: Known) -> list[Difference]:
 def _of_state(known: Known) -> Iterable[Difference]:
     state, reason = known.state.state, known.state.reason
     told = f": {reason}" if reason else ""
-    if state is State.MISSING:
-        yield Difference("state", f"published, not loaded{told}")
+    if state is State.LOADED:
+        yield from _of_source(known.state.source)
+    elif state is State.MISSING:
+        yield Difference("state", f"not loaded{told}")
     elif state is State.LOADING:
         yield Difference("state", f"is being loaded, not compared{told}")
     elif state is State.FAILED:
         yield Difference("state", f"the last load failed{told}")
     elif state is State.STALE:
         yield Difference("source", reason or "changed since the load")
+
+
+def _of_source(source: SourceFile | None) -> Iterable[Difference]:
+    """A source that can't be looked at proves nothing; loading again would not help."""
+    if source is not None and source.problem:
+        yield Difference("source", f"could not be asked: {source.problem}", mendable=False)
+    elif source is not None and source.published is False:
+        yield Difference("source", f"{source.url} does not exist any more", mendable=False)
 
 
 def _of_table(load: Load, known: Known) -> Iterable[Difference]:

@@ -38,7 +38,7 @@ def _nothing(check: CellCheck) -> bool:
 def _row(check: CellCheck) -> Iterable[Text]:
     found, load = check.known.table, check.known.state.load
     word, style = LOOK[check.state]
-    verdict = Text("equal", style="green") if check.proven else Text("differs", style="bold red")
+    verdict = Text("equal", style="green") if check.proven else _wrong(check)
     return (
         Text(str(check.cell.month)),
         Text(check.cell.taxi),
@@ -50,6 +50,10 @@ def _row(check: CellCheck) -> Iterable[Text]:
         Text(f"{found.strays:,}" if found else ""),
         verdict,
     )
+
+
+def _wrong(check: CellCheck) -> Text:
+    return Text("differs" if check.mendable else "not proven", style="bold red")
 
 
 def _differences(wrong: Iterable[CellCheck]) -> list[Text]:

@@ -89,6 +89,11 @@ class CellCheck:
         """Loaded, and equal to its source in every check."""
         return self.state is State.LOADED and not self.differences
 
+    @property
+    def mendable(self) -> bool:
+        """Whether it differs in something that loading it again can mend."""
+        return self.state not in NOT_MENDED and any(one.mendable for one in self.differences)
+
     def to_json(self) -> dict[str, Any]:
         """The cell as JSON-able data; amounts are text, exact."""
         table, load, found = self.known.table, self.known.state.load, self.known.state
@@ -130,6 +135,11 @@ class Verification:
         return tuple(check for check in self.checks if check.differences)
 
     @property
+    def mendable(self) -> tuple[CellCheck, ...]:
+        """The cells that `repair_months` loads again."""
+        return tuple(check for check in self.checks if check.mendable)
+
+    @property
     def proven(self) -> tuple[CellCheck, ...]:
         """The cells that are loaded and equal to their source."""
         return tuple(check for check in self.checks if check.proven)
@@ -144,8 +154,10 @@ class Verification:
         """The result in one line."""
         rows = sum(check.known.table.rows for check in self.proven if check.known.table)
         parts = [f"{len(self.proven)} months proven equal to their source ({rows:,} rows)"]
-        if self.wrong:
-            parts.append(f"{len(self.wrong)} differ (--repair reloads them)")
+        if mendable := len(self.mendable):
+            parts.append(f"{mendable} differ (--repair reloads them)")
+        if rest := len(self.wrong) - mendable:
+            parts.append(f"{rest} not proven: loading again would not help")
         if gone := sum(1 for check in self.checks if check.state is State.NOT_PUBLISHED):
             parts.append(f"{gone} not published")
         if not self.proven and not self.wrong:
@@ -244,7 +256,7 @@ def repair_months(
 
     The lake's objects are replaced where they differ from the source. Verify again afterwards.
     """
-    cells = frozenset(check.cell for check in verification.wrong if check.state not in NOT_MENDED)
+    cells = frozenset(check.cell for check in verification.mendable)
     if not cells:
         return None
     request = Request(

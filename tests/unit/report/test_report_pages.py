@@ -78,7 +78,7 @@ def test_states_differences_and_figures_are_on_both_pages(pages):
         for word in ("failed", "stale", "missing", "not published", "loading", "What differs"):
             assert word in text
         assert "yellow 2020-02 in postgres" in text
-        assert "loads are not equal to their source" in text
+        assert "loads are not proven equal to their source" in text
     html, markdown = pages()
     assert "All 72 loads are equal to their source." in html
     assert "| yellow | postgres | 2019 | ✓ |" in markdown

@@ -8,9 +8,10 @@ from decimal import Decimal
 import pytest
 
 from taxi_etl.lake import LakeObject
-from taxistack.backfill.state import State
+from taxistack.backfill.state import SourceFile, State
+from taxistack.console import Console
 from taxistack.verify.compare import amount, differences
-from taxistack.verify.verification import Verification, VerifyRequest, check_all
+from taxistack.verify.verification import Verification, VerifyRequest, check_all, repair_months
 
 
 def named(known) -> set[str]:
@@ -121,6 +122,30 @@ def test_json_has_one_object_for_each_cell_with_exact_amounts(proven, at):
         "rows": 100, "source_rows": 100, "total_amount": "12.30", "differences": [],
     }  # fmt: skip
     assert expected.items() <= cell.items()
+
+
+@pytest.mark.parametrize(
+    ("published", "problem", "told"),
+    [
+        (None, "http://site/x: refused", "source: could not be asked: http://site/x: refused"),
+        (False, None, "source: http://site/x does not exist any more"),
+    ],
+)
+def test_a_source_that_can_not_be_looked_at_proves_nothing_and_is_not_mended(
+    proven, at, published, problem, told
+):
+    known = proven.known()
+    cell = known.state.cell
+    source = SourceFile(cell.taxi, cell.month, "http://site/x", published, problem=problem)
+    known = replace(known, state=replace(known.state, source=source))
+    found = Verification(VerifyRequest(), "s", tuple(check_all([known])), at, 1.0)
+    assert [str(one) for check in found.wrong for one in check.differences] == [told]
+    assert (found.exit_code, found.proven, found.mendable) == (1, (), ())
+    assert repair_months(None, found, Console()) is None
+    assert "1 not proven" in found.summary
+    assert "--repair" not in found.summary
+    worse = replace(known, table=None)
+    assert Verification(VerifyRequest(), "s", tuple(check_all([worse])), at, 1.0).mendable
 
 
 def test_the_exit_code_is_zero_only_when_something_is_proven_and_nothing_differs(proven, at):
