@@ -20,7 +20,7 @@ from taxistack.targets.base import etl_requirements_digest
 
 NAMESPACE = "taxi"
 ROWS = 300
-MONTHS = ("2017-01", "2017-02", "2017-03", "2017-04")
+MONTHS = ("2014-01", "2014-02", "2014-03", "2014-04")
 """Months that no other test uses."""
 _BROKEN = itertools.count(1)
 LATER = "2031-01"
