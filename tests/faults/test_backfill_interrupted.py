@@ -11,13 +11,16 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
 
+from localcloud import processes
+from localcloud.parts import PARTS
+from localcloud.record import Record
 from taxi_etl import release, sample
 from taxi_etl.month import Month
 from taxistack.backfill.executions import Executions
@@ -242,3 +245,27 @@ def test_engine_and_command_killed_together_are_finished_by_the_next_command(pla
     assert_whole(platform, asked)
     done = platform.invoke("verify", "--start", "2013-09", "--end", "2013-11", "--taxi", "green")
     assert "6 months proven equal" in done.stdout
+
+
+def test_after_a_power_cut_start_and_the_same_command_finish_the_rest(platform, published):
+    """Everything dies at once, as when the machine goes down; months that were loaded stay."""
+    asked = published("2014-01", "2014-03")
+    cloud = platform.target.cloud
+    with started(platform, *asked.arguments()) as first:
+        first.until(r"^\[2/6\]")
+        family = processes.belonging(Record.load(cloud.layout).id, cloud.layout.run)
+        assert len(family) > len(PARTS)
+        for one in family:
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+        first.end(signal.SIGKILL)
+    psutil.wait_procs(family, timeout=20)
+    assert cloud.state() is None
+    loaded = len(re.findall(r"^\[\d/6\].* loaded ", first.said, re.M))
+    platform.invoke("start")
+    platform.target.forget()
+    platform.target.wait_for_kestra()
+    assert ledger_rows(platform, asked).total() >= loaded
+    again = platform.invoke(*asked.arguments("--json"))
+    assert json.loads(again.stdout)["failed"] == []
+    assert_whole(platform, asked)
