@@ -1,8 +1,9 @@
 """The Kestra server in containers: a Docker Compose project instead of the embedded engine.
 
 The supervisor owns `docker compose up` in the foreground: the containers' logs are the part's log,
-and when that program dies it is started again and finds its containers. A container that crashes
-is Docker's to start again. Stopping takes the containers away and keeps their volumes.
+and when that program dies it is started again and finds its containers. A container that ends for
+good ends the others and that program, so all are started again together. Stopping takes the
+containers away and keeps their volumes.
 
 What the compose files ask for stands below the private folder: one file of variables, none of
 them secret, and one file a secret. No secret is in an argument or in an environment.
@@ -183,7 +184,7 @@ class Project:
 
     def up(self) -> list[str]:
         """What the supervisor owns. Images are there by then: `create` got them."""
-        return self.command("up", "--no-build", "--remove-orphans")
+        return self.command("up", "--no-build", "--remove-orphans", "--abort-on-container-exit")
 
     def create(self, *, build: bool) -> None:
         """Get the images and make the containers, without starting them.

@@ -74,6 +74,21 @@ class Instance:
         shutil.rmtree(self._layout.data("kestra"), ignore_errors=True)
         shutil.rmtree(self._layout.compose, ignore_errors=True)
 
+    def prepare(self, *, changed: bool = False) -> None:
+        """Before it is started: the ports of the day, and its containers when it has some.
+
+        `changed`: its configuration is new, so its image may be too. Raises PartError.
+        """
+        if supervisor.part_info(self._layout)["kestra"]["statename"] in ("STARTING", "RUNNING"):
+            return
+        if (project := self._project()) is not None:
+            project.write(self._record.ports)
+            project.create(build=changed)
+            return
+        path = self._layout.kestra_config
+        content = json.loads(path.read_text(encoding="utf-8"))
+        write_private(path, _text({**content, **self._engine_ports()}))
+
     # -- in containers ---------------------------------------------------------------------------
 
     @property
@@ -85,18 +100,6 @@ class Instance:
         """Raises MissingError when it needs Docker and Docker is not there."""
         if (project := self._project()) is not None:
             project.compose.check()
-
-    def prepare(self, *, changed: bool = False) -> None:
-        """Make its containers, when it has some and they are not running.
-
-        `changed`: its configuration is new, so its image may be too. Raises PartError.
-        """
-        project = self._project()
-        state = supervisor.part_info(self._layout)["kestra"]["statename"]
-        if project is None or state in ("STARTING", "RUNNING"):
-            return
-        project.write(self._record.ports)
-        project.create(build=changed)
 
     def take_down(self, *, volumes: bool = False) -> None:
         """Take its containers away, when it has some; with `volumes` what they kept too.
@@ -125,8 +128,7 @@ class Instance:
         programs = str(Path(sys.executable).parent)
         engine = {
             "host": HOST,
-            "port": self._record.ports["kestra"],
-            "controller_port": self._record.ports["kestra-controller"],
+            **self._engine_ports(),
             "data": str(self._layout.data("kestra")),
             "environment": config.environment,
             "path": os.pathsep.join([programs, os.environ.get("PATH", os.defpath)]),
@@ -134,6 +136,10 @@ class Instance:
             "log": str(self._layout.log("kestra")),
         }
         return _text({**common, **engine})
+
+    def _engine_ports(self) -> dict[str, int]:
+        ports = self._record.ports
+        return {"port": ports["kestra"], "controller_port": ports["kestra-controller"]}
 
 
 def _text(content: dict[str, Any]) -> str:

@@ -183,10 +183,10 @@ def test_the_commands_are_those_of_docker_compose(cloud: LocalCloud, engine: Fak
     commands = [call["argv"] for call in engine.calls() if call["argv"][0] == "compose"]
     assert [argv[len(common) :] for argv in commands if argv[: len(common)] == common] == [
         ["create", "--build", "--remove-orphans"],
-        ["up", "--no-build", "--remove-orphans"],
+        ["up", "--no-build", "--remove-orphans", "--abort-on-container-exit"],
         ["down", "--remove-orphans"],
         ["create", "--no-build", "--remove-orphans"],
-        ["up", "--no-build", "--remove-orphans"],
+        ["up", "--no-build", "--remove-orphans", "--abort-on-container-exit"],
         ["down", "--remove-orphans", "--volumes"],
     ]
 

@@ -93,8 +93,8 @@ def _on_path(tool: str) -> bool:
     return subprocess.run(["sh", "-c", f"command -v {tool}"], capture_output=True).returncode == 0
 
 
-@pytest.mark.parametrize("kind", ["gcp", "public"])
-def test_commands_that_need_a_network_are_spelt_right(kind):
+@pytest.mark.parametrize("kind", ["docker", "gcp", "public"])
+def test_commands_that_need_a_network_or_docker_are_spelt_right(kind):
     """They can't run here: their names and flags are read by Invoke's own parser."""
     commands = [
         shlex.split(line)

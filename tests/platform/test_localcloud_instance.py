@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import signal
+import socket
 import time
 import urllib.error
 import urllib.request
@@ -90,6 +91,22 @@ def test_the_life_of_an_instance(cloud: LocalCloud):
     assert not cloud.layout.kestra_config.exists()
     assert not cloud.layout.data("kestra").exists()
     assert part(cloud).state == "STOPPED"
+
+
+def test_an_instance_whose_port_was_taken_meanwhile_comes_back_on_another(tmp_path):
+    cloud = LocalCloud(tmp_path / "cloud")
+    cloud.start()
+    try:
+        old = cloud.start_instance(CONFIG)
+        cloud.stop()
+        with socket.create_server(("127.0.0.1", int(old.rpartition(":")[2]))):
+            new = cloud.start().kestra.url
+            assert new != old
+            assert answer(new) == 200
+            assert cloud.start_instance(CONFIG) == new
+    finally:
+        cloud.stop()
+        cloud.erase()
 
 
 def test_a_stopped_cloud_starts_no_instance(tmp_path):
