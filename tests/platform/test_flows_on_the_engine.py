@@ -301,8 +301,8 @@ def test_a_trigger_backfill_loads_the_month_of_each_tick(kestra):
         NAMESPACE,
         "taxi_to_postgres",
         "green",
-        datetime(2017, 1, 1, tzinfo=UTC),
-        datetime(2017, 4, 2, tzinfo=UTC),
+        datetime(2014, 1, 1, tzinfo=UTC),
+        datetime(2014, 4, 2, tzinfo=UTC),
         labels={"backfill": "by-trigger"},
     )
 
