@@ -247,6 +247,20 @@ def test_engine_and_command_killed_together_are_finished_by_the_next_command(pla
     assert "6 months proven equal" in done.stdout
 
 
+def test_stop_in_the_middle_and_start_again_finish_the_rest(platform, published):
+    asked = published("2014-05", "2014-07")
+    with started(platform, *asked.arguments()) as first:
+        first.until(r"^\[1/6\]")
+        first.end(signal.SIGTERM)
+    platform.invoke("stop")
+    platform.invoke("start")
+    platform.target.forget()
+    platform.target.wait_for_kestra()
+    again = platform.invoke(*asked.arguments("--json"))
+    assert json.loads(again.stdout)["failed"] == []
+    assert_whole(platform, asked)
+
+
 def test_after_a_power_cut_start_and_the_same_command_finish_the_rest(platform, published):
     """Everything dies at once, as when the machine goes down; months that were loaded stay."""
     asked = published("2014-01", "2014-03")
