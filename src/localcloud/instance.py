@@ -67,7 +67,8 @@ class Instance:
 
     def delete(self) -> None:
         """Stop it and remove what it kept."""
-        supervisor.stop_part(self._layout, "kestra")
+        # Containers are taken down by Docker; the engine need not tidy what goes with it.
+        supervisor.stop_part(self._layout, "kestra", now=self._project() is None)
         self.take_down(volumes=True)
         self._remember(None)
         self._layout.kestra_config.unlink(missing_ok=True)

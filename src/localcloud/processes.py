@@ -71,6 +71,14 @@ def belonging(mark: str, run: Path) -> list[psutil.Process]:
     return list(found.values())
 
 
+def kill_below(pid: int) -> None:
+    """Kill what the process has started, not the process itself: it sees to what is left."""
+    with contextlib.suppress(psutil.Error):
+        for child in psutil.Process(pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                child.kill()
+
+
 def end(targets: list[psutil.Process], grace: float = 5.0) -> list[psutil.Process]:
     """Ask `targets` to end, make them after `grace` seconds; give those that live on.
 

@@ -172,10 +172,16 @@ def start_part(layout: Layout, name: str) -> None:
         rpc.startProcess(f"{GROUP}:{name}", False)
 
 
-def stop_part(layout: Layout, name: str) -> None:
-    """Stop one part and wait until it has ended."""
+def stop_part(layout: Layout, name: str, *, now: bool = False) -> None:
+    """Stop one part and wait until it has ended.
+
+    `now`: give what it runs no time to finish; for a part whose data is removed next.
+    """
     with client(layout) as rpc, contextlib.suppress(xmlrpc.client.Fault):  # it may be down already
+        pid = rpc.getProcessInfo(f"{GROUP}:{name}")["pid"]
         rpc.stopProcess(f"{GROUP}:{name}", False)
+        if now and pid:
+            processes.kill_below(pid)
         while rpc.getProcessInfo(f"{GROUP}:{name}")["statename"] == "STOPPING":
             time.sleep(_POLL)
 
