@@ -7,17 +7,14 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-import psycopg
-from google.api_core.exceptions import GoogleAPICallError, NotFound
 from google.cloud import bigquery
 from psycopg import sql
-from psycopg.rows import dict_row
 
 from taxi_etl.month import Month
 from taxi_etl.schema import LEDGER_COLUMNS, LEDGER_VIEW
 from taxistack.backfill.context import BackfillContext
+from taxistack.backfill.query import bigquery_rows, postgres_rows
 from taxistack.backfill.state import Cell, Load
-from taxistack.errors import FailedError
 
 COLUMNS = tuple(column.name for column in LEDGER_COLUMNS)
 Ledger = dict[Cell, Load]
@@ -69,26 +66,16 @@ def _bigquery(
 ) -> list[dict[str, Any]]:
     first, last = _bounds(start, end)
     outputs = context.outputs
-    config = bigquery.QueryJobConfig(
-        query_parameters=[
-            bigquery.ScalarQueryParameter("first", "DATE", first),
-            bigquery.ScalarQueryParameter("last", "DATE", last),
-        ],
-    )
-    if context.maximum_bytes_billed:
-        config.maximum_bytes_billed = context.maximum_bytes_billed
     columns = ", ".join(f"`{name}`" for name in COLUMNS)  # `rows` is a reserved word there
     statement = (
         f"SELECT {columns} FROM `{outputs.project}.{outputs.dataset}.{LEDGER_VIEW}` "  # noqa: S608
         "WHERE month BETWEEN @first AND @last"
     )
-    try:
-        job = context.bigquery().query(statement, job_config=config, location=outputs.location)
-        return [dict(row) for row in job.result()]
-    except NotFound:
-        return []
-    except GoogleAPICallError as error:
-        raise FailedError(f"the BigQuery ledger can't be read: {error.message}") from error
+    parameters = [
+        bigquery.ScalarQueryParameter("first", "DATE", first),
+        bigquery.ScalarQueryParameter("last", "DATE", last),
+    ]
+    return bigquery_rows(context, statement, "the BigQuery ledger", parameters)
 
 
 def _postgres(
@@ -97,13 +84,7 @@ def _postgres(
     statement = sql.SQL("SELECT {} FROM {} WHERE month BETWEEN %s AND %s").format(
         sql.SQL(", ").join(map(sql.Identifier, COLUMNS)), sql.Identifier(LEDGER_VIEW)
     )
-    try:
-        with context.postgres() as connection, connection.cursor(row_factory=dict_row) as cursor:
-            return cursor.execute(statement, _bounds(start, end)).fetchall()
-    except psycopg.errors.UndefinedTable:
-        return []
-    except psycopg.Error as error:
-        raise FailedError(f"the PostgreSQL ledger can't be read: {error}") from error
+    return postgres_rows(context, statement, "the PostgreSQL ledger", _bounds(start, end))
 
 
 _READERS: dict[str, Callable[..., list[dict[str, Any]]]] = {

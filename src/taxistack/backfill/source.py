@@ -30,7 +30,8 @@ def look(
     """HEAD every (taxi, month) once, at most 8 at a time.
 
     Never raises for what the source does: a file that can't be told has `published` None and
-    says why in `problem`.
+    says why in `problem`. A site that does not answer at all is not waited for file by file:
+    after the first ones the rest are not asked. Addresses come back without credentials.
     """
     wanted = sorted(set(files))
     if not wanted:
@@ -46,16 +47,38 @@ def look(
         ) as client,
         ThreadPoolExecutor(PARALLEL) as pool,
     ):
-        found = pool.map(lambda one: _look_at(client, base_url, *one), wanted)
+        site = _Site(client, base_url)
+        found = pool.map(lambda one: site.look_at(*one), wanted)
         return dict(zip(wanted, found, strict=True))
 
 
-def _look_at(client: httpx.Client, base_url: str, taxi: str, month: Month) -> SourceFile:
-    url = release.url(base_url, taxi, month)
-    try:
-        answer = _head(client, url)
-    except (httpx.HTTPError, httpx.InvalidURL, _Unavailable) as error:
-        return SourceFile(taxi, month, url, None, problem=f"{url}: {error or type(error).__name__}")
+class _Site:
+    """The site while it is asked; its threads share what they have learned of it."""
+
+    def __init__(self, client: httpx.Client, base_url: str) -> None:
+        self._client = client
+        self._base = base_url
+        self._answers = False
+        self._silence: str | None = None
+
+    def look_at(self, taxi: str, month: Month) -> SourceFile:
+        """Ask for one file, unless the site is known to be silent."""
+        address = release.url(self._base, taxi, month)
+        url = release.shown(address)
+        if self._silence and not self._answers:
+            return SourceFile(taxi, month, url, None, problem=self._silence)
+        try:
+            answer = _head(self._client, address)
+        except (httpx.HTTPError, httpx.InvalidURL, _Unavailable) as error:
+            problem = f"{url}: {str(error) or type(error).__name__}"
+            if isinstance(error, httpx.TransportError):
+                self._silence = self._silence or problem
+            return SourceFile(taxi, month, url, None, problem=problem)
+        self._answers = True
+        return _file(taxi, month, url, answer)
+
+
+def _file(taxi: str, month: Month, url: str, answer: httpx.Response) -> SourceFile:
     if answer.status_code in GONE:
         return SourceFile(taxi, month, url, False)
     if answer.is_error:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from taxi_etl import release
 from taxi_etl.month import Month
 from taxistack.backfill import ledger, source
 from taxistack.backfill.context import BackfillContext
@@ -49,7 +50,7 @@ def plan_backfill(context: BackfillContext, request: Request, *, check_source: b
     return plan(
         request,
         found.states,
-        source=found.source,
+        source=release.shown(found.source),
         live=found.live,
         lost=found.lost,
         past=found.past,

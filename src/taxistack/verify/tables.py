@@ -7,15 +7,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-import psycopg
-from google.api_core.exceptions import GoogleAPICallError, NotFound
-from google.cloud import bigquery
-from psycopg.rows import dict_row
-
 from taxi_etl.month import Month
 from taxi_etl.schema import TAXIS, Taxi
 from taxistack.backfill.context import BackfillContext
-from taxistack.errors import FailedError
+from taxistack.backfill.query import bigquery_rows, postgres_rows
 
 
 @dataclass(frozen=True)
@@ -119,30 +114,16 @@ def _bigquery(
 ) -> list[dict[str, Any]]:
     outputs = context.outputs
     table = f"{outputs.project}.{outputs.dataset}.{taxi.table}"
-    config = bigquery.QueryJobConfig()
-    if context.maximum_bytes_billed:
-        config.maximum_bytes_billed = context.maximum_bytes_billed
     statement = bigquery_statement(table, taxi, start, end, duplicates=duplicates)
-    try:
-        job = context.bigquery().query(statement, job_config=config, location=outputs.location)
-        return [dict(row) for row in job.result()]
-    except NotFound:
-        return []
-    except GoogleAPICallError as error:
-        raise FailedError(f"BigQuery table {table} can't be read: {error.message}") from error
+    return bigquery_rows(context, statement, f"BigQuery table {table}")
 
 
 def _postgres(
     context: BackfillContext, taxi: Taxi, start: Month, end: Month, duplicates: bool
 ) -> list[dict[str, Any]]:
-    statement = postgres_statement(taxi, duplicates=duplicates)
-    try:
-        with context.postgres() as connection, connection.cursor(row_factory=dict_row) as cursor:
-            return cursor.execute(statement.encode(), (start.first_day, end.first_day)).fetchall()
-    except psycopg.errors.UndefinedTable:
-        return []
-    except psycopg.Error as error:
-        raise FailedError(f"PostgreSQL table {taxi.table} can't be read: {error}") from error
+    statement = postgres_statement(taxi, duplicates=duplicates).encode()
+    months = (start.first_day, end.first_day)
+    return postgres_rows(context, statement, f"PostgreSQL table {taxi.table}", months)
 
 
 _READERS: Mapping[str, Callable[..., list[dict[str, Any]]]] = {
