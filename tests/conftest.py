@@ -83,7 +83,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         target.forget()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def real_months() -> Path:
     """The folder of real TLC month files; skips where this clone has none beside it."""
     if not TLC.is_dir():
