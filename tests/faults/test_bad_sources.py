@@ -364,8 +364,9 @@ def test_a_source_that_is_down_altogether_is_told(platform, site, course):
     month = Month(2011, 11)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        nowhere = f"http://127.0.0.1:{probe.getsockname()[1]}"
-    platform.invoke("deploy-flows", "--source", nowhere)
+        nowhere = f"127.0.0.1:{probe.getsockname()[1]}"
+    password = "Passw0rdOfTheSource"
+    deployed = platform.invoke("deploy-flows", "--source", f"http://ada:{password}@{nowhere}")
     try:
         done = backfill(platform, month, month, "--destination", "postgres", code=1)
         proof = platform.invoke(
@@ -374,8 +375,10 @@ def test_a_source_that_is_down_altogether_is_told(platform, site, course):
     finally:
         platform.invoke("deploy-flows", "--source", site.url)
     (failed,) = json.loads(done.stdout)["failed"]
-    assert nowhere in failed["reason"]
+    assert f"http://{nowhere}/" in failed["reason"]
     assert "Connection refused" in failed["reason"]
     assert "source: could not be asked" in proof.stdout
     assert "not proven" in proof.stderr
     assert "--repair" not in proof.stderr
+    for told in (deployed, done, proof):
+        assert password not in told.stdout + told.stderr

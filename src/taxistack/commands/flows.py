@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from taxi_etl.release import shown
 from taxistack.console import Console, table
 from taxistack.deploy import DeployReport, deploy
 from taxistack.settings import ROOT
@@ -65,10 +66,11 @@ def deploy_flows(target: Target, console: Console, source: str = "", prune: bool
     console.result(
         table("Deployed", ["kind", "name", "action"], told) if told else None,
         {
-            "source": url,
+            "source": shown(url),
             "changes": [dict(zip(("kind", "name", "action"), r, strict=True)) for r in rows],
         },
     )
     console.summary(
-        f"deployed: {report.summary()} ({time.monotonic() - began:.1f} s); months come from {url}"
+        f"deployed: {report.summary()} ({time.monotonic() - began:.1f} s); "
+        f"months come from {shown(url)}"
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 from taxi_etl.lake import LakeObject
 from taxi_etl.month import Month
-from taxi_etl.release import object_name
+from taxi_etl.release import object_name, shown
 from taxistack.backfill import ledger
 from taxistack.backfill.context import BackfillContext
 from taxistack.backfill.planner import Only, Request
@@ -196,7 +196,7 @@ def verify_months(context: BackfillContext, request: VerifyRequest) -> Verificat
     known = [_known(found, cell, months, objects) for cell in sorted(grid)]
     return Verification(
         request=replace(request, start=start, end=end),
-        source=found.source,
+        source=shown(found.source),
         checks=tuple(check_all(known)),
         at=began,
         seconds=(datetime.now(UTC) - began).total_seconds(),

@@ -44,6 +44,46 @@ def test_a_source_that_does_not_answer_leaves_it_open():
     assert "connection refused" in found.problem
 
 
+def test_a_site_that_is_silent_is_not_waited_for_file_by_file():
+    asked = []
+
+    def silent(request):
+        asked.append(request.url.path)
+        raise httpx.ConnectTimeout("timed out")
+
+    files = [("green", month) for month in Month.range(Month(2015, 1), Month(2021, 12))]
+    found = look("http://site", files, httpx.MockTransport(silent))
+    assert {one.published for one in found.values()} == {None}
+    assert all("timed out" in one.problem for one in found.values())
+    assert len(set(asked)) <= 2 * PARALLEL
+
+
+def test_a_file_that_times_out_does_not_condemn_a_site_that_answers():
+    def head(request):
+        if "2015-01" in request.url.path:
+            raise httpx.ReadTimeout("timed out")
+        return httpx.Response(200)
+
+    files = [("green", month) for month in Month.range(Month(2015, 1), Month(2021, 12))]
+    found = look("http://site", files, httpx.MockTransport(head))
+    assert [one.month for one in found.values() if not one.published] == [Month(2015, 1)]
+
+
+@pytest.mark.parametrize("status", [200, 404, 403, 500])
+def test_credentials_of_the_address_are_used_and_never_told(status):
+    asked = []
+
+    def head(request):
+        asked.append(request.headers.get("Authorization"))
+        return httpx.Response(status)
+
+    base = "http://ada:Secret99@site/base"
+    found = look(base, [JANUARY], httpx.MockTransport(head))[JANUARY]
+    assert found.url == "http://site/base/green/green_tripdata_2019-01.csv.gz"
+    assert "Secret99" not in str(found)
+    assert all(one.startswith("Basic ") for one in asked)
+
+
 def test_a_passing_error_is_tried_again():
     answers = iter([httpx.Response(502), httpx.Response(200)])
     found = look("http://site", [JANUARY], httpx.MockTransport(lambda request: next(answers)))
