@@ -1,0 +1,84 @@
+"""Target gcp, as far as it can be shown without Google Cloud."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from taxistack.errors import MissingError, UsageError
+from taxistack.settings import PUBLIC_SOURCE, Settings
+from taxistack.targets import open_target
+from taxistack.targets.base import new_password
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def _target(tmp_path: Path, **overrides: object):
+    raw = yaml.safe_load((ROOT / "invoke.yaml").read_text())["taxistack"]
+    chosen = {"target": "gcp", "project": "some-project", "state": str(tmp_path), **overrides}
+    return open_target(Settings.load({**raw, **chosen}))
+
+
+@pytest.fixture
+def nobody(monkeypatch, tmp_path):
+    """A machine without Google credentials; the metadata server is not asked."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+
+
+def test_without_credentials_it_says_how_to_get_them(nobody, tmp_path):
+    with pytest.raises(MissingError, match="no Google Cloud credentials") as raised:
+        _target(tmp_path).prepare(print)
+    assert "application-default login" in (raised.value.hint or "")
+
+
+@pytest.mark.parametrize("source", ["sample", "/some/folder"])
+def test_a_source_on_the_operators_machine_is_refused(tmp_path, source):
+    with pytest.raises(UsageError, match="the VM can reach"):
+        _target(tmp_path).release_url(source, print)
+
+
+def test_public_is_the_courses_release_site(tmp_path):
+    assert _target(tmp_path).release_url("public", print) == PUBLIC_SOURCE
+
+
+def test_without_a_tunnel_it_says_how_to_open_one(tmp_path):
+    with pytest.raises(MissingError) as raised:
+        _target(tmp_path).kestra_url()
+    assert "start-iap-tunnel taxistack-kestra 8080" in (raised.value.hint or "")
+    with_url = _target(tmp_path, kestra_url="http://127.0.0.1:8080/")
+    assert with_url.kestra_url() == "http://127.0.0.1:8080"
+
+
+def test_every_variable_that_the_kit_passes_is_declared(tmp_path):
+    declared = set(
+        re.findall(r'^variable "(\w+)"', (ROOT / "infra/variables.tf").read_text(), re.M)
+    )
+    assert set(_target(tmp_path).variables()) <= declared
+    assert {"kestra_password", "postgres_password", "force_destroy"} <= declared
+
+
+def test_queries_of_the_flows_are_capped(tmp_path):
+    assert int(_target(tmp_path).flow_settings()["maximum_bytes_billed"]) > 0
+
+
+def test_the_state_has_a_prefix_for_each_stack(tmp_path):
+    one = _target(tmp_path, name="one").terraform_backend()
+    two = _target(tmp_path, name="two").terraform_backend()
+    assert one["bucket"] == two["bucket"] == "some-project-tfstate"
+    assert one["prefix"] != two["prefix"]
+
+
+def test_a_new_password_satisfies_kestras_rule_and_is_never_the_same():
+    passwords = {new_password() for _ in range(50)}
+    assert len(passwords) == 50
+    for password in passwords:
+        assert re.fullmatch(r"[A-Za-z0-9]{32}", password)
+        assert re.search("[a-z]", password)
+        assert re.search("[A-Z]", password)
+        assert re.search("[0-9]", password)
