@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prepare_environment import environment_for_uv, pip_settings
 import yaml
 
 from localcloud.layout import default_cache
@@ -44,8 +45,11 @@ def checkov() -> list[str]:
         shutil.rmtree(folder, ignore_errors=True)
         uv = [sys.executable, "-m", "uv", "--quiet"]
         install = ["pip", "install", "--python", str(python), "--require-hashes", "-r", str(LOCK)]
+        # Packages come from where pip is set to take them from, as for the project itself.
+        settings = environment_for_uv(pip_settings()) or {}
         for arguments in (["venv", "--python", sys.executable, str(folder)], install):
-            subprocess.run([*uv, *arguments], check=True, timeout=300)
+            environment = {**os.environ, **settings}
+            subprocess.run([*uv, *arguments], env=environment, check=True, timeout=300)
         complete.touch()
     return [str(python), "-m", "checkov.main"]
 
