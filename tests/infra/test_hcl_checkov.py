@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prepare_environment import environment_for_uv, pip_settings
 import yaml
 
 from localcloud.layout import default_cache
+from prepare_environment import environment_for_uv, pip_settings
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
 LOCK = Path(__file__).with_name("checkov.txt")
