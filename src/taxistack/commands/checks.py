@@ -9,7 +9,6 @@ import sys
 from taxistack.console import Console
 from taxistack.errors import FailedError, UsageError
 from taxistack.settings import ROOT
-from taxistack.terraform import executable
 
 SOURCES = ["src", "scripts", "tests", "benchmarks", "tasks.py"]
 # What needs the whole local platform, Terraform or deliberate crashes.
@@ -24,13 +23,11 @@ def _run(console: Console, title: str, *command: str) -> None:
 
 
 def test(console: Console, only: str = "", fast: bool = False) -> None:
-    """Format, lint, Terraform's own checks, then pytest. Raises FailedError at the first."""
+    """Format, lint, then pytest (Terraform's checks among the tests). Raises FailedError."""
     python = sys.executable
     if not only:
         _run(console, "format", python, "-m", "ruff", "format", "--check", *SOURCES)
         _run(console, "lint", python, "-m", "ruff", "check", *SOURCES)
-        terraform = str(executable())
-        _run(console, "terraform fmt", terraform, "fmt", "-check", "-recursive", "infra")
     selection = only.split() if only else [f"--ignore={path}" for path in SLOW if fast]
     _run(console, "pytest", python, "-m", "pytest", *selection)
 
