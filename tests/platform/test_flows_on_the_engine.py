@@ -20,7 +20,7 @@ from taxistack.targets.base import etl_requirements_digest
 
 NAMESPACE = "taxi"
 ROWS = 300
-MONTHS = ("2014-01", "2014-02", "2014-03", "2014-04")
+MONTHS = ("2018-01", "2018-02", "2018-03", "2018-04")
 """Months that no other test uses."""
 _BROKEN = itertools.count(1)
 LATER = "2031-01"
@@ -46,7 +46,7 @@ def kestra(platform) -> KestraClient:
 @pytest.fixture
 def broken_month(platform) -> Iterator[str]:
     """A month whose file is cut off in the middle; another one for each test."""
-    month = f"2016-{next(_BROKEN):02d}"
+    month = f"2018-{next(_BROKEN) + 5:02d}"
     path = publish(platform.releases, "green", month)
     path.write_bytes(path.read_bytes()[:2000])
     yield month
@@ -301,8 +301,8 @@ def test_a_trigger_backfill_loads_the_month_of_each_tick(kestra):
         NAMESPACE,
         "taxi_to_postgres",
         "green",
-        datetime(2014, 1, 1, tzinfo=UTC),
-        datetime(2014, 4, 2, tzinfo=UTC),
+        datetime(2018, 1, 1, tzinfo=UTC),
+        datetime(2018, 4, 2, tzinfo=UTC),
         labels={"backfill": "by-trigger"},
     )
 
