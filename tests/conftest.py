@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,20 +41,31 @@ class Platform:
 
     def invoke(self, *arguments: str, code: int = 0, **environment: str):
         """Run a command as a user does; asserts its exit code, gives the finished process."""
-        done = subprocess.run(
-            [*INVOKE, *arguments],
-            cwd=ROOT,
-            env={**os.environ, "TAXISTACK_STATE": str(self.state), **environment},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-        )
-        assert done.returncode == code, (
-            f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
-        )
-        return done
+        return run_invoke(self.state, *arguments, code=code, **environment)
+
+
+def run_invoke(
+    state: Path, *arguments: str, code: int = 0, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command on the platform of a state folder; asserts its exit code."""
+    done = subprocess.run(
+        [*INVOKE, *arguments],
+        cwd=ROOT,
+        env={**os.environ, "TAXISTACK_STATE": str(state), **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
+    return done
+
+
+@pytest.fixture(scope="session")
+def invoke_on() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`run_invoke`, for tests with a stack of their own: invoke_on(state, "up", …)."""
+    return run_invoke
 
 
 def quiet():

@@ -3,40 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
+from functools import partial
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
 MONTH = ("--start", "2019-01", "--end", "2019-01", "--taxi", "green")
 
 
 @pytest.fixture
-def invoke(tmp_path):
+def invoke(invoke_on, tmp_path):
     """Runs a command on a stack of its own; the stack is taken away at the end."""
-    environment = {
-        **os.environ,
-        "TAXISTACK_STATE": str(tmp_path / "state"),
-        "INVOKE_TAXISTACK_SAMPLE_ROWS": "100",
-    }
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "invoke", *arguments], cwd=ROOT, env=environment,
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, f"{arguments}\n{done.stdout}\n{done.stderr}"
-        return done
-
+    state = tmp_path / "state"
+    run = partial(invoke_on, state, INVOKE_TAXISTACK_SAMPLE_ROWS="100")
     yield run
     run("down", "--yes")
-    assert not (tmp_path / "state").exists()
+    assert not state.exists()
 
 
-def test_data_outlives_the_server(invoke, tmp_path):
+def test_data_outlives_the_server(invoke):
     invoke("up")
     invoke("deploy-flows")
     invoke("backfill", *MONTH)

@@ -142,13 +142,8 @@ def test_private_files_are_for_their_owner_only(platform):
 
 
 @pytest.mark.parametrize("flags", [["--yes"], ["--yes", "--json"]])
-def test_down_on_nothing_succeeds(tmp_path, flags):
-    done = subprocess.run(
-        [sys.executable, "-m", "invoke", "down", *flags],
-        cwd=ROOT, env={**os.environ, "TAXISTACK_STATE": str(tmp_path / "none")},
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+def test_down_on_nothing_succeeds(invoke_on, tmp_path, flags):
+    done = invoke_on(tmp_path / "none", "down", *flags)
     assert "0 left" in done.stdout + done.stderr
 
 

@@ -182,7 +182,6 @@ class Plan:
     lost: tuple[str, ...]
     replace: bool
     expected: Expectation
-    expected_rows: Mapping[Cell, int]
     problems: tuple[str, ...]
     warnings: tuple[str, ...]
 
@@ -260,7 +259,6 @@ def plan(
         # overwritten when asked to.
         replace=request.force or any(states[cell].state is State.STALE for cell in steps),
         expected=_expect(request, steps, states, rows, list(past)),
-        expected_rows=rows,
         problems=_problems(request, states),
         warnings=_warnings(states),
     )
