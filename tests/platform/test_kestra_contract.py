@@ -321,7 +321,8 @@ class TestExecutions:
         client.kv.put(NAMESPACE, "fail", "yes")
         failed = run(client, "failing")
         assert failed.state == "FAILED"
-        assert "on purpose" in client.logs(failed.id, "ERROR")[0].message
+        (line, *_) = eventually(lambda: client.logs(failed.id, "ERROR"))
+        assert "on purpose" in line.message
         client.kv.put(NAMESPACE, "fail", "no")
         assert client.executions.restart(failed.id).id == failed.id
         again = eventually(lambda: (one := client.executions.get(failed.id)).succeeded and one)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +39,10 @@ ENDED: Mapping[str, RunState] = {
 }
 # These wait for their turn or for a person, and may do so for long.
 WAITING = frozenset({"QUEUED", "PAUSED", "BREAKPOINT"})
+# The task with which the flows' `errors` end, and how long its line may take to be in the log.
+LAST_WORD = "failed"
+LOG_DELAY_S = 10.0
+LOG_POLL_S = 0.2
 PAGE = 500
 MOST = 10_000
 PARALLEL = 8
@@ -123,9 +128,19 @@ class Executions:
         """Kill an execution and what it started; one that has ended is left as it is."""
         self._client.executions.kill(execution_id)
 
-    def reason(self, execution_id: str) -> str:
-        """Why an execution failed: its last error in the log, in one line."""
+    def reason(self, execution_id: str, ended: datetime | None = None) -> str:
+        """Why an execution failed: its last error in the log, in one line.
+
+        `ended`: aware time of its end, now when not given. A server files log lines a moment after
+        it tells of the end, so the flow's own last word is waited for when that was just now.
+        """
+        now = datetime.now(UTC)
+        give_up = time.monotonic() + min(LOG_DELAY_S - (now - (ended or now)).total_seconds(),
+                                         LOG_DELAY_S)  # fmt: skip
         lines = self._client.logs(execution_id, min_level="ERROR")
+        while not any(line.task_id == LAST_WORD for line in lines) and time.monotonic() < give_up:
+            time.sleep(LOG_POLL_S)
+            lines = self._client.logs(execution_id, min_level="ERROR")
         told = [line.message.strip() for line in lines if line.message.strip()]
         # The flow's own last word stands after what the engine says of the failed command.
         useful = [message for message in told if not message.startswith(_ENGINES_WORDS)] or told
@@ -133,11 +148,12 @@ class Executions:
             return "its log has no error line"
         return _FLOWS_PREFIX.sub("", useful[-1].splitlines()[-1].strip())
 
-    def reasons(self, execution_ids: Iterable[str]) -> dict[str, str]:
-        """The reasons of several executions, at most 8 asked at a time."""
-        ids = sorted(set(execution_ids))
+    def reasons(self, runs: Iterable[Run]) -> dict[str, str]:
+        """The reasons of several failed runs by execution id, at most 8 asked at a time."""
+        ended = {run.id: run.heard for run in runs}
         with ThreadPoolExecutor(PARALLEL) as pool:
-            return dict(zip(ids, pool.map(self.reason, ids), strict=True))
+            told = pool.map(self.reason, ended.keys(), ended.values())
+            return dict(zip(ended, told, strict=True))
 
     def _search(self, flow: str, **filters: Any) -> Iterator[Execution]:
         return self._client.executions.search(

@@ -283,7 +283,7 @@ class _Watch:
         self.finished[cell] = run
         place = f"[{len(self.finished)}/{len(self.wanted)}]"
         if run.state is RunState.FAILED:
-            failure = Failure(cell, run.id, self.executions.reason(run.id))
+            failure = Failure(cell, run.id, self.executions.reason(run.id, run.heard))
             self.failures[cell] = failure
             view.event(f"{place} {failure}")
             return

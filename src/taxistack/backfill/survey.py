@@ -166,13 +166,15 @@ def _with_reasons(
 ) -> dict[Cell, CellState]:
     """Failed cells with the reason that their execution's log gives."""
     failed = {
-        cell: found.run.id
+        cell: found.run
         for cell, found in states.items()
         if found.state is State.FAILED and found.run
     }
     reasons = executions.reasons(failed.values())
     return {
-        cell: found.because(f"{reasons[failed[cell]]} (invoke logs --execution {failed[cell]})")
+        cell: found.because(
+            f"{reasons[failed[cell].id]} (invoke logs --execution {failed[cell].id})"
+        )
         if cell in failed
         else found
         for cell, found in states.items()

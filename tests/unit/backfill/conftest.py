@@ -75,7 +75,8 @@ class FakeKestra:
     """Kestra's REST face as far as a backfill sees it, over httpx.MockTransport.
 
     Every read of a backfill's execution moves it on: `parallel` of its months end, as `ends`
-    says (SUCCESS unless told otherwise). `lose`: months that never get an execution.
+    says (SUCCESS unless told otherwise). `lose`: months that never get an execution. `log_lag`:
+    how many reads of a log do not see the flow's last line yet.
     """
 
     def __init__(self) -> None:
@@ -84,6 +85,7 @@ class FakeKestra:
         self.lose: set[str] = set()
         self.killed: list[str] = []
         self.inputs: list[dict] = []
+        self.log_lag = 0
         self.on_read = lambda: None
 
     def client(self) -> KestraClient:
@@ -135,14 +137,23 @@ class FakeKestra:
         if path.endswith("/actions/kill"):
             return self._kill(path.split("/")[2])
         if kind == "logs":
-            line = {"level": "ERROR", "message": "green 2019-01 → postgres failed: short row 17"}
-            return httpx.Response(200, json=[line])
+            return httpx.Response(200, json=self._log())
         if kind == "outputs":
             return httpx.Response(200, json={"rows": "100"})
         if name not in self.executions:
             return httpx.Response(404, json={"title": "Not found"})
         self._move(self.executions[name])
         return httpx.Response(200, json=self.executions[name])
+
+    def _log(self) -> list[dict[str, str]]:
+        engines = {"level": "ERROR", "taskId": "extract", "message": "Command failed with code 1"}
+        last = {
+            "level": "ERROR",
+            "taskId": "failed",
+            "message": "green 2019-01 → postgres failed: short row 17",
+        }
+        self.log_lag -= 1
+        return [engines] if self.log_lag >= 0 else [engines, last]
 
     def _search(self, params: dict[str, str]) -> httpx.Response:
         found = [one for one in self.executions.values()

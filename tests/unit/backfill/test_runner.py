@@ -7,7 +7,7 @@ import os
 import re
 import signal
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from rich.console import Console as RichConsole
@@ -89,6 +89,21 @@ def test_a_failed_month_says_why_and_how_to_read_its_log(run, planned, kestra, s
     assert line in said.getvalue()
     assert [str(cell.month) for cell in result.not_published] == ["2019-03"]
     assert [str(cell.month) for cell in result.loaded] == ["2019-01", "2019-04"]
+
+
+def test_the_reason_of_a_month_that_failed_just_now_is_waited_for(run, planned, kestra):
+    """A server files log lines a moment after it tells of the end."""
+    kestra.ends["2019-02"] = "FAILED"
+    kestra.log_lag = 2
+    (failure,) = run(planned()).failures
+    assert failure.reason == "short row 17"
+
+
+def test_the_reason_of_an_old_failure_is_not_waited_for(context, kestra):
+    kestra.log_lag = 2
+    ended = datetime.now(UTC) - timedelta(hours=1)
+    assert Executions(context.kestra()).reason("x", ended) == "Command failed with code 1"
+    assert kestra.log_lag == 1
 
 
 def test_after_max_failures_the_rest_is_cancelled(run, planned, kestra):
