@@ -43,7 +43,6 @@ def test_everything_survives_a_stop_and_a_kill(new_engine, until) -> None:
     engine.start()
     assert engine.execution(first)["state"]["current"] == "SUCCESS"
     second = engine.run("hello")["id"]
-    time.sleep(2)  # the database writes what was committed half a second later
     family = engine.processes
     engine.jvm.kill()
     until(lambda: not [p for p in family if p.is_running() and p.status() != "zombie"])
@@ -116,6 +115,55 @@ def test_a_port_that_is_taken_ends_the_engine_and_frees_its_data(new_engine, eng
     launcher = other.launch()
     assert launcher.wait(180) == 3
     assert "Address already in use" in other.log.read_text()
+
+
+def test_a_controller_port_that_is_taken_ends_the_engine_too(new_engine, engine) -> None:
+    other = new_engine(controller_port=engine.port)
+    launcher = other.launch()
+    assert launcher.wait(120) == 3
+    log = other.log.read_text()
+    assert "a service did not start" in log
+    assert "Address already in use" in log
+
+
+MANY = 30
+"""Executions of one loop; eight at a time, so that at any moment some task is being given out."""
+
+
+@pytest.fixture
+def many_tasks(new_engine):
+    """An engine with a flow `many`: a loop over executions of two quick tasks each."""
+    engine = new_engine()
+    engine.start()
+    task = "type: io.kestra.plugin.scripts.shell.Commands, commands: [sleep 0.1],"
+    tasks = [f"  - {{id: {name}, {task} {engine.process_runner}}}\n" for name in ("one", "two")]
+    engine.save("few", "tasks:\n" + "".join(tasks))
+    engine.save(
+        "many",
+        f"tasks:\n  - id: loop\n    type: io.kestra.plugin.core.flow.Loop\n"
+        f"    values: {list(range(MANY))}\n    concurrencyLimit: 8\n    tasks:\n"
+        "      - {id: run, type: io.kestra.plugin.core.flow.Subflow, namespace: tests,"
+        " flowId: few, wait: true}\n",
+    )
+    return engine
+
+
+@pytest.mark.parametrize("how", ["stopped", "killed"])
+def test_no_task_is_lost_when_the_engine_ends_while_it_gives_tasks_out(many_tasks, how) -> None:
+    engine = many_tasks
+    execution = engine.run("many", wait=False)["id"]
+    for seconds in (1.0, 1.5, 2.0):
+        time.sleep(seconds)
+        if how == "stopped":
+            engine.stop()
+        else:
+            engine.jvm.kill()
+            engine.launcher.wait(30)
+        engine.start()
+    assert engine.ended(execution)["state"]["current"] == "SUCCESS"
+    search = {"filters[flowId][EQUALS]": "few", "size": 1000}
+    found = engine.http.get("/executions/search", params=search).json()["results"]
+    assert [one["state"]["current"] for one in found] == ["SUCCESS"] * MANY
 
 
 def test_only_loopback_ports_are_open(engine) -> None:

@@ -2,6 +2,7 @@ package localcloud.kestra;
 
 import io.kestra.core.queues.BroadcastQueueInterface;
 import io.kestra.core.queues.DispatchQueueInterface;
+import io.kestra.core.queues.QueueException;
 import io.kestra.core.queues.event.BroadcastEvent;
 import io.kestra.core.queues.event.DispatchEvent;
 import io.kestra.core.runners.Executor;
@@ -24,6 +25,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicReference;
 
 /** The real Kestra engine in this JVM: its application context and the services that run in it. */
 final class Engine {
@@ -42,6 +44,7 @@ final class Engine {
     private final ApplicationContext context;
     private final Path data;
     private final List<Service> services = new ArrayList<>();
+    private final AtomicReference<Throwable> failure = new AtomicReference<>();
 
     private Engine(ApplicationContext context, Path data) {
         this.context = context;
@@ -49,7 +52,8 @@ final class Engine {
     }
 
     /** Boots the engine and returns when every service reports that it runs. */
-    static Engine boot(Settings settings) throws IOException, InterruptedException {
+    static Engine boot(Settings settings)
+        throws IOException, InterruptedException, SQLException, QueueException {
         ApplicationContext context = ApplicationContext.builder(Engine.class)
             .properties(properties(settings))
             .banner(false)
@@ -60,8 +64,18 @@ final class Engine {
         ScriptRules.register(context);
         context.start();
         Engine engine = new Engine(context, settings.data());
+        engine.resubmit();
         engine.startServices(settings.workers());
         return engine;
+    }
+
+    private void resubmit() throws SQLException, QueueException {
+        try (Connection connection = connect()) {
+            int count = new Resubmission(context, connection).run();
+            if (count > 0) {
+                System.err.println("Tasks given out again after the last stop: " + count);
+            }
+        }
     }
 
     private void startServices(int workers) throws InterruptedException {
@@ -77,6 +91,9 @@ final class Engine {
         run("indexer", indexer, indexer);
         long deadline = System.nanoTime() + BOOT_TIMEOUT.toNanos();
         while (!services.stream().allMatch(s -> s.getState() == Service.ServiceState.RUNNING)) {
+            if (failure.get() != null) {
+                throw new IllegalStateException("a service did not start", failure.get());
+            }
             if (System.nanoTime() > deadline) {
                 throw new IllegalStateException("not started in " + BOOT_TIMEOUT.toSeconds() + " s: "
                     + services.stream().map(s -> s.getType() + " is " + s.getState()).toList());
@@ -87,7 +104,9 @@ final class Engine {
 
     private void run(String name, Service service, Runnable body) {
         services.add(service);
-        Thread.ofPlatform().daemon().name(name).start(body);
+        Thread.ofPlatform().daemon().name(name)
+            .uncaughtExceptionHandler((thread, error) -> failure.compareAndSet(null, error))
+            .start(body);
     }
 
     /**
@@ -104,10 +123,14 @@ final class Engine {
         for (Thread thread : closing) {
             thread.join(Duration.ofNanos(Math.max(1, deadline - System.nanoTime())));
         }
-        try (Connection connection = DriverManager.getConnection(databaseUrl(data), DATABASE_USER, "");
+        try (Connection connection = connect();
             Statement statement = connection.createStatement()) {
             statement.execute("SHUTDOWN");
         }
+    }
+
+    private Connection connect() throws SQLException {
+        return DriverManager.getConnection(databaseUrl(data), DATABASE_USER, "");
     }
 
     private static void close(Service service) {
