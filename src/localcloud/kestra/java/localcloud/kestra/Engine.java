@@ -62,6 +62,7 @@ final class Engine {
             .build();
         LoopbackController.register(context, settings.host());
         ScriptRules.register(context);
+        AtomicSteps.register(context);
         context.start();
         Engine engine = new Engine(context, settings.data());
         engine.resubmit();

@@ -1,29 +1,36 @@
 package localcloud.kestra;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.kestra.core.models.executions.Execution;
 import io.kestra.core.models.flows.Flow;
+import io.kestra.core.repositories.ExecutionRepositoryInterface;
 import io.kestra.core.repositories.FlowRepositoryInterface;
-import io.kestra.core.services.ExecutionStreamingService;
-import io.kestra.core.utils.IdUtils;
-import io.micronaut.http.sse.Event;
+import io.kestra.core.services.ExecutionService;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.io.OutputStream;
-import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Map;
-import reactor.core.publisher.Flux;
 
-/** An execution's progress as server-sent events, until it ends or the client goes away. */
+/**
+ * An execution's progress as server-sent events, until it ends or the client goes away.
+ *
+ * <p>Reads the database instead of the engine's own events: those are numbered when they are written
+ * and seen when they are committed, so that a reader who has passed a number can miss the last one.
+ */
 final class Follower {
+    private static final Duration PAUSE = Duration.ofMillis(200);
     /** A comment is written this often when nothing happens, to notice a client that left. */
     private static final Duration HEARTBEAT = Duration.ofSeconds(10);
 
-    private final ExecutionStreamingService streaming;
+    private final ExecutionRepositoryInterface executions;
+    private final ExecutionService service;
     private final FlowRepositoryInterface flows;
 
     Follower(Engine engine) {
-        streaming = engine.bean(ExecutionStreamingService.class);
+        executions = engine.bean(ExecutionRepositoryInterface.class);
+        service = engine.bean(ExecutionService.class);
         flows = engine.bean(FlowRepositoryInterface.class);
     }
 
@@ -35,41 +42,48 @@ final class Follower {
             exchange.sendResponseHeaders(200, 0);
             try (OutputStream out = exchange.getResponseBody()) {
                 write(out, event("start", Map.of("id", execution.getId())));
-                write(out, event("progress", Executions.full(execution)));
-                stream(execution, flow).toStream(1).forEach(text -> write(out, text));
-            } catch (UncheckedIOException e) {
-                throw e.getCause();
+                stream(out, execution, flow);
             }
         };
     }
 
-    private Flux<String> stream(Execution execution, Flow flow) {
-        String subscriber = IdUtils.create();
-        Flux<String> progress = Flux
-            .<Event<Execution>>create(sink ->
-                streaming.registerSubscriber(execution.getId(), subscriber, sink, flow))
-            .doFinally(signal -> streaming.unregisterSubscriber(execution.getId(), subscriber))
-            .map(event -> event(event.getId(), Executions.full(event.getData())))
-            .publish(shared -> Flux.merge(
-                shared,
-                Flux.interval(HEARTBEAT).map(tick -> ": still there\n\n").takeUntilOther(shared.ignoreElements())));
-        return progress;
-    }
-
-    private static String event(String id, Object data) {
-        try {
-            return "id: " + id + "\ndata: " + Reply.JSON.writeValueAsString(data) + "\n\n";
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
+    private void stream(OutputStream out, Execution followed, Flow flow) throws IOException {
+        ObjectNode told = null;
+        long spoken = System.nanoTime();
+        for (Execution now = followed; now != null; now = next(now)) {
+            ObjectNode state = Executions.full(now);
+            boolean ended = service.isTerminated(flow, now);
+            if (ended || !state.equals(told)) {
+                write(out, event(ended ? "end" : "progress", state));
+                told = state;
+                spoken = System.nanoTime();
+            } else if (System.nanoTime() - spoken > HEARTBEAT.toNanos()) {
+                write(out, ": still there\n\n");
+                spoken = System.nanoTime();
+            }
+            if (ended) {
+                return;
+            }
         }
     }
 
-    private static void write(OutputStream out, String text) {
+    /** The execution a moment later; null when it was deleted meanwhile. */
+    private Execution next(Execution execution) throws IOException {
         try {
-            out.write(text.getBytes(StandardCharsets.UTF_8));
-            out.flush();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
+            Thread.sleep(PAUSE);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new InterruptedIOException("the server stops");
         }
+        return executions.findById(Engine.TENANT, execution.getId()).orElse(null);
+    }
+
+    private static String event(String id, Object data) throws IOException {
+        return "id: " + id + "\ndata: " + Reply.JSON.writeValueAsString(data) + "\n\n";
+    }
+
+    private static void write(OutputStream out, String text) throws IOException {
+        out.write(text.getBytes(StandardCharsets.UTF_8));
+        out.flush();
     }
 }

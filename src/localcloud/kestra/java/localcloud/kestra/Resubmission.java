@@ -1,5 +1,6 @@
 package localcloud.kestra;
 
+import io.kestra.core.models.HasUID;
 import io.kestra.core.queues.KeyedDispatchQueueInterface;
 import io.kestra.core.queues.QueueException;
 import io.kestra.core.queues.event.Event;
@@ -46,8 +47,8 @@ final class Resubmission {
     int run() throws SQLException, QueueException {
         // Killed between two steps, the engine left a task in both: it was given out but is in the
         // queue still, or its result had come already.
-        Set<String> elsewhere = queued("worker_job_event", WorkerJobEvent.class, event -> true);
-        elsewhere.addAll(queued("worker_task_result", WorkerTaskResult.class,
+        Set<String> elsewhere = queued(WorkerJobEvent.class, event -> true);
+        elsewhere.addAll(queued(WorkerTaskResult.class,
             result -> result.getTaskRun().getState().isTerminated()));
         int count = 0;
         for (var running : given.findAll()) {
@@ -73,12 +74,12 @@ final class Resubmission {
             queue));
     }
 
-    private <T extends Event & io.kestra.core.models.HasUID> Set<String> queued(
-        String queue, Class<T> type, Predicate<T> wanted) throws SQLException {
+    private <T extends Event & HasUID> Set<String> queued(Class<T> type, Predicate<T> wanted)
+        throws SQLException {
         Set<String> found = new HashSet<>();
         try (PreparedStatement select =
             database.prepareStatement("SELECT \"value\" FROM queues WHERE \"type\" = ?")) {
-            select.setString(1, queue);
+            select.setString(1, AtomicSteps.queueOf(type));
             ResultSet rows = select.executeQuery();
             while (rows.next()) {
                 byte[] message = rows.getString(1).getBytes(StandardCharsets.UTF_8);
