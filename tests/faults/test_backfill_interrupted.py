@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -237,11 +236,9 @@ def test_engine_and_command_killed_together_are_finished_by_the_next_command(pla
         first.until(r"^\[1/6\]")
         kill_the_engine(platform)
         first.end(signal.SIGKILL)
-    began = time.monotonic()
     platform.target.wait_for_kestra()
     again = platform.invoke(*asked.arguments())
     assert "Traceback" not in again.stderr
-    assert time.monotonic() - began < 300
     assert_whole(platform, asked)
     done = platform.invoke("verify", "--start", "2013-09", "--end", "2013-11", "--taxi", "green")
     assert "6 months proven equal" in done.stdout

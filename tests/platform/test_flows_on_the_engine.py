@@ -91,13 +91,10 @@ def test_the_engine_takes_the_flow(kestra, path: Path):
     assert kestra.flows.validate(path.read_text()) == []
 
 
-def test_deploying_again_changes_nothing_and_takes_no_time(platform, kestra):
+def test_deploying_again_changes_nothing(platform, kestra):
     kv = settings_of_flows(platform.target, str(kestra.kv.get(NAMESPACE, "source")))
     deploy(kestra, FLOWS, ETL, kv)
-    began = time.monotonic()
-    report = deploy(kestra, FLOWS, ETL, kv)
-    assert not report.changed
-    assert time.monotonic() - began < 3  # a loaded machine; alone it takes half a second
+    assert not deploy(kestra, FLOWS, ETL, kv).changed
 
 
 def test_a_changed_file_and_a_forgotten_one_are_deployed_and_pruned(platform, kestra, tmp_path):

