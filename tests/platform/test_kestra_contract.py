@@ -176,7 +176,7 @@ def clean(client: KestraClient) -> None:
         client.namespace_files.delete(NAMESPACE, path)
 
 
-def eventually(check: Callable[[], object], seconds: float = 30.0) -> object:
+def eventually(check: Callable[[], object], seconds: float = 120.0) -> object:
     """The first true answer of `check`; fails when there is none in time."""
     deadline = time.monotonic() + seconds
     while not (answer := check()):
@@ -314,7 +314,7 @@ class TestExecutions:
         started = client.executions.create(NAMESPACE, "slow")
         eventually(lambda: client.executions.get(started.id).state == "RUNNING")
         client.executions.kill(started.id)
-        assert client.executions.wait(started.id, timeout=30).state == "KILLED"
+        assert client.executions.wait(started.id, timeout=120).state == "KILLED"
         client.executions.kill(started.id)
 
     def test_a_failed_execution_runs_again_under_its_id(self, client):
@@ -519,7 +519,8 @@ class TestOfficialSdk:
         assert sdk.outputs.execution_outputs(started.id, "main") == {"given": "a-2-0"}
         known = sdk.outputs.task_outputs_information(started.id, "main")
         assert [one.task_id for one in known] == ["give"]
-        assert [one.message for one in sdk.logs.list_logs_from_execution(started.id, "main")]
+        lines = eventually(lambda: sdk.logs.list_logs_from_execution(started.id, "main"))
+        assert [one.message for one in lines]
         followed = [*sdk.executions.follow_execution(started.id, "main")]
         assert followed[-1].state.current == "SUCCESS"
         sdk.executions.delete_execution(started.id, "main")
@@ -528,7 +529,7 @@ class TestOfficialSdk:
         started = sdk.executions.create_execution("main", NAMESPACE, "slow", labels=["by:sdk"])
         eventually(lambda: client.executions.get(started.id).state == "RUNNING")
         sdk.executions.kill_execution(started.id, "main")
-        assert client.executions.wait(started.id, timeout=30).state == "KILLED"
+        assert client.executions.wait(started.id, timeout=120).state == "KILLED"
         found = sdk.executions.search_executions(
             "main", filters=[{"field": "labels", "operation": "EQUALS", "value": {"by": "sdk"}}]
         )
