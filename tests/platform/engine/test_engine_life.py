@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import httpx
 import psutil
 import pytest
 
@@ -69,6 +70,28 @@ def test_a_killed_engine_leaves_no_process(new_engine, marker_processes, until, 
     until(lambda: not [p for p in family if p.is_running() and p.status() != "zombie"], 30)
 
 
+def test_a_crash_of_the_java_runtime_is_healed_once_and_leaves_no_process(
+    new_engine, marker_processes, until, tmp_path
+) -> None:
+    engine = new_engine()
+    engine.start()
+    hold_on(engine, marker_processes, until, tmp_path / "stays")
+    crashed, held = engine.jvm, {process.pid for process in marker_processes()}
+    crashed.send_signal(signal.SIGABRT)  # what the runtime ends itself with
+    until(lambda: not crashed.is_running() and answers(engine))
+    assert not held & {process.pid for process in marker_processes()}
+    engine.jvm.send_signal(signal.SIGABRT)
+    assert engine.launcher.wait(60) != 0
+    until(lambda: not marker_processes(), 30)
+
+
+def answers(engine) -> bool:
+    try:
+        return engine.http.get("../configs").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
 def test_a_stopped_engine_leaves_no_process(new_engine, marker_processes, until, tmp_path) -> None:
     engine = new_engine()
     engine.start()
@@ -122,7 +145,7 @@ def test_a_controller_port_that_is_taken_ends_the_engine_too(new_engine, engine)
     launcher = other.launch()
     assert launcher.wait(120) == 3
     log = other.log.read_text()
-    assert "a service did not start" in log
+    assert "the controller did not start" in log
     assert "Address already in use" in log
 
 

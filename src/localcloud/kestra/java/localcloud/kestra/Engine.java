@@ -39,12 +39,11 @@ final class Engine {
      * idle; what it has not finished then it does after the next start.
      */
     private static final Duration STOP_TIMEOUT = Duration.ofSeconds(3);
-    private static final Duration BOOT_TIMEOUT = Duration.ofSeconds(180);
+    private static final Duration START_TIMEOUT = Duration.ofSeconds(90);
 
     private final ApplicationContext context;
     private final Path data;
     private final List<Service> services = new ArrayList<>();
-    private final AtomicReference<Throwable> failure = new AtomicReference<>();
 
     private Engine(ApplicationContext context, Path data) {
         this.context = context;
@@ -79,35 +78,41 @@ final class Engine {
         }
     }
 
+    /**
+     * One after the other: threads that load the same classes of the archive at the same moment have
+     * crashed the Java runtime (25.0.2), and one that waits for another gains no time.
+     */
     private void startServices(int workers) throws InterruptedException {
-        Executor executor = bean(Executor.class);
         Controller controller = bean(Controller.class);
+        start("controller", controller, controller::start);
         Worker worker = bean(Worker.class);
+        start("worker", worker, () -> worker.start(workers));
+        Executor executor = bean(Executor.class);
+        start("executor", executor, executor);
         Scheduler scheduler = bean(Scheduler.class);
+        start("scheduler", scheduler, scheduler);
         Indexer indexer = bean(Indexer.class);
-        run("executor", executor, executor);
-        run("controller", controller, controller::start);
-        run("worker", worker, () -> worker.start(workers));
-        run("scheduler", scheduler, scheduler);
-        run("indexer", indexer, indexer);
-        long deadline = System.nanoTime() + BOOT_TIMEOUT.toNanos();
-        while (!services.stream().allMatch(s -> s.getState() == Service.ServiceState.RUNNING)) {
+        start("indexer", indexer, indexer);
+    }
+
+    /** Starts a service in a thread of its own and returns when it runs. */
+    private void start(String name, Service service, Runnable body) throws InterruptedException {
+        AtomicReference<Throwable> failure = new AtomicReference<>();
+        services.add(service);
+        Thread.ofPlatform().daemon().name(name)
+            .uncaughtExceptionHandler((thread, error) -> failure.set(error))
+            .start(body);
+        long deadline = System.nanoTime() + START_TIMEOUT.toNanos();
+        while (service.getState() != Service.ServiceState.RUNNING) {
             if (failure.get() != null) {
-                throw new IllegalStateException("a service did not start", failure.get());
+                throw new IllegalStateException("the " + name + " did not start", failure.get());
             }
             if (System.nanoTime() > deadline) {
-                throw new IllegalStateException("not started in " + BOOT_TIMEOUT.toSeconds() + " s: "
-                    + services.stream().map(s -> s.getType() + " is " + s.getState()).toList());
+                throw new IllegalStateException("the " + name + " did not start in "
+                    + START_TIMEOUT.toSeconds() + " s, it is " + service.getState());
             }
             Thread.sleep(10);
         }
-    }
-
-    private void run(String name, Service service, Runnable body) {
-        services.add(service);
-        Thread.ofPlatform().daemon().name(name)
-            .uncaughtExceptionHandler((thread, error) -> failure.compareAndSet(null, error))
-            .start(body);
     }
 
     /**
