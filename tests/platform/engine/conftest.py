@@ -50,7 +50,7 @@ class Engine:
                     "password": self.password,
                     "secrets": {"WORD": "a-very-secret-word"},
                     "environment": {"ENV_ANSWER": "42"},
-                    "path": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+                    "path": f"{Path(sys.executable).parent}:{os.environ['PATH']}:{os.defpath}",
                     "cache": str(default_cache()),
                     **settings,
                 }

@@ -10,7 +10,6 @@ import io.kestra.core.runners.ExecutionEvent;
 import io.kestra.core.runners.MultipleConditionEvent;
 import io.kestra.core.runners.SubflowExecutionEnd;
 import io.kestra.core.runners.SubflowExecutionResult;
-import io.kestra.core.runners.WorkerJobEvent;
 import io.kestra.core.runners.WorkerTaskResult;
 import io.kestra.core.utils.ExecutorsUtils;
 import io.kestra.jdbc.AbstractJdbcRepository;
@@ -41,11 +40,11 @@ import java.util.stream.Stream;
  * in between knows the new state and has forgotten what follows: the execution waits for ever.
  */
 final class AtomicSteps {
-    /** The queues of the executor, and that of the tasks for the worker. */
+    /** The queues of the executor. */
     private static final Set<String> QUEUES = Stream.of(
             Execution.class, ExecutionEvent.class, ExecutionCommand.class, WorkerTaskResult.class,
             SubflowExecutionResult.class, SubflowExecutionEnd.class, LoopExecutionEvent.class,
-            MultipleConditionEvent.class, WorkerJobEvent.class)
+            MultipleConditionEvent.class)
         .map(AtomicSteps::queueOf)
         .collect(Collectors.toUnmodifiableSet());
 
