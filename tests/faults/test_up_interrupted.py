@@ -41,12 +41,12 @@ def _run(start: Callable[..., subprocess.Popen[str]], *arguments: str) -> tuple[
     return process.returncode, output
 
 
-def _until_it_applies(process: subprocess.Popen[str]) -> None:
+def _until_it_applies(process: subprocess.Popen[str], mark: str = STARTED) -> None:
     assert process.stdout is not None
     for line in process.stdout:
-        if STARTED in line:
+        if mark in line:
             return
-    pytest.fail("up ended before it created a bucket")
+    pytest.fail(f"up ended before it said {mark!r}")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -62,9 +62,11 @@ def test_an_interrupted_up_saves_its_state_and_the_next_one_finishes(stack, numb
     assert _run(stack, "plan", "--detailed-exitcode")[0] == 0
 
 
-def test_a_killed_up_leaves_a_lock_that_the_next_one_explains(stack):
+@pytest.fixture(params=[STARTED, "secret_version"], ids=["early", "instance"])
+def lock(stack, request) -> str:
+    """The lock that an `up` left which was killed, early or while it made the instance."""
     process = stack("up")
-    _until_it_applies(process)
+    _until_it_applies(process, request.param)
     family = psutil.Process(process.pid).children(recursive=True)
     terraform = [one for one in family if "apply" in one.cmdline()]
     assert terraform
@@ -76,6 +78,21 @@ def test_a_killed_up_leaves_a_lock_that_the_next_one_explains(stack):
     assert code == 4, output
     found = re.search(r"--force-unlock[= ]([0-9a-f-]{8,}|\d+)", output)
     assert found, output
-    code, output = _run(stack, "up", "--force-unlock", found.group(1))
+    return found.group(1)
+
+
+def test_a_killed_up_leaves_a_lock_that_the_next_one_explains(stack, lock):
+    code, output = _run(stack, "up", "--force-unlock", lock)
     assert code == 0, output
     assert _run(stack, "plan", "--detailed-exitcode")[0] == 0
+
+
+def test_a_killed_up_can_be_taken_down(stack, lock):
+    code, output = _run(stack, "down", "--force-unlock", lock)
+    assert code == 2, output
+    assert "taxistack_trips" in output
+    assert "say --yes" in output
+    code, output = _run(stack, "down", "--yes")
+    assert code == 0, output
+    assert "; 0 left" in output
+    assert "nothing is up" in _run(stack, "down", "--yes")[1]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from localcloud.google import checks, planning
@@ -43,6 +45,8 @@ class Provider:
         self._before = before or (lambda kind, action: None)
         self._table: Table = table()
         self._contexts: OrderedDict[str, Context] = OrderedDict()
+        self._guard = threading.Lock()
+        self._locks: dict[tuple[str, str], threading.Lock] = {}  # as many as there were objects
         self._schema = self._schema_response()
 
     # --- the provider ---------------------------------------------------------------------
@@ -142,34 +146,41 @@ class Provider:
         row, kind, effect = self._row(name), TYPES[name], self._effect(name)
         planning.place(obj, ctx)
         if effect:
-            if effect.single and (ids := self._store.ids(name)):
-                raise ApiError(
-                    f"a local cloud has one {name}, and there is {ids[0]}: "
-                    "another stack needs a state folder of its own"
-                )
             effect.prepare(obj, config)
         obj["id"] = object_id(kind, obj)
+        if effect and effect.single:
+            self._refuse_second(name, obj["id"])
         planning.fill(row, kind, obj)
-        try:
-            self._store.add(name, obj["id"], obj)
-        except AlreadyExists:
-            if not kind.adopts:
-                raise
-            self._store.put(name, obj["id"], obj)
-        if effect:
+        with self._alone(name, obj["id"]):
             try:
-                effect.create(obj)
-            except BaseException:
-                self._store.remove(name, obj["id"])
-                raise
-            self._store.put(name, obj["id"], obj)
+                self._store.add(name, obj["id"], obj)
+            except AlreadyExists:
+                if not kind.adopts:
+                    raise
+                self._store.put(name, obj["id"], obj)
+            if effect:
+                try:
+                    effect.create(obj)
+                except BaseException:
+                    self._store.remove(name, obj["id"])
+                    raise
+                self._store.put(name, obj["id"], obj)
         return obj
+
+    def _refuse_second(self, name: str, id_: str) -> None:
+        others = [other for other in self._store.ids(name) if other != id_]
+        if others:
+            raise ApiError(
+                f"a local cloud has one {name}, and there is {others[0]}: "
+                "another stack needs a state folder of its own"
+            )
 
     def _update(self, name: str, prior: Object, obj: Object) -> Object:
         planning.fill(self._row(name), TYPES[name], obj)
-        if effect := self._effect(name):
-            effect.update(prior, obj)
-        self._store.put(name, obj["id"], obj)
+        with self._alone(name, obj["id"]):
+            if effect := self._effect(name):
+                effect.update(prior, obj)
+            self._store.put(name, obj["id"], obj)
         return obj
 
     def _delete(self, name: str, obj: Object) -> None:
@@ -182,9 +193,10 @@ class Provider:
             for id_ in self._store.ids(part):
                 if id_.startswith(f"{obj['id']}/") and (held := self._store.get(part, id_)):
                     self._delete(part, held)
-        if (effect := self._effect(name)) and obj.get("deletion_policy") != "ABANDON":
-            effect.delete(obj)
-        self._store.remove(name, obj["id"])
+        with self._alone(name, obj["id"]):
+            if (effect := self._effect(name)) and obj.get("deletion_policy") != "ABANDON":
+                effect.delete(obj)
+            self._store.remove(name, obj["id"])
 
     # --- one resource: read and import ----------------------------------------------------
 
@@ -202,11 +214,12 @@ class Provider:
         return response
 
     def _found(self, name: str, id_: str) -> Object | None:
-        obj = self._store.get(name, id_)
-        if obj is not None and (effect := self._effect(name)):
-            obj = effect.read(obj)
-            if obj is None:
-                self._store.remove(name, id_)
+        with self._alone(name, id_):
+            obj = self._store.get(name, id_)
+            if obj is not None and (effect := self._effect(name)):
+                obj = effect.read(obj)
+                if obj is None:
+                    self._store.remove(name, id_)
         return obj and conform(self._row(name).block, obj)
 
     def ImportResourceState(self, request: Any, peer: str) -> Any:
@@ -231,6 +244,14 @@ class Provider:
         return response
 
     # --- helpers --------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _alone(self, kind: str, id_: str) -> Iterator[None]:
+        """One call at a time on one object: what a killed run began is ended before another."""
+        with self._guard:
+            lock = self._locks.setdefault((kind, id_), threading.Lock())
+        with lock:
+            yield
 
     def _row(self, kind: str) -> Row:
         try:

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from invoke import Exit
+from rich.table import Table
 
 from taxistack.commands.resources import Progress, changes_table, effects_table
 from taxistack.console import Console, table
 from taxistack.errors import FailedError, UsageError
+from taxistack.inventory import Leftover
 from taxistack.targets import Target
 from taxistack.terraform import Plan, Terraform, TerraformError
 
@@ -187,22 +189,39 @@ def _lift_protection(target: Target, terraform: Terraform, keep_data: bool) -> N
 def _close(target: Target, console: Console, planned: Plan, keep_data: bool, began: float) -> None:
     if not keep_data:
         target.clear_snapshots(console.say)
-    left = [] if keep_data else sorted(target.inventory())
+    unknown = [] if keep_data else sorted(target.inventory())
+    if unknown and target.name == "local":
+        _ask_for_unknown(unknown, console)
     target.forget()
     target.retire(keep_data=keep_data)
+    left = [] if target.nothing_here() else unknown
     took = f"({time.monotonic() - began:.1f} s)"
     data = {
         "destroyed": len(planned.changes),
+        "unknown": [vars(one) for one in unknown],
         "left": [vars(one) for one in left],
         "kept": target.exceptions(),
     }
-    rows = [(one.kind, one.name) for one in left]
-    console.result(table("Left", ["kind", "name"], rows) if rows else None, data)
+    console.result(_things("Left", left) if left else None, data)
     for line in target.exceptions():
         console.say(f"not part of the stack and kept: {line}")
     if left:
         raise FailedError(
-            f"{len(left)} things of stack {target.settings.name} are left", hint="invoke down again"
+            f"{len(left)} things of stack {target.settings.name} are left",
+            hint="Terraform's state does not know them: a run that was killed has made them, or "
+            "somebody else. Remove them by hand; invoke down then proves that nothing is left.",
         )
     kept = "the lake and the tables are kept" if keep_data else "0 left"
-    console.summary(f"down: {len(planned.changes)} resources destroyed; {kept} {took}")
+    swept = f", {len(unknown)} that Terraform did not know went too" if unknown else ""
+    console.summary(f"down: {len(planned.changes)} resources destroyed{swept}; {kept} {took}")
+
+
+def _ask_for_unknown(unknown: list[Leftover], console: Console) -> None:
+    """The local cloud goes as a whole; what a killed run has made in it is shown before."""
+    console.err.print(_things("Not in Terraform's state", unknown))
+    if not console.confirm(f"These {len(unknown)} go with the local cloud. Remove them?"):
+        raise FailedError("the local cloud was not removed: not confirmed")
+
+
+def _things(title: str, things: list[Leftover]) -> Table:
+    return table(title, ["kind", "name"], [(one.kind, one.name) for one in things])

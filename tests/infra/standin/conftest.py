@@ -62,6 +62,8 @@ class CloudWithoutEngine:
         self.started: list[InstanceConfig] = []
         self.instance: str | None = None
         self.broken = False
+        self.asked, self.power = threading.Event(), threading.Event()
+        self.power.set()
         self._emulators = emulators
 
     def state(self) -> State:
@@ -70,6 +72,8 @@ class CloudWithoutEngine:
     def start_instance(self, config: InstanceConfig) -> str:
         from localcloud.errors import PartError
 
+        self.asked.set()
+        assert self.power.wait(60), "the test forgot to switch the power on"
         self.instance = "RUNNING"
         if self.broken:
             raise PartError("kestra", "did not come up")

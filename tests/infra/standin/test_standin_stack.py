@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from taxistack.errors import UsageError
-from taxistack.terraform import ApplyResult, Plan, Terraform, TerraformError
+from taxistack.terraform import ApplyResult, Plan, StateLockedError, Terraform, TerraformError
 
 Stack = Callable[..., Terraform]
 
@@ -215,15 +217,54 @@ def test_what_exists_can_be_imported(standin, running: Terraform) -> None:
 
 
 def test_what_a_killed_run_made_is_adopted(running: Terraform, tmp_path: Path) -> None:
-    running._run("state rm", "google_storage_bucket.lake", "google_bigquery_dataset.trips")
+    unknown = {
+        "google_storage_bucket.lake",
+        "google_bigquery_dataset.trips",
+        "google_compute_instance.vm",
+    }
+    running._run("state rm", *unknown)
     plan = running.plan(tmp_path / "up.plan")
     with pytest.raises(TerraformError, match="already exists") as caught:
         running.apply(plan)
-    assert set(running.adopt(plan, caught.value)) == {
-        "google_storage_bucket.lake",
-        "google_bigquery_dataset.trips",
-    }
+    assert set(running.adopt(plan, caught.value)) == unknown
     assert not running.plan().any
+
+
+def test_what_a_killed_run_is_making_is_waited_for(standin, stack: Stack, tmp_path: Path) -> None:
+    terraform = stack(STACK, secrets=PASSWORD)
+    standin.cloud.power.clear()
+    with ThreadPoolExecutor(1) as runs:
+        killed = runs.submit(up, terraform, tmp_path)
+        assert standin.cloud.asked.wait(60)
+        for process in psutil.Process().children(recursive=True):
+            process.kill()
+        with pytest.raises(TerraformError, match="killed by signal 9"):
+            killed.result(timeout=60)
+        with pytest.raises(StateLockedError) as locked:
+            terraform.plan()
+        terraform.force_unlock(locked.value.lock.id)
+        plan = terraform.plan(tmp_path / "first.plan")
+        with pytest.raises(TerraformError, match="already exists") as caught:
+            terraform.apply(plan)
+        assert "google_secret_manager_secret.password" in terraform.adopt(plan, caught.value)
+        plan = terraform.plan(tmp_path / "second.plan")
+        again = runs.submit(terraform.apply, plan)
+        with pytest.raises(TimeoutError):
+            again.result(timeout=5)
+        standin.cloud.power.set()
+        with pytest.raises(TerraformError, match="already exists") as caught:
+            again.result(timeout=60)
+    assert terraform.adopt(plan, caught.value) == ["google_compute_instance.vm"]
+    terraform.apply(terraform.plan(tmp_path / "finish.plan"))
+    assert not terraform.plan().any
+    assert len(standin.cloud.started) == 1
+
+
+def test_a_local_cloud_has_one_instance(running: Terraform, stack: Stack, tmp_path: Path) -> None:
+    begin, end = (STACK.index(text) for text in ('resource "google_compute_instance"', "output"))
+    terraform = stack(STACK + STACK[begin:end].replace('"vm"', '"second"'), secrets=PASSWORD)
+    with pytest.raises(TerraformError, match="a state folder of its own"):
+        up(terraform, tmp_path)
 
 
 def test_a_bucket_with_objects_stays_unless_forced(
