@@ -184,8 +184,10 @@ def test_two_starts_at_once_give_one_cloud(cloud: LocalCloud):
 
 
 def test_the_parts_outlive_the_session_that_started_them(cloud: LocalCloud):
+    # SIGHUP counts even where the tests themselves run without it, as below nohup.
     program = (
         "import sys, os, signal; from pathlib import Path; from localcloud import LocalCloud;"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL);"
         "LocalCloud(Path(sys.argv[1])).start(); os.killpg(0, signal.SIGHUP)"
     )
     command = [sys.executable, "-c", program, str(cloud.layout.folder)]
