@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +16,11 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 TLC = ROOT.parent / "shared" / "tlc"
 INVOKE = [sys.executable, "-m", "invoke"]
+
+# In the background of a script and below nohup, programs start with signals switched off, and so
+# would what the tests start; the tests send them.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def settings_of(state: Path, **overrides: object):

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.families import told
 
 from localcloud import processes
 from localcloud.parts import PARTS
@@ -207,7 +208,7 @@ def engine_of(platform) -> psutil.Process:
     """The engine's own process, below the launcher that the supervisor knows."""
     (launcher,) = [part.pid for part in platform.target.cloud.status() if part.name == "kestra"]
     family = psutil.Process(launcher).children(recursive=True)
-    (engine,) = [one for one in family if ENGINE in one.cmdline()]
+    (engine,) = told(family, ENGINE)
     return engine
 
 

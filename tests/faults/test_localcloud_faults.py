@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
+from tests.families import told
 
 from localcloud import CloudError, LocalCloud, State, processes
 from localcloud.errors import FolderError
@@ -180,14 +181,12 @@ def test_two_starts_at_once_give_one_cloud(cloud: LocalCloud):
     said = [process.communicate(timeout=60)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0]
     assert said[0] == said[1]
-    assert len([p for p in alive(cloud) if "supervisor.supervisord" in p.cmdline()]) == 1
+    assert len(told(alive(cloud), "supervisor.supervisord")) == 1
 
 
 def test_the_parts_outlive_the_session_that_started_them(cloud: LocalCloud):
-    # SIGHUP counts even where the tests themselves run without it, as below nohup.
     program = (
         "import sys, os, signal; from pathlib import Path; from localcloud import LocalCloud;"
-        "signal.signal(signal.SIGHUP, signal.SIG_DFL);"
         "LocalCloud(Path(sys.argv[1])).start(); os.killpg(0, signal.SIGHUP)"
     )
     command = [sys.executable, "-c", program, str(cloud.layout.folder)]

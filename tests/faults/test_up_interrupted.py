@@ -8,10 +8,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
+from tests.families import told
 
 ROOT = Path(__file__).resolve().parents[2]
 INVOKE = [sys.executable, "-m", "invoke"]
@@ -68,10 +70,11 @@ def lock(stack, request) -> str:
     process = stack("up")
     _until_it_applies(process, request.param)
     family = psutil.Process(process.pid).children(recursive=True)
-    terraform = [one for one in family if "apply" in one.cmdline()]
+    terraform = told(family, "apply")
     assert terraform
     for one in terraform:
-        one.kill()
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
     process.kill()
     process.communicate(timeout=30)
     code, output = _run(stack, "up")

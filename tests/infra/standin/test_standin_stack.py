@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -237,7 +238,8 @@ def test_what_a_killed_run_is_making_is_waited_for(standin, stack: Stack, tmp_pa
         killed = runs.submit(up, terraform, tmp_path)
         assert standin.cloud.asked.wait(60)
         for process in psutil.Process().children(recursive=True):
-            process.kill()
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         with pytest.raises(TerraformError, match="killed by signal 9"):
             killed.result(timeout=60)
         with pytest.raises(StateLockedError) as locked:

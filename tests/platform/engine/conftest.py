@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from tests.families import named
 
 from localcloud.kestra import build
 from localcloud.layout import default_cache
@@ -95,7 +96,7 @@ class Engine:
 
     @property
     def jvm(self) -> psutil.Process:
-        return next(p for p in self.processes if p.name() == "java")
+        return named(self.processes, "java")[0]
 
     def stop(self) -> None:
         """SIGTERM, as the supervisor does it; asserts that nothing is left."""

@@ -11,6 +11,7 @@ import time
 import httpx
 import psutil
 import pytest
+from tests.families import named
 
 # Two processes that ignore SIGTERM, one of them in a session of its own with no parent.
 STUBBORN = """\
@@ -29,7 +30,7 @@ def hold_on(engine, marker_processes, until, mark) -> str:
     """Start an execution that holds two stubborn processes; its id."""
     engine.save("stubborn", STUBBORN.format(runner=engine.process_runner, mark=mark))
     execution = engine.run("stubborn", wait=False)
-    until(lambda: len([p for p in marker_processes() if p.name().startswith("python")]) >= 2)
+    until(lambda: len(named(marker_processes(), "python")) >= 2)
     return execution["id"]
 
 
