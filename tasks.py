@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from invoke import Context, task
 
-from taxistack.commands import boundary
+from taxistack.commands import boundary, flags
+
+flags.refuse_wrong_use()
 
 JSON = "print the result as JSON on stdout"
 YES = "answer every question with yes"
