@@ -6,6 +6,7 @@ import copy
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import pytest
 from invoke.parser import Parser, ParserContext
 from invoke.program import Program
 
+from localcloud import postgres
 from taxistack.reference import collection
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,10 +49,12 @@ def shell(tmp_path_factory: pytest.TempPathFactory):
     state = tmp_path_factory.mktemp("guides")
     environment = {
         **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        # The platform's own psql comes last: for a machine that has none.
+        "PATH": os.pathsep.join(
+            [str(Path(sys.executable).parent), os.environ["PATH"], str(postgres.programs())]
+        ),
         "TAXISTACK_STATE": str(state),
         "INVOKE_TAXISTACK_SAMPLE_ROWS": "300",
-        "PIPESTATUS": "",
     }
 
     def run(text: str) -> subprocess.CompletedProcess[str]:
@@ -70,27 +74,23 @@ def shell(tmp_path_factory: pytest.TempPathFactory):
     assert done.returncode == 0, done.stderr
 
 
-def _needs(text: str) -> set[str]:
-    return {tool for tool in ("curl", "psql") if re.search(rf"^{tool} ", text, re.MULTILINE)}
-
-
 def test_the_guides_run_from_top_to_bottom(shell):
     """In the order in which a reader meets them; one shell session a page."""
+    left_out = []
     for page in GUIDES:
         mine = [block for block in blocks("") if block.page == page]
         text = "".join(block.text for block in mine)
         # Bootstrap has made the environment that this runs in, and the tests are not run in a test.
         lines = [line.removeprefix("scripts/bootstrap && ") for line in text.splitlines()]
         lines = [line for line in lines if not line.endswith("invoke test")]
-        missing = [tool for tool in _needs(text) if not _on_path(tool)]
-        lines = [line for line in lines if not line.startswith(tuple(f"{t} " for t in missing))]
+        if not shutil.which("curl"):
+            left_out += [line for line in lines if line.startswith("curl ")]
+            lines = [line for line in lines if not line.startswith("curl ")]
         if lines:
             done = shell("\n".join(lines))
             assert done.returncode == 0, f"{page.name}:\n{done.stdout}\n{done.stderr}"
-
-
-def _on_path(tool: str) -> bool:
-    return subprocess.run(["sh", "-c", f"command -v {tool}"], capture_output=True).returncode == 0
+    if left_out:
+        pytest.skip(f"all ran but {len(left_out)} commands of curl, which is not on this machine")
 
 
 @pytest.mark.parametrize("kind", ["docker", "gcp", "public"])
