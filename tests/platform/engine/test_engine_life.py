@@ -13,7 +13,8 @@ import psutil
 import pytest
 from tests.families import named
 
-# Two processes that ignore SIGTERM, one of them in a session of its own with no parent.
+# Three processes that ignore SIGTERM, one of them in a session of its own with no parent, one
+# without any environment.
 STUBBORN = """\
 tasks:
   - id: stay
@@ -22,15 +23,17 @@ tasks:
     commands:
       - trap "" TERM
       - (setsid python -c "import signal,time; signal.signal(15, 1); time.sleep(600)" {mark} &)
-      - python -c "import signal,time; signal.signal(15, 1); time.sleep(600)" {mark}
+      - |
+        env -i "$(command -v python)" -c "import time; time.sleep(600)" {mark} &
+        python -c "import signal,time; signal.signal(15, 1); time.sleep(600)" {mark}
 """
 
 
 def hold_on(engine, marker_processes, until, mark) -> str:
-    """Start an execution that holds two stubborn processes; its id."""
+    """Start an execution that holds three stubborn processes; its id."""
     engine.save("stubborn", STUBBORN.format(runner=engine.process_runner, mark=mark))
     execution = engine.run("stubborn", wait=False)
-    until(lambda: len(named(marker_processes(), "python")) >= 2)
+    until(lambda: len(named(marker_processes(), "python")) >= 3)
     return execution["id"]
 
 

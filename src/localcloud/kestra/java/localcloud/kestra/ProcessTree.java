@@ -5,7 +5,8 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.List;
+import java.util.HashSet;
+import java.util.Set;
 
 /**
  * The processes of one task, found by a mark in their environment: unlike the parent's id, it stays
@@ -22,7 +23,8 @@ record ProcessTree(String id) {
     void end() {
         long deadline = System.nanoTime() + GRACE.toNanos();
         boolean asked = false;
-        for (List<ProcessHandle> alive = alive(); !alive.isEmpty(); alive = alive()) {
+        Set<ProcessHandle> alive = new HashSet<>();
+        for (find(alive); !alive.isEmpty(); find(alive)) {
             if (System.nanoTime() > deadline) {
                 alive.forEach(ProcessHandle::destroyForcibly);
             } else if (!asked) {
@@ -33,9 +35,15 @@ record ProcessTree(String id) {
         }
     }
 
-    private List<ProcessHandle> alive() {
+    /**
+     * Adds the marked processes and their descendants, which may have another environment (`env -i`,
+     * `sudo`), and drops those that are gone. Once seen, a process is known without mark and parent.
+     */
+    private void find(Set<ProcessHandle> known) {
         byte[] entry = (MARK + "=" + id + "\0").getBytes(StandardCharsets.UTF_8);
-        return ProcessHandle.allProcesses().filter(p -> marked(p, entry)).toList();
+        ProcessHandle.allProcesses().filter(p -> marked(p, entry)).forEach(known::add);
+        known.addAll(known.stream().flatMap(ProcessHandle::descendants).toList());
+        known.removeIf(process -> !process.isAlive());
     }
 
     /** A process that ended, or that is another user's, has no readable environment. */
