@@ -78,6 +78,14 @@ outputs: [{{id: doubled, type: STRING, value: "{{{{ read(outputs.p.outputFiles['
     assert engine.http.get(f"/outputs/executions/{done['id']}").json() == {"doubled": "abab"}
 
 
+def test_a_python_task_tells_each_line_at_once_and_calls_pip_without_remarks(engine, until) -> None:
+    names = ("PYTHONUNBUFFERED", "PIP_ROOT_USER_ACTION", "PIP_DISABLE_PIP_VERSION_CHECK")
+    flow = shell(engine, f"echo {' '.join(f'${one}' for one in names)}")
+    engine.save("unbuffered", flow.replace("shell.Commands", "python.Commands"))
+    done = engine.run("unbuffered")
+    assert messages(engine, until, done["id"], "true ignore 1")
+
+
 def test_a_file_of_another_execution_is_refused(engine) -> None:
     engine.save("maker", shell(engine, "echo x > a.txt", more="    outputFiles: [a.txt]\n"))
     first, second = engine.run("maker"), engine.run("maker")
@@ -141,6 +149,33 @@ def test_wrong_inputs_are_refused_before_anything_runs(engine, inputs, reason) -
     )
     assert answer.status_code == 422
     assert reason in answer.json()["detail"]
+
+
+def test_a_check_of_the_flow_blocks_or_fails_an_execution(engine) -> None:
+    check = "checks: [{when: '{{ inputs.n > 0 }}', message: too few, behavior: %s}]\n"
+    inputs = "inputs: [{id: n, type: INT}]\n"
+    engine.save("blocked", inputs + LOG + check % "BLOCK_EXECUTION")
+    answer = engine.http.post("/executions/tests/blocked", files={"n": (None, "0")})
+    assert answer.status_code == 422
+    assert "too few" in answer.json()["detail"]
+    engine.save("failed", inputs + LOG + check % "FAIL_EXECUTION")
+    failed = engine.run("failed", n="0")
+    assert failed["state"]["current"] == "FAILED"
+    assert not failed.get("taskRunList")
+    assert engine.run("failed", n="1")["state"]["current"] == "SUCCESS"
+
+
+def test_who_starts_an_execution_may_say_where_it_comes_from(engine) -> None:
+    engine.save("from", LOG)
+
+    def origins(**labels: str) -> list[str]:
+        started = engine.run("from", labels=labels)
+        return [one["value"] for one in started["labels"] if one["key"] == "system.from"]
+
+    assert origins() == ["api"]
+    assert origins(**{"system.from": "ui"}) == ["ui"]
+    answer = engine.http.post("/executions/tests/from", params={"labels": "system.replay:true"})
+    assert answer.status_code == 422
 
 
 def test_executions_are_found_by_label_state_date_and_page(engine, until) -> None:
@@ -326,6 +361,8 @@ def test_a_schedule_is_backfilled_tick_by_tick(engine, until) -> None:
     ).json()
     assert search["results"][0]["state"]["disabled"] is True
     assert search["results"][0]["trigger"]["id"] == "monthly"
+    unclear = engine.http.put("/triggers/set-disabled", json={**ids, "disabled": "maybe"})
+    assert unclear.status_code == 400
     other = engine.http.put(
         "/triggers/set-disabled", json={**ids, "triggerId": "x", "disabled": True}
     )
@@ -341,8 +378,14 @@ def test_a_run_that_was_interrupted_is_taken_up_again(new_engine, until, tmp_pat
     execution = engine.run("long", wait=False)["id"]
     until((tmp_path / "begun").exists)
     (tmp_path / "go").touch()
+    (work,) = (engine.folder / "data" / "tasks").iterdir()
+    upload = engine.folder / "data" / "uploads" / "part-1.tmp"
+    upload.touch()
     engine.jvm.kill()
     engine.launcher.wait(30)
+    assert work.exists()
     engine.start()
+    assert not work.exists()
+    assert not upload.exists()
     assert engine.ended(execution)["state"]["current"] == "SUCCESS"
     assert (tmp_path / "begun").read_text().count("x") == 2

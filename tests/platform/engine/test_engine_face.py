@@ -14,8 +14,11 @@ def problem(answer: httpx.Response, status: int) -> dict:
     """The problem+json object of an answer with that status."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["status"] == status
-    return answer.json()
+    told = answer.json()
+    assert told["status"] == status
+    assert told["type"].startswith("https://kestra.io/docs/api-reference/problems/")
+    assert told["title"]
+    return told
 
 
 @pytest.mark.parametrize("login", [None, ("admin@kestra.io", "wrong"), ("other", "Engine1234")])
@@ -47,6 +50,29 @@ def test_what_is_not_offered_says_so(engine, method, path) -> None:
     assert f"does not offer {method} /api/v1/main{path}" in detail
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "query"),
+    [
+        ("POST", "/executions/tests/a", {"kind": "TEST"}),
+        ("POST", "/executions/tests/a", {"breakpoints": "a"}),
+        ("POST", "/flows", {"draft": "true"}),
+        ("PUT", "/flows/tests/a", {"draft": "true"}),
+        ("GET", "/executions/search", {"dateFilter": "END_DATE"}),
+        ("GET", "/triggers/search", {"dateFilter": "LAST_TRIGGERED_DATE"}),
+    ],
+)
+def test_a_parameter_that_would_change_the_meaning_is_not_ignored(
+    engine, method, path, query
+) -> None:
+    detail = problem(engine.http.request(method, path, params=query), 501)["detail"]
+    assert f"does not offer {method} /api/v1/main{path} with {next(iter(query))}" in detail
+
+
+def test_a_form_of_flows_is_not_taken_for_yaml(engine) -> None:
+    part = {"flows": ("a.yaml", f"id: a\nnamespace: tests\n{LOG}")}
+    assert "form" in problem(engine.http.post("/flows/validate", files=part), 501)["detail"]
+
+
 def test_a_body_over_the_limit_is_refused(new_engine) -> None:
     small = new_engine(body_limit=100_000)
     small.start()
@@ -63,6 +89,48 @@ def test_a_body_over_the_limit_is_refused(new_engine) -> None:
     fits = small.http.post(url, params={"path": "/a"}, files={"fileContent": ("a", b"x" * 50_000)})
     assert fits.status_code == 200
     assert not list((small.folder / "data" / "uploads").iterdir())
+
+
+FORM = "multipart/form-data; boundary=b"
+PART = b'--b\r\nContent-Disposition: form-data; name="f"; filename="a"\r\n\r\n'
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "reason"),
+    [
+        ("application/json", b"{}", "must be multipart/form-data"),
+        ("multipart/form-data", PART, "boundary"),
+        (FORM, b"no form at all", "closing delimiter"),
+        (FORM, PART + b"the first half of a fi", "closing delimiter"),
+        (FORM, PART + b"x\r\n" + PART + b"x\r\n--b--\r\n", "two parts"),
+        (FORM, (b"x" * 100 + b"\r\n") * 1000, "cannot be read"),
+    ],
+)
+def test_a_form_that_is_not_whole_starts_nothing(engine, kind, body, reason) -> None:
+    engine.save("formed", LOG)
+    answer = engine.http.post(
+        "/executions/tests/formed", content=body, headers={"Content-Type": kind}
+    )
+    assert reason in problem(answer, 400)["detail"]
+    search = {"filters[flowId][EQUALS]": "formed"}
+    assert engine.http.get("/executions/search", params=search).json()["total"] == 0
+    assert not list((engine.folder / "data" / "uploads").iterdir())
+
+
+@pytest.mark.parametrize("body", [b"", b"--b--\r\n"])
+def test_a_form_without_parts_is_one(engine, body) -> None:
+    engine.save("formless", LOG)
+    answer = engine.http.post(
+        "/executions/tests/formless", content=body, headers={"Content-Type": FORM}
+    )
+    assert answer.status_code == 200
+
+
+def test_a_field_that_would_fill_the_memory_is_refused(engine) -> None:
+    engine.save("field", LOG)
+    part = {"text": (None, b"x" * (8 << 20) + b"x")}
+    answer = engine.http.post("/executions/tests/field", files=part)
+    assert "field text" in problem(answer, 413)["detail"]
 
 
 def test_flows_are_created_updated_read_listed_and_deleted(engine) -> None:
@@ -174,6 +242,15 @@ def test_pairs_are_listed_and_deleted(engine) -> None:
     assert http.get("/kv", params=query).json()["total"] == 1
 
 
+def test_a_pair_can_expire(engine, until) -> None:
+    url = "/namespaces/tests.ttl/kv/brief"
+    wrong = engine.http.put(url, content="1", headers={"ttl": "an hour"})
+    assert "ttl" in problem(wrong, 400)["detail"]
+    assert engine.http.put(url, content="1", headers={"ttl": "PT1S"}).status_code == 200
+    assert engine.http.get(url).json()["value"] == 1
+    until(lambda: engine.http.get(url).status_code == 410)
+
+
 def test_a_pair_that_is_no_value_is_refused(engine) -> None:
     problem(engine.http.put("/namespaces/tests/kv/words", content="two words"), 422)
 
@@ -194,6 +271,9 @@ def test_namespace_files_are_kept_listed_and_deleted(engine) -> None:
     assert http.delete(url, params={"path": "/etl/sub/b.py"}).status_code == 204
     problem(http.get(url, params={"path": "/etl/sub/b.py"}), 404)
     problem(http.delete(url, params={"path": "/etl/sub/b.py"}), 404)
+    problem(http.get(f"{url}/directory", params={"path": "/nowhere"}), 404)
+    empty = http.get("/namespaces/tests.nothing/files/directory", params={"path": "/"})
+    assert empty.json() == []
 
 
 def test_a_path_out_of_the_namespace_is_refused(engine) -> None:

@@ -14,6 +14,7 @@ import io.kestra.core.worker.Controller;
 import io.micronaut.context.ApplicationContext;
 import io.micronaut.core.type.Argument;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
@@ -22,10 +23,12 @@ import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.stream.Stream;
 
 /** The real Kestra engine in this JVM: its application context and the services that run in it. */
 final class Engine {
@@ -163,6 +166,7 @@ final class Engine {
 
     private static Map<String, Object> properties(Settings settings) throws IOException {
         Path data = settings.data();
+        emptied(settings.uploads());
         Map<String, Object> p = new LinkedHashMap<>();
         p.put("kestra.server-type", "STANDALONE");
         p.put("kestra.repository.type", "h2");
@@ -173,7 +177,7 @@ final class Engine {
         p.put("datasources.h2.driver-class-name", "org.h2.Driver");
         p.put("kestra.storage.type", "local");
         p.put("kestra.storage.local.base-path", folder(data, "storage"));
-        p.put("kestra.tasks.tmp-dir.path", folder(data, "tasks"));
+        p.put("kestra.tasks.tmp-dir.path", emptied(data.resolve("tasks")));
         p.put("kestra.encryption.secret-key", settings.encryptionKey());
         p.put("kestra.url", "http://" + settings.host() + ":" + settings.port() + "/");
         p.put("kestra.controller.port", settings.controllerPort());
@@ -212,5 +216,20 @@ final class Engine {
 
     private static String folder(Path data, String name) throws IOException {
         return Files.createDirectories(data.resolve(name)).toString();
+    }
+
+    /** A folder without what a killed engine left in it: a task that runs again gets a new one. */
+    private static String emptied(Path folder) throws IOException {
+        Files.createDirectories(folder);
+        try (Stream<Path> content = Files.walk(folder)) {
+            for (Path path : content.sorted(Comparator.reverseOrder()).toList()) {
+                if (!path.equals(folder)) {
+                    Files.delete(path);
+                }
+            }
+        } catch (IOException | UncheckedIOException e) {
+            System.err.println("What the last engine left in " + folder + " can't be removed: " + e);
+        }
+        return folder.toString();
     }
 }

@@ -39,7 +39,7 @@ final class ExecutionActions {
             .isOnKillCascade(request.flag("isOnKillCascade", true))
             .tenantId(Engine.TENANT)
             .build());
-        return Reply.json(Executions.full(execution));
+        return Reply.json(Executions.whole(execution));
     }
 
     private Reply restart(Request request) throws Exception {
@@ -50,7 +50,7 @@ final class ExecutionActions {
         }
         Restart command = Restart.from(execution, request.number("revision").orElse(null));
         commands.run(execution.getId(), command::withOperationId);
-        return Reply.json(Executions.full(repository.findById(Engine.TENANT, execution.getId()).orElse(execution)));
+        return Reply.json(Executions.whole(repository.findById(Engine.TENANT, execution.getId()).orElse(execution)));
     }
 
     private Reply replay(Request request) throws Exception {
@@ -63,7 +63,7 @@ final class ExecutionActions {
             request.number("revision").orElse(null),
             request.query("breakpoints").orElse(null));
         commands.run(id, command::withOperationId);
-        return Reply.json(Executions.full(repository.findById(Engine.TENANT, id)
+        return Reply.json(Executions.whole(repository.findById(Engine.TENANT, id)
             .orElseThrow(() -> Problem.conflict("The engine made no new execution."))));
     }
 }

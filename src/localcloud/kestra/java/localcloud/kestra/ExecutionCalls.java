@@ -7,13 +7,14 @@ import io.kestra.core.models.QueryFilter;
 import io.kestra.core.models.executions.Execution;
 import io.kestra.core.models.executions.ExecutionId;
 import io.kestra.core.models.flows.Flow;
+import io.kestra.core.models.flows.State;
+import io.kestra.core.models.flows.check.Check;
 import io.kestra.core.repositories.ExecutionRepositoryInterface;
 import io.kestra.core.runners.FlowInputOutput;
 import io.kestra.core.services.ExecutionService;
 import io.kestra.core.services.FlowService;
 import io.kestra.core.storages.StorageInterface;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.OffsetDateTime;
@@ -23,6 +24,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Collectors;
 
 /** Executions: start, read, search, delete. */
 final class ExecutionCalls {
@@ -62,6 +64,7 @@ final class ExecutionCalls {
     }
 
     private Reply search(Request request) throws Exception {
+        request.refuse("dateFilter");
         return Reply.json(Page.of(
             () -> repository.find(
                 Filters.page(request, repository.sortMapping()),
@@ -71,12 +74,13 @@ final class ExecutionCalls {
     }
 
     private Reply create(Request request) throws Exception {
+        request.refuse("kind", "breakpoints");
         Flow flow = flows.getFlowIfExecutableOrThrow(
             Engine.TENANT, request.path("namespace"), request.path("flow"), request.number("revision"));
         List<Label> labels = labels(request.queries("labels"));
-        Optional<Instant> scheduled = request.query("scheduleDate").map(ExecutionCalls::instant);
+        Instant scheduled = request.query("scheduleDate").map(ExecutionCalls::instant).orElse(null);
         Execution execution;
-        try (Form form = request.form(uploads())) {
+        try (Form form = request.form(settings.uploads())) {
             execution = Execution.newExecution(
                 flow,
                 (f, draft) -> inputs.readExecutionInputs(f, draft, values(form, draft)),
@@ -87,20 +91,29 @@ final class ExecutionCalls {
                 Engine.TENANT, flow.getNamespace(), flow.getId(), execution.getId(), flow.getRevision()))
             .withLabels(labels)
             .withInputs(execution.getInputs())
-            .withScheduleDate(scheduled.orElse(null));
+            .withScheduleDate(scheduled)
+            .withStateType(afterChecks(flow, execution));
         commands.run(execution.getId(), command::withOperationId);
         Execution current = repository.findById(Engine.TENANT, execution.getId()).orElse(execution);
         if (request.flag("wait", false)) {
             current = awaitEnd(flow, current);
         }
-        ObjectNode node = Executions.full(current);
+        ObjectNode node = Executions.whole(current);
         node.put("url", "http://" + settings.host() + ":" + settings.port() + "/ui/" + Engine.TENANT + "/executions/"
             + flow.getNamespace() + "/" + flow.getId() + "/" + current.getId());
         return Reply.json(node);
     }
 
-    private Path uploads() {
-        return settings.data().resolve("uploads");
+    /** FAILED when a check of the flow says so, null for the usual state. */
+    private State.Type afterChecks(Flow flow, Execution execution) {
+        List<Check> failed = flows.getFailedChecks(flow, execution.getInputs());
+        return switch (Check.resolveBehavior(failed)) {
+            case BLOCK_EXECUTION -> throw Problem.argument(
+                "Flow execution blocked: one or more condition checks evaluated to false.\nFailed checks: "
+                    + failed.stream().map(Check::getMessage).collect(Collectors.joining(", ")));
+            case FAIL_EXECUTION -> State.Type.FAILED;
+            case CREATE_EXECUTION -> null;
+        };
     }
 
     /** The form's parts as inputs; a file goes to the internal storage and its address is the value. */
@@ -128,7 +141,6 @@ final class ExecutionCalls {
 
     private static List<Label> labels(List<String> texts) {
         List<Label> labels = new ArrayList<>();
-        labels.add(new Label(Label.FROM, "api"));
         for (String text : texts) {
             int colon = text.indexOf(':');
             if (colon < 1 || colon == text.length() - 1) {
@@ -140,6 +152,9 @@ final class ExecutionCalls {
                     "Labels that begin with " + SYSTEM_LABELS + " are the server's own: " + key + ".");
             }
             labels.add(new Label(key, text.substring(colon + 1)));
+        }
+        if (labels.stream().noneMatch(label -> label.key().equals(Label.FROM))) {
+            labels.add(new Label(Label.FROM, "api"));
         }
         return labels;
     }

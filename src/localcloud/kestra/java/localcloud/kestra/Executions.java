@@ -9,7 +9,7 @@ import java.util.List;
 /** Finding one execution, and the shapes that the API gives to executions. */
 final class Executions {
     private static final List<String> NOT_IN_TASK_RUN =
-        List.of("tenantId", "executionId", "namespace", "flowId", "outputs");
+        List.of("tenantId", "executionId", "namespace", "flowId");
     private static final List<String> NOT_IN_SEARCH =
         List.of("taskRunList", "variables", "metadata", "traceParent", "fixtures", "breakpoints");
 
@@ -22,10 +22,23 @@ final class Executions {
             .orElseThrow(() -> Problem.notFound("There is no execution " + id + "."));
     }
 
-    /** Kestra 2.0 keeps outputs out of an execution; they have calls of their own. */
-    static ObjectNode full(Execution execution) {
+    /**
+     * What create, follow and the actions give of an execution. Kestra 2.0 keeps outputs out of it;
+     * they have calls of their own.
+     */
+    static ObjectNode whole(Execution execution) {
         ObjectNode node = Reply.JSON.valueToTree(execution);
-        node.remove(List.of("deleted", "outputs"));
+        node.remove("outputs");
+        for (JsonNode taskRun : node.path("taskRunList")) {
+            ((ObjectNode) taskRun).remove("outputs");
+        }
+        return node;
+    }
+
+    /** What reading one execution gives: the same without what the reader knows already. */
+    static ObjectNode full(Execution execution) {
+        ObjectNode node = whole(execution);
+        node.remove("deleted");
         for (JsonNode taskRun : node.path("taskRunList")) {
             ((ObjectNode) taskRun).remove(NOT_IN_TASK_RUN);
         }

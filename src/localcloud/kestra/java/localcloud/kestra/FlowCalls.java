@@ -34,6 +34,7 @@ final class FlowCalls {
     }
 
     private Reply create(Request request) throws Exception {
+        request.refuse("draft");
         GenericFlow flow = parse(request.text());
         if (find(flow.getNamespace(), flow.getId(), Optional.empty()).isPresent()) {
             throw Problem.exists("Flow " + flow.getNamespace() + "." + flow.getId() + " exists already.");
@@ -42,6 +43,7 @@ final class FlowCalls {
     }
 
     private Reply update(Request request) throws Exception {
+        request.refuse("draft");
         FlowWithSource previous = flow(request);
         GenericFlow flow = parse(request.text());
         if (!flow.getId().equals(previous.getId()) || !flow.getNamespace().equals(previous.getNamespace())) {
@@ -78,6 +80,9 @@ final class FlowCalls {
 
     /** Several flows may stand in one body, divided by a line of three dashes. */
     private Reply validate(Request request) throws Exception {
+        if (request.header("Content-Type").orElse("").startsWith("multipart/")) {
+            throw Problem.notOffered("POST", "/flows/validate with a form instead of YAML");
+        }
         List<FlowSource> sources = new ArrayList<>();
         for (String source : request.text().split("(?m)^---\\s*$")) {
             if (!source.isBlank()) {

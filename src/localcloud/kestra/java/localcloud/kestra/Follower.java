@@ -51,7 +51,7 @@ final class Follower {
         ObjectNode told = null;
         long spoken = System.nanoTime();
         for (Execution now = followed; now != null; now = next(now)) {
-            ObjectNode state = Executions.full(now);
+            ObjectNode state = Executions.whole(now);
             boolean ended = service.isTerminated(flow, now);
             if (ended || !state.equals(told)) {
                 write(out, event(ended ? "end" : "progress", state));

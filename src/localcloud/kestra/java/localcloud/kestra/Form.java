@@ -1,6 +1,7 @@
 package localcloud.kestra;
 
 import io.netty.buffer.Unpooled;
+import io.netty.handler.codec.DecoderException;
 import io.netty.handler.codec.http.DefaultHttpContent;
 import io.netty.handler.codec.http.DefaultHttpRequest;
 import io.netty.handler.codec.http.DefaultLastHttpContent;
@@ -55,15 +56,19 @@ final class Form implements AutoCloseable {
             return new Form(null);
         }
         DefaultHttpDataFactory factory = new DefaultHttpDataFactory(MEMORY_LIMIT);
+        factory.setDeleteOnExit(false); // it would remember every file; the next boot does it instead
         factory.setBaseDir(Files.createDirectories(folder).toString());
         HttpRequest head = new DefaultHttpRequest(HttpVersion.HTTP_1_1, HttpMethod.POST, "/");
         head.headers().set(HttpHeaderNames.CONTENT_TYPE, contentType);
         Form form = null;
         try {
+            if (!HttpPostRequestDecoder.isMultipart(head)) {
+                throw Problem.badRequest("The multipart Content-Type has no boundary.");
+            }
             form = new Form(new HttpPostMultipartRequestDecoder(factory, head));
             form.decode(body, folder);
             return form;
-        } catch (HttpPostRequestDecoder.ErrorDataDecoderException e) {
+        } catch (DecoderException e) {
             close(form);
             throw Problem.badRequest("The multipart body cannot be read: " + e.getMessage());
         } catch (IOException | RuntimeException e) {
@@ -74,17 +79,48 @@ final class Form implements AutoCloseable {
 
     private void decode(InputStream body, Path folder) throws IOException {
         byte[] buffer = new byte[64 << 10];
+        long read = 0;
         for (int got = body.read(buffer); got >= 0; got = body.read(buffer)) {
             decoder.offer(new DefaultHttpContent(Unpooled.copiedBuffer(buffer, 0, got)));
+            read += got;
         }
         decoder.offer(new DefaultLastHttpContent());
-        for (InterfaceHttpData part : decoder.getBodyHttpDatas()) {
-            switch (part) {
-                case FileUpload file -> files.put(file.getName(), upload(file, folder));
-                case Attribute field -> fields.put(field.getName(), field.getValue());
-                default -> { }
-            }
+        // No byte at all is how some clients send a form without parts.
+        if (!keepParts(folder) && read > 0) {
+            throw Problem.badRequest("The multipart body ends before its closing delimiter.");
         }
+    }
+
+    /** Keeps what was decoded; whether the body was whole. */
+    private boolean keepParts(Path folder) throws IOException {
+        try {
+            while (decoder.hasNext()) {
+                keep(decoder.next(), folder);
+            }
+            return false;
+        } catch (HttpPostRequestDecoder.EndOfDataDecoderException e) {
+            return true; // how the decoder says that it has seen the closing delimiter
+        }
+    }
+
+    private void keep(InterfaceHttpData part, Path folder) throws IOException {
+        String name = part.getName();
+        if (fields.containsKey(name) || files.containsKey(name)) {
+            throw Problem.badRequest("The form has two parts with the name " + name + ".");
+        }
+        switch (part) {
+            case FileUpload file -> files.put(name, upload(file, folder));
+            case Attribute field -> fields.put(name, text(field));
+            default -> { }
+        }
+    }
+
+    /** The text of a field, which is held in memory however it was sent. */
+    private static String text(Attribute field) throws IOException {
+        if (field.length() > Request.TEXT_LIMIT) {
+            throw Problem.tooLarge("field " + field.getName(), Request.TEXT_LIMIT);
+        }
+        return field.getValue();
     }
 
     private static Upload upload(FileUpload part, Path folder) throws IOException {

@@ -12,6 +12,7 @@ import io.kestra.core.storages.kv.KVStore;
 import io.kestra.core.storages.kv.KVValue;
 import io.kestra.core.storages.kv.KVValueAndMetadata;
 import java.time.Duration;
+import java.time.format.DateTimeParseException;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.Function;
@@ -71,10 +72,18 @@ final class KvCalls {
     /** The body is JSON or, with dates and durations, Ion: the type is what the text says. */
     private Reply write(Request request) throws Exception {
         Object value = ION.readValue(request.text());
-        Duration life = request.header("ttl").map(Duration::parse).orElse(null);
+        Duration life = request.header("ttl").map(KvCalls::duration).orElse(null);
         KVMetadata metadata = new KVMetadata(request.header("description").orElse(null), life);
         store(request).put(request.path("key"), new KVValueAndMetadata(metadata, value));
         return Reply.empty(200);
+    }
+
+    private static Duration duration(String text) {
+        try {
+            return Duration.parse(text);
+        } catch (DateTimeParseException e) {
+            throw Problem.badRequest("The header ttl is an ISO 8601 duration such as PT1H, not " + text + ".");
+        }
     }
 
     private Reply delete(Request request) throws Exception {

@@ -35,7 +35,7 @@ final class LimitedInput extends FilterInputStream {
     private void count(int bytes) {
         read += bytes;
         if (read > limit) {
-            throw Problem.tooLarge(limit);
+            throw Problem.tooLarge("request body", limit);
         }
     }
 }

@@ -8,6 +8,7 @@ import io.kestra.plugin.scripts.exec.AbstractExecScript;
 import io.kestra.plugin.scripts.exec.scripts.models.ScriptOutput;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 
 /**
  * Shell commands run as processes of this machine; what the real script plugins' `Commands` tasks
@@ -31,6 +32,11 @@ public abstract class LocalCommands extends AbstractExecScript implements Runnab
     @Override
     public Property<String> getContainerImage() {
         return containerImage;
+    }
+
+    /** Variables that the real task sets whatever its `env` says. */
+    protected Map<String, String> ownEnvironment() {
+        return Map.of();
     }
 
     /** What this definition asks for and this engine does not have, a sentence each. */
@@ -57,6 +63,7 @@ public abstract class LocalCommands extends AbstractExecScript implements Runnab
             throw new IllegalArgumentException(String.join("; ", unsupported));
         }
         return commands(runContext)
+            .addEnv(ownEnvironment())
             .withTaskRunner(new LocalProcess())
             .withInterpreter(interpreter)
             .withBeforeCommands(beforeCommands)

@@ -79,8 +79,9 @@ final class LocalProcess extends Process {
                 while ((line = reader.readLine()) != null) {
                     log.accept(line, isError);
                 }
-            } catch (IOException e) {
-                log.accept(e.getMessage(), true);
+            } catch (IOException | RuntimeException e) {
+                // Whoever reads the task's log must see that lines are missing.
+                log.accept("The output could not be read any further: " + e, true);
             }
         });
     }

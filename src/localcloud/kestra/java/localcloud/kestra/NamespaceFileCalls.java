@@ -12,6 +12,7 @@ import java.nio.file.Path;
 /** Files of a namespace: what flows find in their working directory. */
 final class NamespaceFileCalls {
     private static final String FILES = "/namespaces/{namespace}/files";
+    private static final Path ROOT = Path.of("/");
 
     private final NamespaceFactory namespaces;
     private final StorageInterface storage;
@@ -20,7 +21,7 @@ final class NamespaceFileCalls {
     NamespaceFileCalls(Engine engine, Settings settings) {
         namespaces = engine.bean(NamespaceFactory.class);
         storage = engine.bean(StorageInterface.class);
-        uploads = settings.data().resolve("uploads");
+        uploads = settings.uploads();
     }
 
     void register(Routes routes) {
@@ -75,8 +76,12 @@ final class NamespaceFileCalls {
     }
 
     private Reply list(Request request) throws Exception {
-        String folder = request.query("path").orElse("/");
-        return Reply.json(namespace(request).children(folder, false).stream()
+        Path folder = request.query("path").isPresent() ? path(request) : ROOT;
+        Namespace namespace = namespace(request);
+        if (!folder.equals(ROOT) && !namespace.exists(folder)) {
+            throw Problem.notFound("There is no folder " + folder + " in " + namespace.namespace() + ".");
+        }
+        return Reply.json(namespace.children(folder.toString(), false).stream()
             .map(NamespaceFileAttributes::new)
             .toList());
     }

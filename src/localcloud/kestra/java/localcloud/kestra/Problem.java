@@ -19,17 +19,19 @@ import java.util.Map;
 import java.util.NoSuchElementException;
 import java.util.concurrent.TimeoutException;
 
-/** An answer that is an error, in the form of RFC 9457 with Kestra's problem types. */
+/** An answer that is an error, in the form of RFC 9457 with Kestra's problem types and titles. */
 final class Problem extends RuntimeException {
     private static final String TYPES = "https://kestra.io/docs/api-reference/problems/";
 
     private final int status;
     private final String slug;
+    private final String title;
 
-    private Problem(int status, String slug, String detail) {
+    private Problem(int status, String slug, String title, String detail) {
         super(detail, null, false, false);
         this.status = status;
         this.slug = slug;
+        this.title = title;
     }
 
     int status() {
@@ -40,7 +42,7 @@ final class Problem extends RuntimeException {
     Map<String, Object> body(String instance) {
         Map<String, Object> body = new LinkedHashMap<>();
         body.put("type", TYPES + slug);
-        body.put("title", slug.replace('-', ' '));
+        body.put("title", title);
         body.put("status", status);
         body.put("detail", getMessage());
         body.put("instance", instance);
@@ -49,35 +51,41 @@ final class Problem extends RuntimeException {
     }
 
     static Problem badRequest(String detail) {
-        return new Problem(400, "bad-request", detail);
+        return new Problem(400, "bad-request", "Bad request", detail);
     }
 
     static Problem unauthenticated() {
-        return new Problem(401, "unauthenticated", "Every call needs HTTP basic authentication.");
+        return new Problem(401, "unauthenticated", "Authentication required",
+            "Every call needs HTTP basic authentication.");
     }
 
     static Problem notFound(String detail) {
-        return new Problem(404, "not-found", detail);
+        return new Problem(404, "not-found", "Resource not found", detail);
     }
 
     static Problem conflict(String detail) {
-        return new Problem(409, "conflict", detail);
+        return new Problem(409, "conflict", "Conflict", detail);
     }
 
     static Problem exists(String detail) {
-        return new Problem(409, "entity-already-exists", detail);
+        return new Problem(409, "entity-already-exists", "Entity already exists", detail);
     }
 
-    static Problem tooLarge(long limit) {
-        return new Problem(413, "content-too-large", "The request body is larger than " + limit + " bytes.");
+    static Problem tooLarge(String what, long limit) {
+        return new Problem(413, "payload-too-large", "Payload too large",
+            "The " + what + " is larger than " + limit + " bytes.");
     }
 
     static Problem invalid(String detail) {
-        return new Problem(422, "validation-failed", detail);
+        return new Problem(422, "validation-failed", "Validation failed", detail);
+    }
+
+    static Problem argument(String detail) {
+        return new Problem(422, "invalid-argument", "Invalid argument", detail);
     }
 
     static Problem notOffered(String method, String path) {
-        return new Problem(501, "not-implemented", "This embedded Kestra does not offer "
+        return new Problem(501, "not-implemented", "Not implemented", "This embedded Kestra does not offer "
             + method + " " + path + "; a full Kestra server does.");
     }
 
@@ -86,9 +94,9 @@ final class Problem extends RuntimeException {
         String detail = message(e);
         return switch (e) {
             case Problem problem -> problem;
-            case InvalidQueryFiltersException x -> new Problem(400, "invalid-query-filters", detail);
-            case JsonProcessingException x -> new Problem(422, "invalid-json", x.getOriginalMessage());
-            case ResourceExpiredException x -> new Problem(410, "resource-expired", detail);
+            case InvalidQueryFiltersException x -> new Problem(400, "invalid-query-filters", "Invalid query filters", detail);
+            case JsonProcessingException x -> new Problem(422, "invalid-json", "Invalid JSON", x.getOriginalMessage());
+            case ResourceExpiredException x -> new Problem(410, "resource-expired", "Resource has expired", detail);
             case AlreadyExistsException x -> exists(detail);
             case ConflictException x -> conflict(detail);
             case IllegalStateException x -> conflict(detail);
@@ -101,9 +109,9 @@ final class Problem extends RuntimeException {
             case DeserializationException x -> invalid(detail);
             case InputOutputValidationException x -> invalid(detail);
             case ValidationErrorException x -> invalid(x.formatedInvalidObjects());
-            case IllegalArgumentException x -> new Problem(422, "invalid-argument", detail);
-            case TimeoutException x -> new Problem(504, "timeout", "The engine did not answer in time.");
-            default -> new Problem(500, "internal-error", e.getClass().getSimpleName() + ": " + detail);
+            case IllegalArgumentException x -> argument(detail);
+            case TimeoutException x -> new Problem(504, "timeout", "Operation timed out", "The engine did not answer in time.");
+            default -> new Problem(500, "internal-error", "Internal server error", e.getClass().getSimpleName() + ": " + detail);
         };
     }
 

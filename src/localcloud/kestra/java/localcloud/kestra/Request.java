@@ -16,7 +16,7 @@ import java.util.Optional;
 /** One call: the variables of its path, its query and its body. */
 final class Request {
     /** Largest body that is held in memory: flow sources, KV values and JSON. */
-    private static final long TEXT_LIMIT = 8 << 20;
+    static final long TEXT_LIMIT = 8 << 20;
 
     private final HttpExchange exchange;
     private final Map<String, String> path;
@@ -48,6 +48,16 @@ final class Request {
 
     String required(String name) {
         return query(name).orElseThrow(() -> Problem.badRequest("The query parameter " + name + " is missing."));
+    }
+
+    /** Answers 501 when one of these is asked for: what it does on a full server is not done here. */
+    void refuse(String... names) {
+        for (String name : names) {
+            if (query(name).isPresent()) {
+                throw Problem.notOffered(exchange.getRequestMethod(),
+                    exchange.getRequestURI().getPath() + " with " + name);
+            }
+        }
     }
 
     boolean flag(String name, boolean ifAbsent) {
@@ -92,7 +102,7 @@ final class Request {
     private InputStream stream(long limit) {
         long announced = header("Content-Length").map(Long::parseLong).orElse(0L);
         if (announced > limit) {
-            throw Problem.tooLarge(limit);
+            throw Problem.tooLarge("request body", limit);
         }
         return new LimitedInput(exchange.getRequestBody(), limit);
     }

@@ -37,6 +37,11 @@ record Settings(
         data = data.toAbsolutePath();
     }
 
+    /** Folder of the files that are being received. */
+    Path uploads() {
+        return data.resolve("uploads");
+    }
+
     static Settings read(InputStream in) throws IOException {
         return new ObjectMapper().readValue(in, Settings.class);
     }

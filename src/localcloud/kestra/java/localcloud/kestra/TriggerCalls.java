@@ -51,6 +51,7 @@ final class TriggerCalls {
     }
 
     private Reply search(Request request) throws Exception {
+        request.refuse("dateFilter");
         return Reply.json(Page.of(
             () -> repository.find(
                 Filters.page(request, repository.sortMapping()),
@@ -91,9 +92,12 @@ final class TriggerCalls {
     private Reply setDisabled(Request request) throws Exception {
         JsonNode body = request.json();
         TriggerState state = state(body);
-        boolean disabled = required(body, "disabled").asBoolean();
+        JsonNode disabled = required(body, "disabled");
+        if (!disabled.isBoolean()) {
+            throw Problem.badRequest("disabled must be true or false, not " + disabled + ".");
+        }
         return Reply.json(send(state,
-            operation -> new SetDisableTrigger(id(state), disabled).withOperationId(operation)));
+            operation -> new SetDisableTrigger(id(state), disabled.booleanValue()).withOperationId(operation)));
     }
 
     private Reply createBackfill(Request request) throws Exception {
