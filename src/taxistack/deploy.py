@@ -57,10 +57,11 @@ class DeployReport:
         return sum(one.action == action for one in self.changes)
 
     def summary(self) -> str:
-        """One line, such as "2 created, 1 updated, 20 unchanged"."""
+        """One line, such as "2 created, 1 updated, 20 unchanged"; says how extras are deleted."""
         actions: tuple[Action, ...] = ("created", "updated", "pruned", "unchanged", "extra")
         parts = [f"{self.count(action)} {action}" for action in actions if self.count(action)]
-        return ", ".join(parts) or "nothing to deploy"
+        told = ", ".join(parts) or "nothing to deploy"
+        return f"{told} (left alone; --prune deletes them)" if self.count("extra") else told
 
     def to_json(self) -> list[dict[str, str]]:
         """One object for each change, for `--json`."""
@@ -145,11 +146,18 @@ def _read_files(folder: Path) -> dict[str, bytes]:
     found = {
         f"{ETL_FOLDER}/{path.relative_to(folder).as_posix()}": path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and not _is_litter(path.relative_to(folder))
     }
     if not found:
         raise UsageError(f"no ETL package in {folder}")
     return found
+
+
+def _is_litter(path: Path) -> bool:
+    """What Python, an editor or the system leave in a folder beside the package's files."""
+    return any(
+        part == "__pycache__" or part.startswith(".") or part.endswith("~") for part in path.parts
+    )
 
 
 def _refuse_invalid(flows: Iterable[_Flow], reasons: Iterable[list[str]]) -> None:
@@ -185,10 +193,11 @@ def _check_requirements(
     client.executions.delete(run.id)  # a question, not a piece of work: it leaves no trace
     if actual != expected:
         built_from = f"{actual[:12]}…" if actual else "an unknown one"
+        written = "" if step.make is None else f" but the flow {ENVIRONMENT_FLOW}"
         raise MissingError(
             "the server's Python packages are not those that the ETL needs "
             f"(infra/kestra/requirements.txt is {expected[:12]}…, the server was built from "
-            f"{built_from}); nothing but the flow {ENVIRONMENT_FLOW} was deployed",
+            f"{built_from}); nothing{written} was deployed",
             hint="`invoke up` rebuilds the server with the repository's packages",
         )
     return step.change

@@ -141,6 +141,8 @@ class Repository:
         for folder in (self.flows, self.etl, self.etl / "__pycache__"):
             folder.mkdir()
         (self.etl / "__pycache__" / "cli.pyc").write_bytes(b"\0")
+        for left_by_an_editor in (".cli.py.swp", "cli.py~"):
+            (self.etl / left_by_an_editor).touch()
         (self.etl / "__init__.py").write_bytes(b"")
         (self.etl / "cli.py").write_text("print()")
         for flow in ("etl_environment", "hello_world"):

@@ -105,8 +105,12 @@ def test_a_server_with_other_packages_is_refused(run, server):
         run(expected_requirements="sha-of-the-repository")
     assert "sha-of-the-r" in str(caught.value)
     assert "sha-of-the-s" in str(caught.value)
+    assert "nothing but the flow etl_environment was deployed" in str(caught.value)
     assert server.writes == ["POST /flows"]
     assert set(server.flows) == {"etl_environment"}
+    with pytest.raises(MissingError, match=r"\); nothing was deployed"):
+        run(expected_requirements="sha-of-the-repository")
+    assert server.writes == ["POST /flows"]
 
 
 def test_a_server_that_does_not_know_its_packages_is_refused(run, server):
@@ -157,7 +161,7 @@ def test_what_is_not_in_the_repository_is_named_and_left_alone(run, server):
     report = run()
     assert by_action(report, "extra") == EXTRA
     assert "old" in server.flows
-    assert report.summary() == "6 created, 4 extra"
+    assert report.summary() == "6 created, 4 extra (left alone; --prune deletes them)"
 
 
 def test_prune_removes_what_is_not_in_the_repository(run, server):

@@ -94,7 +94,8 @@ final class Problem extends RuntimeException {
         String detail = message(e);
         return switch (e) {
             case Problem problem -> problem;
-            case InvalidQueryFiltersException x -> new Problem(400, "invalid-query-filters", "Invalid query filters", detail);
+            case InvalidQueryFiltersException x ->
+                new Problem(400, "invalid-query-filters", "Invalid query filters", detail);
             case JsonProcessingException x -> new Problem(422, "invalid-json", "Invalid JSON", x.getOriginalMessage());
             case ResourceExpiredException x -> new Problem(410, "resource-expired", "Resource has expired", detail);
             case AlreadyExistsException x -> exists(detail);
@@ -110,12 +111,14 @@ final class Problem extends RuntimeException {
             case InputOutputValidationException x -> invalid(detail);
             case ValidationErrorException x -> invalid(x.formatedInvalidObjects());
             case IllegalArgumentException x -> argument(detail);
-            case TimeoutException x -> new Problem(504, "timeout", "Operation timed out", "The engine did not answer in time.");
-            default -> new Problem(500, "internal-error", "Internal server error", e.getClass().getSimpleName() + ": " + detail);
+            case TimeoutException x ->
+                new Problem(504, "timeout", "Operation timed out", "The engine did not answer in time.");
+            default -> new Problem(500, "internal-error", "Internal server error",
+                e.getClass().getSimpleName() + ": " + detail);
         };
     }
 
     private static String message(Throwable e) {
-        return e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
+        return e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage().strip();
     }
 }
