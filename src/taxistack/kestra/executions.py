@@ -162,9 +162,9 @@ class Executions:
         step = f"follow execution {execution_id}"
         idle = _IDLE if deadline is None else max(0.05, min(_IDLE, deadline - time.monotonic()))
         with self._http.events(path, step, idle) as lines:
-            for one in executions_of(lines):
+            for one in executions_of(_until(lines, deadline)):
                 yield one
-                if one.terminated or (deadline is not None and time.monotonic() > deadline):
+                if one.terminated:
                     return
 
     def _poll(
@@ -184,6 +184,14 @@ class Executions:
             if one.raw != last.raw:
                 last, pause = one, _FIRST_POLL
                 yield one
+
+
+def _until(lines: Iterable[str], deadline: float | None) -> Iterator[str]:
+    """The lines up to the deadline: comments alone keep a stream open for ever."""
+    for line in lines:
+        yield line
+        if deadline is not None and time.monotonic() > deadline:
+            return
 
 
 def _part(value: Any) -> str:

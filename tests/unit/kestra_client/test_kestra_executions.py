@@ -183,6 +183,14 @@ def test_waiting_too_long_says_that_the_execution_goes_on(client, server):
     assert caught.value.hint == "invoke logs --execution x1"
 
 
+def test_a_stream_that_only_breathes_does_not_outlast_the_timeout(client, server):
+    server.on("GET", "main/executions/x1", json=raw())
+    late = b": still there\n\n" + stream(("end", raw(state="SUCCESS")))
+    server.on("GET", "main/executions/x1/follow", content=late)
+    with pytest.raises(Unavailable, match="still RUNNING"):
+        client.executions.wait("x1", timeout=0)
+
+
 def test_killing_what_has_ended_is_fine(client, server):
     server.on("DELETE", "main/executions/x1/actions/kill", 409, json={"detail": "finished"})
     server.on("GET", "main/executions/x1", json=raw(state="SUCCESS"))
