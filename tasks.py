@@ -26,6 +26,9 @@ START = "first month, YYYY-MM (a date is reduced to its month)"
 END = "last month, inclusive"
 
 
+boundary.check_environment()
+
+
 @task(
     help={
         "auto_approve": "do not ask before changing anything (the local target never asks)",

@@ -1,7 +1,7 @@
 """Every setting, its type and its rule. The defaults stand in `invoke.yaml`.
 
-Invoke merges that file with `INVOKE_TAXISTACK_*` environment variables; `Settings.load` checks
-the result and names the setting and the rule when one is broken.
+Invoke reads that file; the variables `INVOKE_TAXISTACK_*` are read here. `Settings.load` checks
+all of it and names the setting and the rule when one is broken.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ ENGINE_VERSION = "2.0.0"
 
 PUBLIC_SOURCE = "https://github.com/DataTalksClub/nyc-tlc-data/releases/download"
 """The course's public release of the taxi CSV files (CSV edition of the TLC's records)."""
+
+VARIABLE_PREFIX = "INVOKE_TAXISTACK_"
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Settings:
         `overrides` are flags of the command; None means that the flag was not given.
         Raises UsageError with the setting's name and rule.
         """
-        given = {key: raw[key] for key in raw}
+        given = dict(raw)
         given.update({key: value for key, value in overrides.items() if value is not None})
         if state := os.environ.get("TAXISTACK_STATE"):
             given["state"] = state
@@ -88,6 +90,25 @@ class Settings:
     def tfstate_bucket(self) -> str:
         """The bucket that keeps Terraform's state."""
         return self.state_bucket or f"{self.project}-tfstate"
+
+
+def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """The settings that variables name: `INVOKE_TAXISTACK_PARALLEL=3` gives `parallel`, 3.
+
+    Invoke reads them too, but takes `false` for true, passes over a name that it does not know
+    and ends with a traceback at a word where a number is due.
+    Raises UsageError with the variable, or the setting and its rule.
+    """
+    given: dict[str, Any] = {}
+    for variable in sorted(environ):
+        if variable.startswith(VARIABLE_PREFIX):
+            key = variable.removeprefix(VARIABLE_PREFIX).lower()
+            if key not in RULES:
+                raise UsageError(
+                    f"{variable}: there is no setting {key!r}; invoke.yaml lists the known ones"
+                )
+            given[key] = RULES[key](key, environ[variable])
+    return given
 
 
 def _check_engine(version: str) -> None:
@@ -121,13 +142,10 @@ def _one_of(*choices: str) -> Rule:
 
 def _whole(low: int, high: int) -> Rule:
     def check(key: str, value: Any) -> int:
-        try:
-            number = int(value)
-        except (TypeError, ValueError):
-            number = low - 1
-        if isinstance(value, bool) or not low <= number <= high:
+        whole = re.fullmatch(r"-?\d+", str(value), re.ASCII)
+        if whole is None or not low <= int(value) <= high:
             raise UsageError(f"setting {key}: {value!r} must be a whole number, {low} to {high}")
-        return number
+        return int(value)
 
     return check
 
@@ -141,9 +159,12 @@ def _yes_no(key: str, value: Any) -> bool:
 
 
 def _folder(key: str, value: Any) -> Path:
-    if not str(value):
-        raise UsageError(f"setting {key}: must name a folder")
-    return (ROOT / Path(str(value)).expanduser()).resolve()
+    if not value or not isinstance(value, str | Path):
+        raise UsageError(f"setting {key}: {value!r} must name a folder")
+    try:
+        return (ROOT / Path(value).expanduser()).resolve()
+    except RuntimeError as error:  # ~ of nobody
+        raise UsageError(f"setting {key}: {value!r}: {error}") from None
 
 
 def _month(key: str, value: Any) -> str:

@@ -14,14 +14,32 @@ from invoke import Context, Exit
 from localcloud.errors import BusyError, CloudError, FolderError, MissingError
 from taxi_etl.errors import EtlError
 from taxistack.console import Console
-from taxistack.errors import TaxistackError
-from taxistack.settings import Settings
+from taxistack.errors import TaxistackError, UsageError
+from taxistack.settings import Settings, from_environment
 from taxistack.targets import Target, open_target
 
 
 def debugging() -> bool:
     """Whether Invoke's own `--debug` was given, before or after the task's name."""
     return "--debug" in sys.argv or bool(os.environ.get("INVOKE_DEBUG"))
+
+
+def check_environment() -> None:
+    """End with 2 when a variable names no setting or breaks a rule.
+
+    Called before any task: Invoke itself reads the variables then, and trips over such ones.
+    """
+    try:
+        from_environment(os.environ)
+    except UsageError as error:
+        raise Exit(f"error: {error.message}", code=error.exit_code) from error
+
+
+def _settings(ctx: Context, overrides: dict[str, Any]) -> Settings:
+    section = ctx.config.get("taxistack")
+    if not isinstance(section, dict):
+        raise UsageError(f"invoke.yaml: `taxistack` is {section!r}, and must be a list of settings")
+    return Settings.load({**section, **from_environment(os.environ)}, **overrides)
 
 
 def _fail(console: Console, message: str, hint: str | None, code: int) -> Exit:
@@ -50,7 +68,7 @@ def command(
     console = Console(json=json, assume_yes=yes)
     target: Target | None = None
     try:
-        target = open_target(Settings.load(ctx.config.taxistack, **overrides))
+        target = open_target(_settings(ctx, overrides))
         yield target, console
     except TaxistackError as error:
         raise _fail(console, error.message, error.hint, error.exit_code) from error

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from taxistack.errors import UsageError
-from taxistack.settings import RULES, Settings
+from taxistack.settings import RULES, Settings, from_environment
 
 ROOT = Path(__file__).resolve().parents[3]
 DEFAULTS = yaml.safe_load((ROOT / "invoke.yaml").read_text())["taxistack"]
@@ -59,14 +62,62 @@ def test_a_broken_rule_names_the_setting(name):
         Settings.load({**DEFAULTS, name: BROKEN[name]})
 
 
+@pytest.mark.parametrize(("name", "value"), [("parallel", 2.5), ("state", None), ("run", 7)])
+def test_what_yaml_reads_as_another_type_is_refused(name, value):
+    with pytest.raises(UsageError, match=f"setting {name}: {value!r}"):
+        Settings.load({**DEFAULTS, name: value})
+
+
 def test_a_flag_wins_over_the_file_and_an_absent_flag_does_not():
     assert Settings.load(DEFAULTS, parallel=4).parallel == 4
     assert Settings.load(DEFAULTS, parallel=None).parallel == DEFAULTS["parallel"]
 
 
-def test_text_from_the_environment_is_read_as_the_type_of_the_setting():
-    loaded = Settings.load({**DEFAULTS, "parallel": "3", "deletion_protection": "yes"})
-    assert (loaded.parallel, loaded.deletion_protection) == (3, True)
+@pytest.mark.parametrize(("text", "meant"), [("false", False), ("0", False), ("yes", True)])
+def test_text_from_the_environment_is_read_as_the_type_of_the_setting(text, meant):
+    given = {
+        "INVOKE_TAXISTACK_PARALLEL": "3",
+        "INVOKE_TAXISTACK_DELETION_PROTECTION": text,
+        "PATH": "/usr/bin",
+    }
+    read = from_environment(given)
+    assert read == {"parallel": 3, "deletion_protection": meant}
+    assert Settings.load({**DEFAULTS, **read}).deletion_protection is meant
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "told"),
+    [
+        ("INVOKE_TAXISTACK_PARALEL", "3", "INVOKE_TAXISTACK_PARALEL: there is no setting"),
+        ("INVOKE_TAXISTACK_PARALLEL", "two", "setting parallel: 'two' must be a whole number"),
+        ("INVOKE_TAXISTACK_DELETION_PROTECTION", "perhaps", "setting deletion_protection"),
+    ],
+)
+def test_an_odd_variable_ends_a_command_before_it_begins(variable, text, told):
+    done = subprocess.run(
+        [sys.executable, "-m", "invoke", "status"],
+        cwd=ROOT,
+        env={**os.environ, variable: text},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"error: {told}")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("section", [None, 5, ["target"]])
+def test_a_file_without_the_settings_is_told(section, capsys):
+    from invoke import Config, Context, Exit
+
+    from taxistack.commands.boundary import command
+
+    ctx = Context(Config(overrides={} if section is None else {"taxistack": section}))
+    with pytest.raises(Exit) as ended, command(ctx):
+        pass
+    assert ended.value.code == 2
+    assert "invoke.yaml: `taxistack`" in capsys.readouterr().err
 
 
 def test_an_unknown_setting_is_refused():
