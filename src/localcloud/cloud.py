@@ -48,8 +48,8 @@ class LocalCloud:
 
         Doing it twice, or from two commands at once, is safe. What a killed supervisor left is
         ended first. Raises FolderError, BusyError, MissingError or PartError; parts that came
-        up stay up then, and the next start goes on from there. An instance that needs Docker
-        is checked for it before anything is started.
+        up stay up then, and the next start goes on from there. Whether what an instance runs on
+        is there (Docker, or the built engine) is checked before anything is started.
         """
         _check_machine()
         with lock.held(self.layout.lock):
@@ -97,7 +97,7 @@ class LocalCloud:
             return
         with lock.held(self.layout.lock):
             record = Record.load(self.layout)
-            if self._orphans(record):
+            if self.runs():
                 raise CloudError(f"the local cloud in {self.layout.folder} runs: stop it first")
             Instance(self.layout, record).take_down(volumes=True)
             _empty(self.layout.folder, but=self.layout.lock)
@@ -111,6 +111,10 @@ class LocalCloud:
         record = Record.load(self.layout)
         parts = self._parts(record)
         return self._state(record, parts) if parts is not None else None
+
+    def runs(self) -> bool:
+        """Whether any process of it is alive, be it one that a killed supervisor left."""
+        return bool(self._orphans(Record.load(self.layout)))
 
     def status(self) -> list[PartStatus]:
         """One entry a part, dead ones too; empty when there is no local cloud here."""

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from localcloud import compose, supervisor
+from localcloud import compose, kestra, supervisor
 from localcloud.layout import Layout, write_private
 from localcloud.ports import HOST
 from localcloud.record import Record
@@ -98,9 +98,12 @@ class Instance:
         return self._project() is not None
 
     def check(self) -> None:
-        """Raises MissingError when it needs Docker and Docker is not there."""
+        """Raises MissingError when what it runs on is not there: Docker, or the built engine."""
         if (project := self._project()) is not None:
             project.compose.check()
+        else:
+            content = json.loads(self._layout.kestra_config.read_text(encoding="utf-8"))
+            kestra.require_built(Path(content["cache"]))
 
     def take_down(self, *, volumes: bool = False) -> None:
         """Take its containers away, when it has some; with `volumes` what they kept too.

@@ -22,19 +22,26 @@ def held(path: Path, timeout: float = 120.0) -> Iterator[None]:
     deadline = time.monotonic() + timeout
     while (descriptor := _acquire(path)) is None:
         if time.monotonic() > deadline:
-            holder = path.read_text().strip() if path.exists() else "unknown"
             raise BusyError(
-                f"process {holder} has been starting or stopping the local cloud in "
+                f"process {_holder(path)} has been starting or stopping the local cloud in "
                 f"{path.parent} for over {timeout:.0f} s",
                 hint="Wait for it, or end that process.",
             )
         time.sleep(0.05)
     try:
+        os.ftruncate(descriptor, 0)  # a dead holder's number may be longer
         os.write(descriptor, str(os.getpid()).encode())
         yield
     finally:
         path.unlink(missing_ok=True)
         os.close(descriptor)
+
+
+def _holder(path: Path) -> str:
+    try:
+        return path.read_text().strip() or "unknown"
+    except OSError:
+        return "unknown"
 
 
 def _acquire(path: Path) -> int | None:

@@ -27,7 +27,8 @@ def main(arguments: list[str]) -> int:
     try:
         _become(part, layout, Record.load(layout).ports)
     except CloudError as error:
-        print(error.message, error.hint or "", file=sys.stderr)  # noqa: T201 (the part's log)
+        told = "\n".join(filter(None, (error.message, error.hint)))
+        print(told, file=sys.stderr)  # noqa: T201 (the part's log)
         return 1
     return 0
 

@@ -7,6 +7,6 @@ engine's class-path, `build.lock` the compiler.
 
 from __future__ import annotations
 
-from localcloud.kestra.build import build, built
+from localcloud.kestra.build import build, built, require_built
 
-__all__ = ["build", "built"]
+__all__ = ["build", "built", "require_built"]

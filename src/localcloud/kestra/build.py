@@ -33,6 +33,14 @@ def built(cache: Path) -> bool:
     return Build(cache).complete
 
 
+def require_built(cache: Path) -> None:
+    """Raises MissingError when the engine is not ready to run."""
+    if not built(cache):
+        raise MissingError(
+            f"the Kestra engine is not built in {cache}", hint="Run scripts/bootstrap."
+        )
+
+
 def build(cache: Path, say: Say) -> None:
     """Build the engine unless that is done; the jars of both locks must be in `cache`.
 

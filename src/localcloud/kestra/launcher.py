@@ -24,8 +24,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-from localcloud.errors import BusyError, MissingError, PartError
+from localcloud.errors import BusyError, PartError
 from localcloud.kestra import family
+from localcloud.kestra.build import require_built
 from localcloud.kestra.config import Config
 from localcloud.kestra.runtime import Build
 
@@ -40,11 +41,8 @@ def run(config: Config) -> int:
 
     Raises BusyError when another engine uses the same data, MissingError when it is not built.
     """
+    require_built(config.cache)
     build = Build(config.cache)
-    if not build.complete:
-        raise MissingError(
-            f"the Kestra engine is not built in {build.cache}", hint="Run scripts/bootstrap."
-        )
     config.data.mkdir(parents=True, exist_ok=True)
     with _only_user_of(config.data):
         family.adopt_orphans()

@@ -19,7 +19,7 @@ def local(target: Target, command: str) -> LocalTarget:
 def stop(target: Target, console: Console) -> None:
     """Stop every part and keep its data."""
     cloud = local(target, "stop").cloud
-    if cloud.state() is None:
+    if not cloud.runs():
         console.summary("nothing runs")
         return
     cloud.stop()

@@ -18,6 +18,7 @@ import localcloud.errors
 from localcloud import Compose, LocalCloud, State
 from localcloud.google import TYPES, reattach
 from localcloud.google.store import Store
+from localcloud.kestra import require_built
 from taxi_etl import sample
 from taxi_etl.month import Month
 from taxi_etl.release import file_name
@@ -64,7 +65,7 @@ class LocalTarget(Target):
         return None if in_containers is None else ("docker" if in_containers else "embedded")
 
     def check(self) -> None:
-        """Docker is there where it is asked for, and the instance is not one of the other kind.
+        """What Kestra runs on is there, and the instance is not one of the other kind.
 
         A server's executions and their logs can't move between the two kinds, and to lose them
         has to be asked for.
@@ -79,6 +80,7 @@ class LocalTarget(Target):
                 "`invoke deploy-flows`",
             )
         if chosen == "embedded":
+            require_built(self.cloud.cache)
             return
         try:
             self.compose().check()
@@ -196,7 +198,9 @@ class LocalTarget(Target):
         """A folder is served by the release site; `sample` is a folder that we fill."""
         if (url := public_or_url(source)) is not None:
             return url
-        folder = self._samples if source == "sample" else (ROOT / source).expanduser().resolve()
+        folder = (
+            self._samples if source == "sample" else (ROOT / Path(source).expanduser()).resolve()
+        )
         if source == "sample":
             folder.mkdir(parents=True, exist_ok=True)
         if not folder.is_dir():
@@ -240,8 +244,8 @@ class LocalTarget(Target):
     # --- taking it away ---------------------------------------------------------------------
 
     def nothing_here(self) -> bool:
-        """No folder, or one from which everything was erased."""
-        return not self.cloud.layout.state.exists()
+        """No folder, or one from which everything was erased; and no process of it."""
+        return not (self.cloud.layout.state.exists() or self.cloud.runs())
 
     def inventory(self) -> Iterable[Leftover]:
         """Buckets, datasets, and whatever the provider stand-in still holds."""

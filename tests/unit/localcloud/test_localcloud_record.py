@@ -69,9 +69,9 @@ def test_a_lock_names_its_holder(layout):
 
 
 def test_the_lock_of_a_dead_process_does_not_hold(layout):
-    layout.lock.write_text("4194304")
+    layout.lock.write_text("4194304000")
     with lock.held(layout.lock, timeout=0.1):
-        pass
+        assert layout.lock.read_text() == str(os.getpid())
     assert not layout.lock.exists()
 
 
