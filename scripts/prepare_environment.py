@@ -69,6 +69,9 @@ def main() -> int:
     except PrepareError as error:
         say(f"bootstrap: {error}")
         return 3
+    except OSError as error:
+        say(f"bootstrap: can't use {error.filename or VENV}: {error.strerror or error}")
+        return 3
     except KeyboardInterrupt:
         say("bootstrap: interrupted; run it again to go on")
         return 130
@@ -189,8 +192,14 @@ def cache() -> Path:
     """The one folder outside the clone that is written to."""
     if named := os.environ.get("TAXISTACK_CACHE"):
         return Path(named).absolute()
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base).absolute() / "taxistack"
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return Path(base).absolute() / "taxistack"
+    try:
+        return Path.home().absolute() / ".cache" / "taxistack"
+    except RuntimeError:  # no HOME, and a user that the machine has no name for
+        raise PrepareError(
+            "there is no home folder to keep downloads in: name a folder by TAXISTACK_CACHE"
+        ) from None
 
 
 def lines_of(package: str) -> str:

@@ -7,10 +7,12 @@ knows by itself, or the mirror that `MAVEN_REPOSITORY` names.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import re
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -28,6 +30,7 @@ Say = Callable[[str], None]
 _PARALLEL = 8
 _ATTEMPTS = 5
 _LINE = re.compile(r"([\w.-]+):([\w.-]+):([\w.-]+):([0-9a-f]{64})")
+_WAIT = tenacity.wait_random_exponential(multiplier=0.3, max=5)
 _SHOWN_FAILURES = 10
 _DATE = 315532800  # 1980-01-01, for every file
 
@@ -71,8 +74,8 @@ def read_lock(lock: Path) -> list[Jar]:
 
 def missing(lock: Path, folder: Path) -> list[Jar]:
     """The files of `lock` that `folder` does not have, or has with other bytes."""
+    jars = read_lock(lock)
     with ThreadPoolExecutor(_PARALLEL) as pool:
-        jars = read_lock(lock)
         whole = pool.map(lambda jar: _digest(folder / jar.name) == jar.sha256, jars)
         return [jar for jar, is_whole in zip(jars, whole, strict=True) if not is_whole]
 
@@ -81,45 +84,77 @@ def fetch(lock: Path, folder: Path, say: Say) -> int:
     """Bring `folder` to hold every file of `lock`; give the number of files fetched.
 
     What is there and right stays, so an interrupted call is taken up where it ended. Transient
-    failures and wrong bytes are tried again, several times. Raises DownloadError, which names
-    every file that could not be had.
+    failures and wrong bytes are tried again, several times; a repository that gives none of the
+    first files is given up. Raises DownloadError, which names the files that could not be had.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    wanted = missing(lock, folder)
-    if not wanted:
+    if not missing(lock, folder):
         return 0
-    say(f"{lock.name}: fetching {len(wanted)} files")
+    folder.mkdir(parents=True, exist_ok=True)
+    with _only_one(folder):
+        for half in folder.glob(".*.part"):  # left by a killed call
+            half.unlink()
+        if wanted := missing(lock, folder):  # another call may have fetched them meanwhile
+            _fetch_all(lock, wanted, folder, say)
+        return len(wanted)
+
+
+@contextlib.contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _fetch_all(lock: Path, wanted: list[Jar], folder: Path, say: Say) -> None:
+    base = repository()
+    say(f"{lock.name}: fetching {len(wanted)} files from {httpx.URL(base).host}")
     failures: list[str] = []
-    with _client() as client, ThreadPoolExecutor(_PARALLEL) as pool:
-        tasks = {pool.submit(_fetch_one, client, jar, folder, say): jar for jar in wanted}
+    ended = 0
+    stop = threading.Event()
+    with _client(base) as client, ThreadPoolExecutor(_PARALLEL) as pool:
+        tasks = {pool.submit(_fetch_one, client, jar, folder, say, stop): jar for jar in wanted}
         try:
             for task in _with_progress(tasks, lock.name, say):
+                ended += 1
                 if (error := task.exception()) is not None:
                     failures.append(f"{tasks[task].coordinate}: {_reason(error)}")
-        except BaseException:
+                if len(failures) == ended == _PARALLEL:
+                    break
+        finally:
+            stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
-            raise
     if failures:
-        raise _failed(lock, len(wanted), failures)
-    return len(wanted)
+        raise _failed(lock, len(wanted), ended, failures)
 
 
 def repository() -> str:
-    """The base URL that files are fetched from, without a slash at its end."""
+    """The base URL that files are fetched from, without a slash at its end.
+
+    Raises CloudError when `MAVEN_REPOSITORY` is no URL.
+    """
     from jgo.constants import MAVEN_CENTRAL_URL
 
-    return (os.environ.get("MAVEN_REPOSITORY") or MAVEN_CENTRAL_URL).rstrip("/")
+    base = os.environ.get("MAVEN_REPOSITORY") or MAVEN_CENTRAL_URL
+    if not re.fullmatch(r"https?://[^/\s]+\S*", base):
+        raise CloudError(
+            f"MAVEN_REPOSITORY: {base!r} must be the URL of a Maven repository, http:// or https://"
+        )
+    return base.rstrip("/")
 
 
 class _WrongBytesError(Exception):
     """What came is not what the lock names: truncated, or another file."""
 
 
-def _client() -> httpx.Client:
+class _StoppedError(Exception):
+    """The call that wants the file has ended."""
+
+
+def _client(base: str) -> httpx.Client:
     trust = ssl.create_default_context()  # the machine's own authorities, a company's among them
     trust.load_verify_locations(certifi.where())  # and the public ones where it has none
     return httpx.Client(
-        base_url=repository() + "/",
+        base_url=base + "/",
         verify=trust,
         timeout=30,
         follow_redirects=True,
@@ -133,32 +168,38 @@ def _is_transient(error: BaseException) -> bool:
     return isinstance(error, httpx.TransportError | _WrongBytesError)
 
 
-def _fetch_one(client: httpx.Client, jar: Jar, folder: Path, say: Say) -> None:
+def _fetch_one(
+    client: httpx.Client, jar: Jar, folder: Path, say: Say, stop: threading.Event
+) -> None:
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception(_is_transient),
-        stop=tenacity.stop_after_attempt(_ATTEMPTS),
-        wait=tenacity.wait_random_exponential(multiplier=0.3, max=5),
+        stop=tenacity.stop_after_attempt(_ATTEMPTS) | tenacity.stop_when_event_set(stop),
+        wait=_WAIT,
+        sleep=tenacity.sleep_using_event(stop),
         before_sleep=lambda state: say(
             f"{jar.name}: {_reason(state.outcome.exception())}; trying again"
         ),
         reraise=True,
     )
-    retrying(_download, client, jar, folder)
+    retrying(_download, client, jar, folder, stop)
 
 
-def _download(client: httpx.Client, jar: Jar, folder: Path) -> None:
+def _download(client: httpx.Client, jar: Jar, folder: Path, stop: threading.Event) -> None:
     part = folder / f".{jar.name}.{os.getpid()}.part"
     digest = hashlib.sha256()
     try:
         with client.stream("GET", jar.path) as response, part.open("wb") as file:
             response.raise_for_status()
             for block in response.iter_bytes():
+                if stop.is_set():
+                    raise _StoppedError
                 digest.update(block)
                 file.write(block)
         if digest.hexdigest() != jar.sha256:
+            kind = response.headers.get("content-type", "unknown type")
             raise _WrongBytesError(
-                f"{part.stat().st_size:,} bytes with sha256 {digest.hexdigest()[:12]}… came, "
-                f"the lock names {jar.sha256[:12]}…"
+                f"{part.stat().st_size:,} bytes of {kind} with sha256 "
+                f"{digest.hexdigest()[:12]}… came, the lock names {jar.sha256[:12]}…"
             )
         # Java's class-data archives hold for a jar of the same size and date only.
         os.utime(part, (_DATE, _DATE))
@@ -183,10 +224,12 @@ def _reason(error: BaseException | None) -> str:
     return str(error) or type(error).__name__
 
 
-def _failed(lock: Path, wanted: int, failures: list[str]) -> DownloadError:
+def _failed(lock: Path, wanted: int, ended: int, failures: list[str]) -> DownloadError:
     lines = sorted(failures)[:_SHOWN_FAILURES]
     if len(failures) > len(lines):
         lines.append(f"… and {len(failures) - len(lines)} more")
+    if ended < wanted:
+        lines.append(f"the other {wanted - ended} were not tried: nothing came")
     listed = "\n".join(f"    {line}" for line in lines)
     return DownloadError(
         f"{len(failures)} of {wanted} files of {lock.name} could not be fetched from "
@@ -196,6 +239,6 @@ def _failed(lock: Path, wanted: int, failures: list[str]) -> DownloadError:
 
 
 def _digest(path: Path) -> str | None:
-    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
     return None

@@ -6,17 +6,27 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from localcloud.errors import FolderError
+from localcloud.errors import FolderError, MissingError
 
 CACHE_VARIABLE = "TAXISTACK_CACHE"
 
 
 def default_cache() -> Path:
-    """The cache folder: what `TAXISTACK_CACHE` names, else the user's own (XDG)."""
+    """The cache folder: what `TAXISTACK_CACHE` names, else the user's own (XDG).
+
+    Raises MissingError for a user without a home.
+    """
     if named := os.environ.get(CACHE_VARIABLE):
         return Path(named).absolute()
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base).absolute() / "taxistack"
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return Path(base).absolute() / "taxistack"
+    try:
+        return Path.home().absolute() / ".cache" / "taxistack"
+    except RuntimeError:  # no HOME, and a user that the machine has no name for
+        raise MissingError(
+            "there is no home folder to keep downloads in",
+            hint=f"Name a folder by {CACHE_VARIABLE}.",
+        ) from None
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,13 @@ def main() -> int:
     except CloudError as error:
         say(f"bootstrap: {error.message}" + (f"\n{error.hint}" if error.hint else ""))
         return 3
+    except OSError as error:
+        where = error.filename or default_cache()
+        say(
+            f"bootstrap: can't use {where}: {error.strerror or error}; "
+            "TAXISTACK_CACHE names another folder"
+        )
+        return 3
     except KeyboardInterrupt:
         say("bootstrap: interrupted; run it again to go on")
         return 130

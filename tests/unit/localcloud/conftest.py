@@ -35,6 +35,8 @@ class FileServer:
                 status, body, announced = answer(self.path, counted[self.path])
                 self.send_response(status)
                 self.send_header("Content-Length", str(announced or len(body)))
+                page = body.startswith(b"<html>")
+                self.send_header("Content-Type", "text/html" if page else "application/zip")
                 self.end_headers()
                 self.wfile.write(body)
                 self.close_connection = announced is not None

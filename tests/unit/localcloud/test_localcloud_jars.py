@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import tenacity
 
 from localcloud import jars
-from localcloud.errors import CloudError, DownloadError
+from localcloud.errors import CloudError, DownloadError, MissingError
+from localcloud.layout import default_cache
 
 CONTENT = {f"lib{n}": f"content of {n}".encode() * 50 for n in range(12)}
 
@@ -26,7 +31,7 @@ def lock(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tenacity.nap.time, "sleep", lambda _: None)
+    monkeypatch.setattr(jars, "_WAIT", tenacity.wait_none())
 
 
 @pytest.fixture
@@ -58,7 +63,7 @@ def test_fetches_every_file_of_the_lock_from_its_place_in_the_repository(
     assert jars.fetch(lock, folder, lambda _: None) == 12
     assert (folder / "lib3-1.0.jar").read_bytes() == CONTENT["lib3"]
     assert "/org/x/lib3/1.0/lib3-1.0.jar" in repository.requests
-    assert _names(folder) == {f"{name}-1.0.jar" for name in CONTENT}
+    assert _names(folder) == {".lock", *(f"{name}-1.0.jar" for name in CONTENT)}
 
 
 def test_fetches_only_what_is_missing_or_spoilt(lock, repository, tmp_path):
@@ -98,13 +103,76 @@ def test_what_stays_broken_is_named_and_the_rest_is_kept(lock, repository, tmp_p
     assert "org.x:lib7:1.0: the server answers 404" in str(caught.value)
     assert repository.requests["/org/x/lib7/1.0/lib7-1.0.jar"] == 1, "404 is final"
     kept = {f"{name}-1.0.jar" for name in CONTENT if name not in ("lib5", "lib7")}
-    assert _names(tmp_path / "jars") == kept, "no half-written file is left"
+    assert _names(tmp_path / "jars") == {".lock", *kept}, "no half-written file is left"
 
 
-def test_a_repository_that_is_not_there_is_told(lock, tmp_path, monkeypatch):
+def test_what_a_killed_call_left_is_removed(lock, repository, tmp_path):
+    folder = tmp_path / "jars"
+    folder.mkdir()
+    (folder / ".lib3-1.0.jar.99.part").write_bytes(CONTENT["lib3"][:9])
+    jars.fetch(lock, folder, lambda _: None)
+    assert not list(folder.glob(".*.part"))
+
+
+def test_two_calls_at_once_fetch_every_file_once(lock, repository, tmp_path):
+    with ThreadPoolExecutor(2) as pool:
+        calls = [pool.submit(jars.fetch, lock, tmp_path / "jars", lambda _: None) for _ in range(2)]
+    assert sorted(call.result() for call in calls) == [0, 12]
+    assert set(repository.requests.values()) == {1}
+
+
+def test_a_repository_that_is_not_there_is_given_up_soon(lock, tmp_path, monkeypatch):
     monkeypatch.setenv("MAVEN_REPOSITORY", "http://127.0.0.1:9")
-    with pytest.raises(DownloadError, match=r"12 of 12 files .* from 127\.0\.0\.1"):
+    with pytest.raises(DownloadError, match=r"8 of 12 files .* from 127\.0\.0\.1") as caught:
         jars.fetch(lock, tmp_path / "jars", lambda _: None)
+    assert "the other 4 were not tried: nothing came" in str(caught.value)
+
+
+def test_a_page_in_place_of_the_files_is_told_by_its_type(lock, repository, tmp_path):
+    for name in CONTENT:
+        repository.spoil(name, *[(200, b"<html>sign in</html>", None)] * 20)
+    with pytest.raises(DownloadError, match="20 bytes of text/html with sha256"):
+        jars.fetch(lock, tmp_path / "jars", lambda _: None)
+
+
+@pytest.mark.parametrize("mirror", ["nonsense", "file:///srv/maven", "http://"])
+def test_a_mirror_that_is_no_url_is_told(lock, tmp_path, monkeypatch, mirror):
+    monkeypatch.setenv("MAVEN_REPOSITORY", mirror)
+    with pytest.raises(CloudError, match=r"MAVEN_REPOSITORY: .* must be the URL"):
+        jars.fetch(lock, tmp_path / "jars", lambda _: None)
+
+
+def _prepare(**environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "localcloud.prepare"],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_cache_that_cannot_be_used_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = _prepare(TAXISTACK_CACHE=str(tmp_path / "file" / "cache"))
+    assert done.returncode == 3
+    assert done.stderr == (
+        f"bootstrap: can't use {tmp_path / 'file' / 'cache' / 'jars'}: Not a directory; "
+        "TAXISTACK_CACHE names another folder\n"
+    )
+
+
+def test_a_user_without_a_home_is_asked_for_a_cache(monkeypatch):
+    monkeypatch.delenv("TAXISTACK_CACHE", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", _no_home)
+    with pytest.raises(MissingError, match="no home folder") as caught:
+        default_cache()
+    assert caught.value.hint == "Name a folder by TAXISTACK_CACHE."
+
+
+def _no_home() -> Path:
+    raise RuntimeError("Could not determine home directory.")
 
 
 def test_without_a_mirror_jgo_names_the_repository(monkeypatch):
