@@ -58,7 +58,7 @@ class Console:
     def result(self, renderable: Any, data: Any) -> None:
         """Give the result: `renderable` for people, or `data` (JSON-able) with `--json`."""
         if self.json:
-            print(json.dumps(data, indent=2, default=str))  # noqa: T201
+            self.out.out(json.dumps(data, indent=2, default=str), highlight=False)
         elif renderable is not None:
             self.out.print(renderable)
 

@@ -147,6 +147,31 @@ def test_down_on_nothing_succeeds(invoke_on, tmp_path, flags):
     assert "0 left" in done.stdout + done.stderr
 
 
+WITH_THE_ENVIRONMENT = """
+import os
+import psycopg
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import bigquery, storage
+
+with psycopg.connect() as connection:
+    print(connection.execute("SELECT 1").fetchone()[0])
+print(os.environ["TAXI_BUCKET"] in [bucket.name for bucket in storage.Client().list_buckets()])
+client = bigquery.Client(credentials=AnonymousCredentials())
+print(os.environ["TAXI_DATASET"] in [dataset.dataset_id for dataset in client.list_datasets()])
+"""
+
+
+def test_status_env_is_all_that_psql_and_googles_clients_need(platform):
+    assignments = platform.invoke("status", "--env").stdout
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'{assignments}exec "$0" -c "$1"', sys.executable, WITH_THE_ENVIRONMENT],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split() == ["1", "True", "True"], done.stderr
+
+
 def test_down_asks_and_without_a_terminal_wants_yes(platform):
     done = platform.invoke("down", code=2)
     assert "--yes" in done.stderr

@@ -18,7 +18,7 @@ from localcloud.ports import HOST, assign
 
 _USER, _PASSWORD = "training@localhost", "none"
 _READY_SECONDS = 180.0  # much longer than on an idle machine: it must not fail on a busy one
-_END_SECONDS = 60.0
+_END_SECONDS = 180.0  # it writes the archive then
 _LOG_LINES = 25
 _FLOW = """\
 id: training
@@ -67,13 +67,8 @@ def run(command: list[str]) -> None:
                 _wait_until_ready(engine, ports["face"])
                 _use(ports["face"])
                 engine.terminate()
-                engine.wait(_END_SECONDS)
-            except (
-                OSError,
-                ValueError,
-                http.client.HTTPException,
-                subprocess.TimeoutExpired,
-            ) as error:
+                _wait_until_ended(engine)
+            except (OSError, ValueError, http.client.HTTPException) as error:
                 log.seek(0)
                 tail = "\n".join(log.read().splitlines()[-_LOG_LINES:])
                 raise PartError("kestra", f"the training run failed: {error}", log=tail) from error
@@ -111,6 +106,13 @@ def _wait_until_ready(engine: subprocess.Popen[bytes], port: int) -> None:
             return
         time.sleep(0.1)
     raise ValueError(f"the engine did not answer in {_READY_SECONDS:.0f} s")
+
+
+def _wait_until_ended(engine: subprocess.Popen[bytes]) -> None:
+    try:
+        engine.wait(_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise ValueError(f"the engine did not end in {_END_SECONDS:.0f} s") from None
 
 
 def _use(port: int) -> None:

@@ -80,7 +80,8 @@ class LocalTarget(Target):
                 "`invoke deploy-flows`",
             )
         if chosen == "embedded":
-            require_built(self.cloud.cache)
+            if present is None:  # else it goes with the cache that it was made with
+                require_built(self.cloud.cache)
             return
         try:
             self.compose().check()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from taxistack.console import Console
@@ -19,3 +22,21 @@ def test_a_long_line_is_one_line_in_a_pipe(capsys, tell):
 def test_square_brackets_are_no_markup(capsys):
     Console().failure("[2/6] [Errno 111] [red]")
     assert capsys.readouterr().err == "[2/6] [Errno 111] [red]\n"
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_reader_that_has_gone_is_no_error_to_report(as_json):
+    program = (
+        "import sys; sys.stdin.read(); from taxistack.console import Console;"
+        f"Console(json={as_json}).result('text ' * 50_000, ['x'] * 50_000)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as writer:
+        writer.stdout.close()
+        writer.stdin.close()
+        assert writer.stderr.read() == b""
+    assert writer.returncode == 1
