@@ -137,7 +137,6 @@ class Instance:
             "environment": config.environment,
             "path": os.pathsep.join([programs, os.environ.get("PATH", os.defpath)]),
             "cache": str(cache),
-            "log": str(self._layout.log("kestra")),
         }
         return _text({**common, **engine})
 

@@ -239,6 +239,20 @@ def test_the_parts_outlive_the_session_that_started_them(cloud: LocalCloud):
     assert terminals == {None}
 
 
+def test_the_logs_are_rotated_and_the_oldest_go(cloud: LocalCloud, monkeypatch):
+    monkeypatch.setattr("localcloud.supervisor._LOG_BYTES", "1KB")
+    state = cloud.start()
+
+    def oldest_is_kept(number: int) -> bool:
+        with pytest.raises(psycopg.OperationalError), connect_without_password(state):
+            pass  # the server logs each refused login
+        return cloud.layout.log("postgres").with_suffix(f".log.{number}").exists()
+
+    eventually(lambda: oldest_is_kept(3))
+    for _ in range(20):
+        assert not oldest_is_kept(4)
+
+
 def test_a_port_that_someone_took_is_replaced(cloud: LocalCloud):
     before = cloud.start()
     cloud.stop()
