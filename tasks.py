@@ -14,6 +14,7 @@ from invoke import Context, task
 from taxistack.commands import boundary, flags
 
 flags.refuse_wrong_use()
+boundary.check_environment()
 
 JSON = "print the result as JSON on stdout"
 YES = "answer every question with yes"
@@ -24,9 +25,6 @@ TAXI = "yellow, green or all"
 DESTINATION = "postgres, bigquery or all"
 START = "first month, YYYY-MM (a date is reduced to its month)"
 END = "last month, inclusive"
-
-
-boundary.check_environment()
 
 
 @task(
