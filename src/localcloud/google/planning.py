@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from localcloud.google.errors import ApiError
-from localcloud.google.schema import PROVIDER, Block, Nested, Row
+from localcloud.google.schema import PROVIDER, Attribute, Block, Nested, Row
 from localcloud.google.types import Kind, Object, computed
 from localcloud.google.values import UNKNOWN, Path, changes, conform, has_unknown
 
@@ -41,7 +41,7 @@ def plan(row: Row, prior: Object | None, proposed: Object, config: Object, ctx: 
     """The planned value of one object; `prior` is None when it is to be created."""
     planned = _Shaper(row, ctx).shape(row.block, proposed, config, prior, "")
     _plan_labels(planned, prior, ctx)
-    _plan_annotations(planned)
+    _plan_annotations(planned, prior)
     for name, template in row.defaults.items():
         if isinstance(template, str) and "{" in template and template != PROVIDER:
             planned[name] = _made(template, planned)
@@ -88,7 +88,15 @@ class _Shaper:
     def __init__(self, row: Row, ctx: Context) -> None:
         self.row, self.ctx = row, ctx
 
-    def shape(self, block: Block, proposed: Object, config: Any, prior: Any, path: str) -> Object:
+    def shape(
+        self,
+        block: Block,
+        proposed: Object,
+        config: Any,
+        prior: Any,
+        path: str,
+        in_set: bool = False,
+    ) -> Object:
         config = config if isinstance(config, dict) else {}
         out = {}
         for name, attribute in block.attributes.items():
@@ -100,36 +108,55 @@ class _Shaper:
                 value = self.ctx.place(name) or value or UNKNOWN
             elif value is None and config.get(name) is None:
                 value = default
-                if value is None and attribute.computed:
-                    value = UNKNOWN
+                if value is None:
+                    value = UNKNOWN if attribute.computed else _blank(attribute) if in_set else None
             out[name] = value
         for name, nested in block.blocks.items():
             inner = prior.get(name) if isinstance(prior, dict) else None
-            out[name] = self._nested(
-                nested, proposed.get(name), config.get(name), inner, prior is None, path + name
-            )
+            parts = proposed.get(name), config.get(name), inner
+            out[name] = self._nested(nested, *parts, prior is None, path + name, in_set)
         return out
 
     def _nested(
-        self, nested: Nested, value: Any, config: Any, prior: Any, new: bool, path: str
+        self,
+        nested: Nested,
+        value: Any,
+        config: Any,
+        prior: Any,
+        new: bool,
+        path: str,
+        in_set: bool,
     ) -> Any:
         if nested.nesting not in ("list", "set") or value is UNKNOWN:
             return value
         if not value and not config and path in self.row.computed_blocks:
             return UNKNOWN if new else prior
+        block, within = nested.block, path + "."
+        if nested.nesting == "list":
+            return [
+                self.shape(block, element, _at(config, i), _at(prior, i), within, in_set)
+                for i, element in enumerate(value or [])
+            ]
         # The elements of a set have no order: which configuration belongs to which is not known,
         # and not needed, because Terraform has put the configured values into the proposal.
-        ordered = nested.nesting == "list"
-        return [
-            self.shape(
-                nested.block,
-                element,
-                _at(config, index) if ordered else None,
-                _at(prior, index) if ordered else None,
-                path + ".",
-            )
-            for index, element in enumerate(value or [])
-        ]
+        shaped = [self.shape(block, element, None, None, within, True) for element in value or []]
+        return [_as_before(block, element, prior or []) for element in shaped]
+
+
+def _blank(attribute: Attribute) -> Any:
+    """What the real provider's SDK plans in a set for what is left out: texts and lists empty."""
+    if attribute.type == "string":
+        return ""
+    return [] if isinstance(attribute.type, list) and attribute.type[0] in ("list", "set") else None
+
+
+def _as_before(block: Block, element: Object, before: list[Object]) -> Object:
+    """The element of `before` that differs in nothing but what the cloud gave; or `element`."""
+    for old in before:
+        paths = changes(block, old, element)
+        if all(len(path) == 1 and element[path[0]] is UNKNOWN for path in paths):
+            return old
+    return element
 
 
 def _at(values: Any, index: int) -> Any:
@@ -150,14 +177,21 @@ def _plan_labels(planned: Object, prior: Object | None, ctx: Context) -> None:
     labels = {**ctx.labels, **(own or {}), **({_ATTRIBUTION: "true"} if mark else {})}
     ours = before.get("terraform_labels") or {}
     foreign = {k: v for k, v in (before.get("effective_labels") or {}).items() if k not in ours}
-    planned["terraform_labels"] = labels
-    planned["effective_labels"] = {**foreign, **labels}
+    planned["terraform_labels"] = _in_effect(labels, prior)
+    planned["effective_labels"] = _in_effect({**foreign, **labels}, prior)
 
 
-def _plan_annotations(planned: Object) -> None:
+def _plan_annotations(planned: Object, prior: Object | None) -> None:
     if "effective_annotations" in planned:
         own = planned.get("annotations")
-        planned["effective_annotations"] = UNKNOWN if has_unknown(own) else dict(own or {})
+        planned["effective_annotations"] = (
+            UNKNOWN if has_unknown(own) else _in_effect(dict(own or {}), prior)
+        )
+
+
+def _in_effect(values: Object, prior: Object | None) -> Any:
+    """An empty map of a computed attribute is known after apply, to the real provider's SDK."""
+    return values if values or prior is not None else UNKNOWN
 
 
 def _made(template: str, planned: Object) -> Any:

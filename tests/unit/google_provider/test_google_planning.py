@@ -12,6 +12,7 @@ from localcloud.google.types import TYPES, object_id
 from localcloud.google.values import UNKNOWN, conform
 
 HERE = Context(project="proj", region="us-central1", zone="us-central1-a")
+NO_MARK = Context(project="proj", attribution=False)
 
 
 def created(kind: str, config: dict[str, Any], ctx: Context = HERE) -> dict[str, Any]:
@@ -141,6 +142,69 @@ def test_a_change_inside_a_block_replaces_by_the_block_s_own_facts() -> None:
     assert replacing(row, prior, after) == [where]
     bigger = updated(kind, prior, config, {"machine_type": "e2-standard-4"})
     assert replacing(row, prior, bigger) == []
+
+
+RULE = {"action": [{"type": "Delete"}], "condition": [{"age": 1}]}
+
+
+def rules(*given: dict[str, Any]) -> list[dict[str, Any]]:
+    """Lifecycle rules as Terraform hands them over: every attribute is there, null if not given."""
+    return conform(table().rows["google_storage_bucket"].block, {"lifecycle_rule": list(given)})[
+        "lifecycle_rule"
+    ]
+
+
+def test_in_a_set_a_text_left_out_is_empty_and_so_is_a_list() -> None:
+    """`terraform plan` of the real provider shows `matches_prefix = []` there, and no null."""
+    rule = created("google_storage_bucket", {**BUCKET, "lifecycle_rule": rules(RULE)})
+    (action,), (condition,) = (rule["lifecycle_rule"][0][part] for part in ("action", "condition"))
+    assert action == {"type": "Delete", "storage_class": ""}
+    assert (condition["age"], condition["created_before"], condition["matches_prefix"]) == (
+        1,
+        "",
+        [],
+    )
+    assert (condition["num_newer_versions"], condition["send_age_if_zero"]) == (None, None)
+    assert condition["with_state"] is UNKNOWN
+    firewall = created("google_compute_firewall", {"name": "f", "allow": [{"protocol": "icmp"}]})
+    assert firewall["allow"] == [{"protocol": "icmp", "ports": []}]
+
+
+def test_outside_of_a_set_what_is_left_out_is_null() -> None:
+    log = {"log_config": [{"metadata": "INCLUDE_ALL_METADATA"}]}
+    subnetwork = created("google_compute_subnetwork", {"name": "n", **log})
+    assert (subnetwork["description"], subnetwork["log_config"][0]["metadata_fields"]) == (
+        None,
+        None,
+    )
+
+
+def test_a_rule_that_did_not_change_keeps_what_the_cloud_gave() -> None:
+    config = {**BUCKET, "lifecycle_rule": rules(RULE)}
+    prior = applied("google_storage_bucket", config)
+    assert prior["lifecycle_rule"][0]["condition"][0]["with_state"] == "ANY"
+    assert updated("google_storage_bucket", prior, config, config) == prior
+    older = rules({**RULE, "condition": [{"age": 2}]})
+    (after,) = updated("google_storage_bucket", prior, config, {"lifecycle_rule": older})[
+        "lifecycle_rule"
+    ]
+    assert (after["action"], after["condition"][0]["age"]) == (
+        prior["lifecycle_rule"][0]["action"],
+        2,
+    )
+    assert after["condition"][0]["with_state"] is UNKNOWN
+
+
+def test_without_a_label_or_an_annotation_what_is_in_effect_is_known_after_apply() -> None:
+    secret = created("google_secret_manager_secret", {"secret_id": "s"}, NO_MARK)
+    assert secret["effective_annotations"] is UNKNOWN
+    assert secret["effective_labels"] is secret["terraform_labels"] is UNKNOWN
+    prior = applied("google_secret_manager_secret", {"secret_id": "s"}, NO_MARK)
+    assert (prior["effective_annotations"], prior["effective_labels"]) == ({}, {})
+    assert updated("google_secret_manager_secret", prior, {"secret_id": "s"}, ctx=NO_MARK) == prior
+    given = {"secret_id": "s", "annotations": {"a": "b"}}
+    known = created("google_secret_manager_secret", given, NO_MARK)
+    assert known["effective_annotations"] == {"a": "b"}
 
 
 def test_no_value_is_unknown_once_the_object_exists() -> None:
