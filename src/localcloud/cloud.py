@@ -106,6 +106,17 @@ class LocalCloud:
 
     # -- looking ---------------------------------------------------------------------------
 
+    def answers(self) -> bool:
+        """Whether every part runs and answers, the instance aside. Waits for no other command."""
+        record = Record.load(self.layout)
+        parts = self._parts(record)
+        return parts is not None and all(
+            parts[part.name]["statename"] == "RUNNING"
+            and part.ready(self.layout, record.ports[part.name])
+            for part in PARTS.values()
+            if not part.on_demand
+        )
+
     def state(self) -> State | None:
         """Where everything is; None when the local cloud does not run."""
         record = Record.load(self.layout)
@@ -148,16 +159,19 @@ class LocalCloud:
         """What an instance is from its next start with a new configuration on.
 
         `compose`: a server in containers, under a project name of this local cloud's own that
-        begins with the given one; None: the embedded engine. Nothing is started or stopped.
+        begins with the given one; None: the embedded engine. Nothing is started or stopped, and
+        when that is so already no other command is waited for.
         """
+        record = Record.load(self.layout)
+        wanted = None
+        if compose is not None:
+            wanted = replace(compose, project=f"{compose.project}-{record.id}").as_json()
+        if record.compose == wanted:
+            return
         with lock.held(self.layout.lock):
             record = Record.load(self.layout)
-            wanted = None
-            if compose is not None:
-                wanted = replace(compose, project=f"{compose.project}-{record.id}").as_json()
-            if record.compose != wanted:
-                record.compose = wanted
-                record.save(self.layout)
+            record.compose = wanted
+            record.save(self.layout)
 
     def instance_in_containers(self) -> bool | None:
         """Whether the instance is a server in containers; None when there is no instance."""

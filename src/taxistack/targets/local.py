@@ -93,9 +93,12 @@ class LocalTarget(Target):
 
     def prepare(self, say: Say) -> None:
         """Start the parts, choose Kestra's kind, make the bucket for Terraform's state."""
-        if self.cloud.state() is None:
-            say("starting the local cloud")
-        self.cloud.start()
+        # An `up` that makes the instance holds the local cloud for as long as that takes: who comes
+        # second is to be told by Terraform's lock, at once, and not to wait for the first.
+        if not self.cloud.answers():
+            if self.cloud.state() is None:
+                say("starting the local cloud")
+            self.cloud.start()
         if self._present() in (None, self.settings.kestra):
             docker = self.settings.kestra == "docker"
             self.cloud.run_instance_as(self.compose() if docker else None)
