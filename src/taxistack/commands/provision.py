@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +39,11 @@ def _open(target: Target, console: Console, force_unlock: str = "", **extra: Any
     return terraform
 
 
-def _saved_plan(target: Target) -> Path:
-    return target.state_dir / "next.tfplan"
+@contextlib.contextmanager
+def _plan_file(target: Target) -> Iterator[Path]:
+    """Where a command saves its plan: another one's plan must not come in before it is applied."""
+    with tempfile.TemporaryDirectory(prefix="plan-", dir=target.state_dir) as folder:
+        yield Path(folder) / "next.tfplan"
 
 
 def up(target: Target, console: Console, force_unlock: str = "") -> None:
@@ -45,15 +51,12 @@ def up(target: Target, console: Console, force_unlock: str = "") -> None:
     began = time.monotonic()
     target.check()
     terraform = _open(target, console, force_unlock)
-    planned = terraform.plan(out=_saved_plan(target))
     seconds: dict[str, float] = {}
-    if planned.any:
-        if target.name != "local" or set(planned.counts) - {"create"}:
-            console.err.print(changes_table("Terraform will", planned))
-        question = f"Apply {len(planned.changes)} changes to project {target.settings.project}?"
-        if target.name != "local" and not console.confirm(question):
-            raise FailedError("nothing was changed: the plan was not approved")
-        seconds = _apply(target, console, terraform, planned)
+    with _plan_file(target) as path:
+        planned = terraform.plan(out=path)
+        if planned.any:
+            _ask(target, console, planned)
+            seconds = _apply(target, console, terraform, planned)
     target.forget()
     version = target.wait_for_kestra()
     if planned.any:
@@ -75,6 +78,15 @@ def up(target: Target, console: Console, force_unlock: str = "") -> None:
     )
 
 
+def _ask(target: Target, console: Console, planned: Plan) -> None:
+    """Show the plan and have it approved; locally only what is more than new is shown."""
+    if target.name != "local" or set(planned.counts) - {"create"}:
+        console.err.print(changes_table("Terraform will", planned))
+    question = f"Apply {len(planned.changes)} changes to project {target.settings.project}?"
+    if target.name != "local" and not console.confirm(question):
+        raise FailedError("nothing was changed: the plan was not approved")
+
+
 def _apply(
     target: Target, console: Console, terraform: Terraform, planned: Plan
 ) -> dict[str, float]:
@@ -87,7 +99,7 @@ def _apply(
     adopted: set[str] = set()
     while True:
         try:
-            return terraform.apply(_saved_plan(target)).seconds
+            return terraform.apply(planned).seconds
         except TerraformError as error:
             new = set(error.existing) - adopted
             if target.name != "local" or not new:
@@ -95,7 +107,7 @@ def _apply(
             for address in terraform.adopt(planned, error):
                 console.say(f"  adopted {address}: a run that was killed had made it")
             adopted |= new
-        planned = terraform.plan(out=_saved_plan(target))
+        planned = terraform.plan(out=planned.path)
 
 
 def _prove_empty(terraform: Terraform) -> None:
@@ -110,12 +122,11 @@ def _prove_empty(terraform: Terraform) -> None:
 
 def plan(target: Target, console: Console, *, out: str, detailed_exitcode: bool) -> None:
     """Show what `up` would change; with `out` keep the plan in that file."""
-    target.check()
-    terraform = _open(target, console)
-    path = Path(out).absolute() if out else _saved_plan(target)
-    if not path.parent.is_dir():
+    path = Path(out).absolute() if out else None
+    if path and not path.parent.is_dir():
         raise UsageError(f"--out {out}: the folder {path.parent} does not exist")
-    planned = terraform.plan(out=path)
+    target.check()
+    planned = _open(target, console).plan(out=path)
     console.result(
         changes_table("Terraform would", planned) if planned.any else None, planned.as_json()
     )
@@ -125,7 +136,11 @@ def plan(target: Target, console: Console, *, out: str, detailed_exitcode: bool)
 
 
 def drift(target: Target, console: Console) -> None:
-    """What was changed behind Terraform's back. Raises FailedError when something was."""
+    """What was changed behind Terraform's back. Raises FailedError when something was.
+
+    Raises MissingError when there is no stack, or it was stopped: a question starts nothing.
+    """
+    stack = target.outputs.labels["stack"]
     planned = _open(target, console).plan(refresh_only=True)
     found = planned.drift
     rows = [(change.address, change.action) for change in found]
@@ -135,7 +150,7 @@ def drift(target: Target, console: Console) -> None:
     )
     if found:
         raise FailedError(f"{len(found)} resources drifted", hint="invoke up restores them")
-    console.summary("no drift: everything is as Terraform left it")
+    console.summary(f"no drift: everything of stack {stack} is as Terraform left it")
 
 
 def _show_what_goes(target: Target, planned: Plan, console: Console, keep_data: bool) -> bool:
@@ -159,19 +174,18 @@ def down(target: Target, console: Console, *, keep_data: bool, force_unlock: str
         deletion_protection=False,
         **extra,
     )
-    destroy = not keep_data
-    planned = terraform.plan(out=_saved_plan(target), destroy=destroy)
-    if planned.any:
-        if not _show_what_goes(target, planned, console, keep_data):
-            raise FailedError("nothing was destroyed: not confirmed")
-        _lift_protection(target, terraform, keep_data)
-        planned = terraform.plan(out=_saved_plan(target), destroy=destroy)
-        terraform.apply(_saved_plan(target))
-    _saved_plan(target).unlink(missing_ok=True)
+    with _plan_file(target) as path:
+        planned = terraform.plan(out=path, destroy=not keep_data)
+        if planned.any:
+            if not _show_what_goes(target, planned, console, keep_data):
+                raise FailedError("nothing was destroyed: not confirmed")
+            _lift_protection(target, terraform, path, keep_data)
+            planned = terraform.plan(out=path, destroy=not keep_data)
+            terraform.apply(planned)
     _close(target, console, planned, keep_data, began)
 
 
-def _lift_protection(target: Target, terraform: Terraform, keep_data: bool) -> None:
+def _lift_protection(target: Target, terraform: Terraform, path: Path, keep_data: bool) -> None:
     """Buckets and datasets that hold data, and a protected VM, are unlocked before they go."""
     held = {resource for resource in terraform.resources() if resource in PROTECTED}
     chosen = [address for address in PROTECTED if address in held]
@@ -179,11 +193,8 @@ def _lift_protection(target: Target, terraform: Terraform, keep_data: bool) -> N
         chosen = [address for address in chosen if "instance" in address]
         # The instance is unlocked in place before it goes: with compute_enabled it still is there.
         terraform = target.terraform(deletion_protection=False)
-    if chosen:
-        path = target.state_dir / "unprotect.tfplan"
-        if terraform.plan(out=path, targets=chosen).any:
-            terraform.apply(path)
-        path.unlink(missing_ok=True)
+    if chosen and (lifting := terraform.plan(out=path, targets=chosen)).any:
+        terraform.apply(lifting)
 
 
 def _close(target: Target, console: Console, planned: Plan, keep_data: bool, began: float) -> None:

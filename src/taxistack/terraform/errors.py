@@ -119,6 +119,8 @@ def _hint(diagnostics: Sequence[Diagnostic]) -> str | None:
             "It exists, and Terraform's state does not know it: an interrupted run made it, or "
             "somebody else. Import it (terraform import ADDRESS ID) or remove it."
         )
+    if "Saved plan is stale" in text:
+        return "Somebody has changed the stack since it was planned. Run the command again."
     if "Invalid resource type" in text:
         return "A provider knows the types of its version; the local cloud's, those of infra/."
     if "Invalid data source" in text:

@@ -97,6 +97,11 @@ def test_an_object_that_exists_is_named_for_adoption() -> None:
     assert "interrupted run" in (error.hint or "")
 
 
+def test_a_plan_that_the_state_has_overtaken_says_what_to_do() -> None:
+    error = error_of("apply", [diagnostic(summary="Saved plan is stale")], 1, "")
+    assert "Run the command again" in (error.hint or "")
+
+
 def test_the_reason_goes_before_its_consequences() -> None:
     reason, halted = diagnostic(summary="Error 500"), diagnostic(summary="execution halted")
     error = error_of("apply", [halted, reason], 1, "")
