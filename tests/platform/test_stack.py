@@ -189,6 +189,12 @@ def test_down_asks_and_without_a_terminal_wants_yes(platform):
     assert platform.target.cloud.instance_state() == "RUNNING"
 
 
+def test_down_of_another_name_takes_nothing_away(platform):
+    done = platform.invoke("down", "--yes", code=2, INVOKE_TAXISTACK_NAME="another")
+    assert "holds the stack of name taxistack" in done.stderr
+    assert platform.target.cloud.instance_state() == "RUNNING"
+
+
 def test_raising_the_secret_version_rotates_the_password(platform):
     before = platform.target.kestra_password()
     platform.invoke("up", INVOKE_TAXISTACK_SECRET_VERSION="2")

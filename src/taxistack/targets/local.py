@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,7 +92,11 @@ class LocalTarget(Target):
             ) from None
 
     def prepare(self, say: Say) -> None:
-        """Start the parts, choose Kestra's kind, make the bucket for Terraform's state."""
+        """Start the parts, choose Kestra's kind, make the bucket for Terraform's state.
+
+        Raises UsageError when the local cloud holds a stack of another name or project.
+        """
+        self._refuse_another_stack()
         # An `up` that makes the instance holds the local cloud for as long as that takes: who comes
         # second is to be told by Terraform's lock, at once, and not to wait for the first.
         if not self.cloud.answers():
@@ -105,6 +109,26 @@ class LocalTarget(Target):
         client = self.storage()
         if client.lookup_bucket(self.settings.tfstate_bucket) is None:
             client.create_bucket(self.settings.tfstate_bucket)
+
+    def _refuse_another_stack(self) -> None:
+        # One local cloud holds one stack, and `down` takes it away as a whole.
+        for one in self._recorded("google_storage_bucket", "google_bigquery_dataset"):
+            here = {"name": one["effective_labels"].get("stack"), "project": one["project"]}
+            for setting, value in here.items():
+                if value not in (None, asked := getattr(self.settings, setting)):
+                    raise UsageError(
+                        f"setting {setting}: the local cloud in {self.settings.state} holds the "
+                        f"stack of {setting} {value}, not {asked}",
+                        hint="A second stack on this machine needs a folder of its own (setting "
+                        "`state`).",
+                    )
+
+    def _recorded(self, *kinds: str) -> Iterator[dict[str, Any]]:
+        # What the provider stand-in holds of these types, whether or not it runs.
+        path = self.cloud.layout.data("google") / "objects.db"
+        store = Store(path) if path.exists() else None
+        for kind in kinds if store else ():
+            yield from (found for id_ in store.ids(kind) if (found := store.get(kind, id_)))
 
     def terraform_environment(self) -> Mapping[str, str]:
         """The provider stand-in instead of the registry's provider."""
