@@ -19,8 +19,23 @@ locals {
     "roles/storage.admin"                  = "creates and deletes the two buckets, grants the VM's account its role on them; reads and writes the state, and the lake"
   }
 
+  # What roles are granted by and tokens are exchanged through; in a new project they are off.
+  ci_services = var.github == null ? [] : [
+    "cloudresourcemanager.googleapis.com",
+    "iam.googleapis.com",
+    "iamcredentials.googleapis.com",
+    "sts.googleapis.com",
+  ]
+
   # The only roles that the deployer may grant on the project: those that infra/ grants there.
   grantable_roles = ["roles/bigquery.jobUser"]
+}
+
+resource "google_project_service" "ci" {
+  for_each = toset(local.ci_services)
+
+  service            = each.key
+  disable_on_destroy = false
 }
 
 resource "google_iam_workload_identity_pool" "ci" {
@@ -28,6 +43,8 @@ resource "google_iam_workload_identity_pool" "ci" {
 
   workload_identity_pool_id = var.pool
   display_name              = "GitHub Actions"
+
+  depends_on = [google_project_service.ci]
 }
 
 resource "google_iam_workload_identity_pool_provider" "ci" {
@@ -59,6 +76,8 @@ resource "google_service_account" "deployer" {
 
   account_id   = "taxistack-deployer"
   display_name = "CI: brings stacks up and takes them down"
+
+  depends_on = [google_project_service.ci]
 }
 
 resource "google_service_account_iam_member" "ci" {

@@ -27,7 +27,7 @@ run "no_ci_identity_unless_asked" {
   command = plan
 
   assert {
-    condition     = length(google_iam_workload_identity_pool.ci) == 0 && length(google_service_account.deployer) == 0 && length(google_project_iam_member.deployer) == 0
+    condition     = length(google_iam_workload_identity_pool.ci) == 0 && length(google_service_account.deployer) == 0 && length(google_project_iam_member.deployer) == 0 && length(google_project_service.ci) == 0
     error_message = "A CI identity is planned although no repository was named."
   }
 }
@@ -47,6 +47,24 @@ run "only_the_named_repository_and_branch_may_deploy" {
   assert {
     condition     = google_service_account_iam_member.ci["github"].role == "roles/iam.workloadIdentityUser"
     error_message = "CI could do more with the deployer's account than act as it."
+  }
+}
+
+run "a_new_project_gets_the_apis_that_tokens_are_exchanged_through" {
+  command = plan
+
+  variables {
+    github = { owner_id = "1234", repository_id = "5678" }
+  }
+
+  assert {
+    condition     = alltrue([for api in ["iam", "iamcredentials", "sts"] : contains(keys(google_project_service.ci), "${api}.googleapis.com")])
+    error_message = "GitHub's token could not be exchanged in a new project."
+  }
+
+  assert {
+    condition     = alltrue([for service in google_project_service.ci : !service.disable_on_destroy])
+    error_message = "A destroy would disable an API that others may use."
   }
 }
 
