@@ -40,7 +40,7 @@ def _version(program: str) -> tuple[int, ...] | None:
     try:
         answer = subprocess.run(
             [program, "version", "-json"],
-            env=environment({}),
+            env=environment({"TF_CLI_CONFIG_FILE": os.devnull}),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=20,
@@ -67,19 +67,29 @@ def _launcher() -> Path:
     return path
 
 
+# Where a machine downloads providers from (a mirror, a cache): not what happens with them.
+_DOWNLOADS = ("TF_CLI_CONFIG_FILE", "TF_PLUGIN_CACHE_DIR")
+
+
 def environment(own: dict[str, str]) -> dict[str, str]:
     """This process's environment without the user's Terraform settings, and with `own`.
 
     A TF_VAR_…, TF_CLI_ARGS, TF_WORKSPACE or TF_LOG that the user has set for other work must not
-    change what happens here. With a provider that is reached by TF_REATTACH_PROVIDERS, nothing of
-    Google's is given either: that provider needs no credentials.
+    change what happens here; a mirror or a cache of providers is used. With a provider that is
+    reached by TF_REATTACH_PROVIDERS nothing is downloaded and nothing of Google's is needed, so
+    the user's configuration of either is left out too.
     """
-    dropped = ("TF_", "GOOGLE_", "CLOUDSDK_") if "TF_REATTACH_PROVIDERS" in own else ("TF_",)
+    reattached = "TF_REATTACH_PROVIDERS" in own
+    dropped = ("TF_", "GOOGLE_", "CLOUDSDK_") if reattached else ("TF_",)
     kept = {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
+    downloads = {name: os.environ[name] for name in _DOWNLOADS if name in os.environ}
+    configuration = downloads.get("TF_CLI_CONFIG_FILE")
+    if reattached or (configuration and not Path(configuration).exists()):
+        downloads = {"TF_CLI_CONFIG_FILE": os.devnull}
     return {
         **kept,
+        **downloads,
         "CHECKPOINT_DISABLE": "1",  # no call home for a newer version
-        "TF_CLI_CONFIG_FILE": os.devnull,
         "TF_IN_AUTOMATION": "1",
         "TF_INPUT": "0",
         **own,

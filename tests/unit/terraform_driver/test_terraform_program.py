@@ -61,7 +61,23 @@ def test_the_user_s_own_terraform_settings_do_not_leak_in(monkeypatch) -> None:
     for name in ("TF_VAR_name", "TF_CLI_ARGS", "TF_WORKSPACE", "TF_LOG", "GOOGLE_CREDENTIALS"):
         monkeypatch.setenv(name, "x")
     real = program.environment({"TF_DATA_DIR": "d"})
-    ours = {"TF_CLI_CONFIG_FILE", "TF_DATA_DIR", "TF_INPUT", "TF_IN_AUTOMATION"}
-    assert {name for name in real if name.startswith("TF_")} == ours
+    ours = {"TF_DATA_DIR", "TF_INPUT", "TF_IN_AUTOMATION"}
+    assert {name for name in real if name.startswith("TF_")} - {"TF_CLI_CONFIG_FILE"} == ours
     assert real["GOOGLE_CREDENTIALS"] == "x"
     assert "GOOGLE_CREDENTIALS" not in program.environment({"TF_REATTACH_PROVIDERS": "{}"})
+
+
+def test_a_mirror_of_providers_is_used_where_providers_are_downloaded(tmp_path, monkeypatch):
+    mirror = tmp_path / "mirror.tfrc"
+    mirror.touch()
+    monkeypatch.setenv("TF_CLI_CONFIG_FILE", str(mirror))
+    monkeypatch.setenv("TF_PLUGIN_CACHE_DIR", "plugins")
+    real, local = program.environment({}), program.environment({"TF_REATTACH_PROVIDERS": "{}"})
+    assert (real["TF_CLI_CONFIG_FILE"], real["TF_PLUGIN_CACHE_DIR"]) == (str(mirror), "plugins")
+    assert local["TF_CLI_CONFIG_FILE"] == "/dev/null"
+    assert "TF_PLUGIN_CACHE_DIR" not in local
+
+
+def test_a_configuration_file_that_is_not_there_costs_no_warning(tmp_path, monkeypatch):
+    monkeypatch.setenv("TF_CLI_CONFIG_FILE", str(tmp_path / "gone.tfrc"))
+    assert program.environment({})["TF_CLI_CONFIG_FILE"] == "/dev/null"
