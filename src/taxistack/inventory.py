@@ -1,7 +1,8 @@
 """What is left of a stack, asked of the services themselves and not of Terraform's state.
 
-Everything that a stack makes carries the label `stack` = its name; the few kinds that have no
-labels (networks, firewalls, service accounts, …) carry the name as prefix.
+Everything that a stack makes carries the label `stack` = its name. What has no labels (networks,
+firewalls, service accounts, …), and what the local emulators keep none of, is known by the exact
+names that infra/ gives: a prefix would take in what belongs to a stack called <name>-two.
 """
 
 from __future__ import annotations
@@ -20,16 +21,16 @@ COMPUTE = "https://compute.googleapis.com/compute/v1/projects"
 SECRETS = "https://secretmanager.googleapis.com/v1/projects"
 IAM = "https://iam.googleapis.com/v1/projects"
 
-# Compute Engine's collections: path, and whether the kind has labels.
+# Compute Engine's collections: path, and what makes a thing in it the stack's.
 COLLECTIONS = (
-    ("aggregated/instances", True),
-    ("aggregated/disks", True),
-    ("global/snapshots", True),
-    ("aggregated/resourcePolicies", False),
-    ("aggregated/routers", False),
-    ("aggregated/subnetworks", False),
-    ("global/firewalls", False),
-    ("global/networks", False),
+    ("aggregated/instances", "labels.stack = {stack}"),
+    ("aggregated/disks", "labels.stack = {stack}"),
+    ("global/snapshots", "labels.stack = {stack}"),
+    ("aggregated/resourcePolicies", "name = {stack}-daily"),
+    ("aggregated/routers", "name = {stack}"),
+    ("aggregated/subnetworks", "name = {stack}"),
+    ("global/firewalls", "name = {stack}-iap"),
+    ("global/networks", "name = {stack}"),
 )
 
 
@@ -44,16 +45,16 @@ class Leftover:
 def buckets(client: storage.Client, project: str, stack: str) -> Iterator[Leftover]:
     """The stack's buckets, by their names (`<project>-<stack>-…`)."""
     prefix = f"{project}-{stack}-"
-    for bucket in client.list_buckets(prefix=prefix):
-        if bucket.name.startswith(prefix):  # the storage emulator lists all
+    for bucket in client.list_buckets(prefix=prefix):  # the storage emulator lists all
+        if bucket.name in (f"{prefix}lake", f"{prefix}kestra"):
             yield Leftover("bucket", bucket.name)
 
 
 def datasets(client: bigquery.Client, stack: str) -> Iterator[Leftover]:
     """The stack's datasets, by their ids (`<stack>_…`, dashes as underscores)."""
-    prefix = stack.replace("-", "_") + "_"
+    prefix = stack.replace("-", "_")
     for dataset in client.list_datasets():
-        if dataset.dataset_id.startswith(prefix):
+        if dataset.dataset_id in (f"{prefix}_trips", f"{prefix}_staging"):
             yield Leftover("dataset", dataset.dataset_id)
 
 
@@ -77,9 +78,9 @@ def _pages(get: Get, url: str, **parameters: str) -> Iterator[dict[str, Any]]:
 
 
 def _compute(get: Get, project: str, stack: str) -> Iterator[Leftover]:
-    for collection, labelled in COLLECTIONS:
-        chosen = f"labels.stack={stack}" if labelled else f"name:{stack}-*"
+    for collection, ours in COLLECTIONS:
         kind = collection.rpartition("/")[2]
+        chosen = ours.format(stack=stack)
         for page in _pages(get, f"{COMPUTE}/{project}/{collection}", filter=chosen):
             items = page.get("items", [])
             groups = items.values() if isinstance(items, dict) else [{kind: items}]
@@ -101,7 +102,7 @@ def google_cloud(get: Get, project: str, stack: str) -> Iterator[Leftover]:
             yield Leftover("secret", secret["name"].rpartition("/")[2])
     for page in _pages(get, f"{IAM}/{project}/serviceAccounts"):
         for account in page.get("accounts", []):
-            if account["email"].startswith(f"{stack}-"):
+            if account["email"].startswith(f"{stack}-kestra@"):
                 yield Leftover("service account", account["email"])
 
 

@@ -7,9 +7,12 @@ import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
+
+from taxistack import inventory
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
 PASSWORDS = {"kestra_password": "Right-Password-1", "postgres_password": "right-password-1"}
@@ -138,6 +141,62 @@ def test_every_name_begins_with_the_stacks(saved_plan: tuple[Path, dict]) -> Non
     assert len(names) >= 15
     prefixes = ("taxistack", "taxistack-local-taxistack-")
     assert {at: name for at, name in names.items() if not name.startswith(prefixes)} == {}
+
+
+def collections(changes: list[dict], stack: str) -> dict[str, list[dict]]:
+    """What the services list when this plan is applied for a stack, by the end of the URL."""
+    kinds = {"google_secret_manager_secret": "secrets", "google_service_account": "accounts"}
+    for kind in ("instance", "disk", "resource_policy", "router", "subnetwork", "firewall"):
+        plural = {"resource_policy": "resourcePolicies"}.get(kind, f"{kind}s")
+        kinds[f"google_compute_{kind}"] = plural
+    kinds["google_compute_network"] = "networks"
+    found: dict[str, list[dict]] = {}
+    for change in changes:
+        values = json.loads(json.dumps(change["change"]["after"]).replace("taxistack", stack))
+        if kind := kinds.get(change["type"]):
+            name = values.get("name") or values.get("secret_id")
+            labels = values.get("effective_labels") or {}
+            found.setdefault(kind, []).append({**values, "name": name, "labels": labels})
+    return found
+
+
+def test_the_inventory_finds_all_of_a_stack_and_nothing_of_its_neighbour(saved_plan) -> None:
+    """Left behind as a whole, beside a stack whose name begins with the first one's."""
+    changes = saved_plan[1]["resource_changes"]
+    own, other = collections(changes, "taxi"), collections(changes, "taxi-two")
+
+    def get(url: str, params: dict[str, str], timeout: float) -> SimpleNamespace:
+        kind = {"serviceAccounts": "accounts"}.get(end := url.rpartition("/")[2], end)
+        items = [*own.get(kind, []), *other.get(kind, [])]
+        if wanted := params.get("filter"):
+            key, value = wanted.replace(" ", "").split("=")
+            items = [
+                i for i in items if (i["labels"].get("stack") if "." in key else i[key]) == value
+            ]
+        listed = {"zone": {kind: items}} if "aggregated" in url else items
+        page = {"items" if "compute" in url else kind: listed}
+        return SimpleNamespace(status_code=200, text="", json=lambda: page)
+
+    found = sorted(one.name for one in inventory.google_cloud(get, "taxistack-local", "taxi"))
+    kinds = [kind for kind in own if kind != "accounts"]
+    names = [one["name"] for kind in kinds for one in own[kind]]
+    assert found == sorted([*names, own["accounts"][0]["email"]])
+    assert len(found) >= 10
+
+
+def test_the_inventory_knows_the_names_of_buckets_and_datasets(saved_plan) -> None:
+    values = list(planned(saved_plan[1]).values())
+    made = {v["name"] for v in values if "storage_class" in v}
+    sets = {v["dataset_id"] for v in values if "delete_contents_on_destroy" in v}
+    client = SimpleNamespace(
+        list_buckets=lambda prefix: [SimpleNamespace(name=n) for n in (*made, f"{prefix}two-lake")],
+        list_datasets=lambda: [
+            SimpleNamespace(dataset_id=i) for i in (*sets, "taxistack_two_trips")
+        ],
+    )
+    found = inventory.buckets(client, "taxistack-local", "taxistack")
+    assert {one.name for one in found} == made
+    assert {one.name for one in inventory.datasets(client, "taxistack")} == sets
 
 
 def test_no_service_account_key_exists_anywhere() -> None:

@@ -65,7 +65,7 @@ class LocalTarget(Target):
         return None if in_containers is None else ("docker" if in_containers else "embedded")
 
     def check(self) -> None:
-        """What Kestra runs on is there, and the instance is not one of the other kind.
+        """Docker is there where it is asked for, and the instance is not one of the other kind.
 
         A server's executions and their logs can't move between the two kinds, and to lose them
         has to be asked for.

@@ -48,7 +48,7 @@ def test_machines_are_found_in_every_zone_and_on_every_page():
     api = Api({"aggregated/instances": pages})
     found = list(inventory.google_cloud(api.get, "p", "taxi"))
     assert [(one.kind, one.name) for one in found] == [("instance", "one"), ("instance", "two")]
-    assert api.asked[0][1]["filter"] == "labels.stack=taxi"
+    assert api.asked[0][1]["filter"] == "labels.stack = taxi"
 
 
 def test_networks_secrets_and_accounts_are_found():

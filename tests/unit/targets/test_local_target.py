@@ -6,17 +6,8 @@ import pytest
 from tests.conftest import settings_of
 
 from localcloud.google.store import Store
-from taxistack.errors import MissingError, UsageError
+from taxistack.errors import UsageError
 from taxistack.targets import open_target
-
-
-def test_an_engine_that_is_not_built_is_told_before_anything_starts(tmp_path, monkeypatch):
-    monkeypatch.setenv("TAXISTACK_CACHE", str(tmp_path / "cache"))
-    target = open_target(settings_of(tmp_path / "state"))
-    with pytest.raises(MissingError, match="engine is not built") as caught:
-        target.check()
-    assert "scripts/bootstrap" in caught.value.hint
-    assert not (tmp_path / "state").exists()
 
 
 @pytest.mark.parametrize(("setting", "asked"), [("name", "another"), ("project", "some-project")])
