@@ -14,7 +14,7 @@ from rich.table import Table
 
 from taxistack.commands.resources import Progress, changes_table, effects_table
 from taxistack.console import Console, table
-from taxistack.errors import FailedError, UsageError
+from taxistack.errors import FailedError, MissingError, UsageError
 from taxistack.inventory import Leftover
 from taxistack.targets import Target
 from taxistack.terraform import Plan, Terraform, TerraformError
@@ -62,20 +62,28 @@ def up(target: Target, console: Console, force_unlock: str = "") -> None:
     if planned.any:
         _prove_empty(terraform)
     rows = effects_table(target, terraform.resources(), planned, seconds)
+    url, where = _kestra(target)
     console.result(
         table("Resources", ["resource", "action", "s#", "effect"], rows) if rows else None,
         {
-            "kestra": {"url": target.kestra_url(), "version": version},
+            "kestra": {"url": url, "version": version},
             "changes": planned.counts,
             "resources": [
                 dict(zip(("resource", "action", "seconds", "effect"), r, strict=True)) for r in rows
             ],
         },
     )
-    console.summary(
-        f"up: {planned.describe()}; Kestra {version} at {target.kestra_url()} "
-        f"({time.monotonic() - began:.1f} s)"
-    )
+    took = time.monotonic() - began
+    console.summary(f"up: {planned.describe()}; Kestra {version} {where} ({took:.1f} s)")
+
+
+def _kestra(target: Target) -> tuple[str | None, str]:
+    """Where Kestra answers, as a URL and in words; None when the operator opens a way first."""
+    try:
+        url = target.kestra_url()
+    except MissingError as error:
+        return None, f"is healthy; {error.message}: {error.hint}"
+    return url, f"at {url}"
 
 
 def _ask(target: Target, console: Console, planned: Plan) -> None:
@@ -179,22 +187,24 @@ def down(target: Target, console: Console, *, keep_data: bool, force_unlock: str
         if planned.any:
             if not _show_what_goes(target, planned, console, keep_data):
                 raise FailedError("nothing was destroyed: not confirmed")
-            _lift_protection(target, terraform, path, keep_data)
-            planned = terraform.plan(out=path, destroy=not keep_data)
+            if _lift_protection(target, terraform, path.with_name("lift.tfplan"), keep_data):
+                planned = terraform.plan(out=path, destroy=not keep_data)
             terraform.apply(planned)
     _close(target, console, planned, keep_data, began)
 
 
-def _lift_protection(target: Target, terraform: Terraform, path: Path, keep_data: bool) -> None:
-    """Buckets and datasets that hold data, and a protected VM, are unlocked before they go."""
+def _lift_protection(target: Target, terraform: Terraform, path: Path, keep_data: bool) -> bool:
+    """Unlock what holds data, and a protected VM, before they go; False: nothing was locked."""
     held = {resource for resource in terraform.resources() if resource in PROTECTED}
     chosen = [address for address in PROTECTED if address in held]
     if keep_data:
         chosen = [address for address in chosen if "instance" in address]
         # The instance is unlocked in place before it goes: with compute_enabled it still is there.
         terraform = target.terraform(deletion_protection=False)
-    if chosen and (lifting := terraform.plan(out=path, targets=chosen)).any:
-        terraform.apply(lifting)
+    if not chosen or not (lifting := terraform.plan(out=path, targets=chosen)).any:
+        return False
+    terraform.apply(lifting)
+    return True
 
 
 def _close(target: Target, console: Console, planned: Plan, keep_data: bool, began: float) -> None:

@@ -8,6 +8,7 @@ operator opens, at the addresses of the settings `kestra_url`, `postgres_host`, 
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from google.cloud import bigquery, storage
 
 SECRETS = "https://secretmanager.googleapis.com/v1"
+PAUSE = 5.0  # seconds between two looks at a VM that boots
 
 
 class GcpTarget(Target):
@@ -108,6 +110,47 @@ class GcpTarget(Target):
             f"--local-host-port=127.0.0.1:8080 --zone {self.settings.zone} "
             f"--project {self.settings.project}",
         )
+
+    def wait_for_kestra(self, seconds: float = 1200) -> str:
+        """Ask Kestra where a tunnel is named; else its VM, whose boot script says how far it is.
+
+        The first boot installs Docker and builds the server's image, which takes minutes. Raises
+        FailedError when the boot failed, or is not done after `seconds`.
+        """
+        if self.settings.kestra_url:
+            return super().wait_for_kestra()
+        vm, zone = self.outputs.instance, self.outputs.zone
+        by_hand = (
+            f"gcloud compute ssh {vm} --tunnel-through-iap --zone {zone} --project "
+            f"{self.settings.project} -- sudo journalctl --unit google-startup-scripts"
+        )
+        give_up = time.monotonic() + seconds
+        while (step := self._boot_step(vm, zone)) != "healthy":
+            if step.startswith("failed"):
+                raise FailedError(f"the boot of {vm} {step}", hint=by_hand)
+            if time.monotonic() > give_up:
+                at = step or "its beginning"
+                raise FailedError(f"{vm} is still at {at} after {seconds:.0f} s", hint=by_hand)
+            time.sleep(PAUSE)
+        return self.settings.kestra_version
+
+    def _boot_step(self, vm: str | None, zone: str) -> str:
+        # What infra/kestra/boot.sh wrote last (Compute Engine REST, `getGuestAttributes`).
+        from google.auth.exceptions import TransportError
+        from requests.exceptions import RequestException
+
+        url = f"{inventory.COMPUTE}/{self.settings.project}/zones/{zone}/instances/{vm}"
+        try:
+            answer = self._session.get(
+                f"{url}/getGuestAttributes", params={"queryPath": "taxistack/boot"}, timeout=30
+            )
+        except (RequestException, TransportError):  # the next look may get through
+            return ""
+        if answer.status_code == 404:  # nothing is written yet
+            return ""
+        if answer.status_code != 200:
+            raise FailedError(f"guest attributes of {vm}: HTTP {answer.status_code}")
+        return str(answer.json()["queryValue"]["items"][0]["value"])
 
     def flow_settings(self) -> dict[str, str]:
         """No emulators; PostgreSQL is the VM's own, by its name in the compose file."""
