@@ -77,7 +77,7 @@ def command(
     except EtlError as error:
         raise _fail(console, str(error), None, error.exit_code) from error
     except KeyboardInterrupt as error:
-        raise _fail(console, "interrupted", None, 130) from error
+        raise _fail(console, str(error) or "interrupted", None, 130) from error
     except Exception as error:
         if isinstance(error, Exit):
             raise

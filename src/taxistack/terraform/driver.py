@@ -202,7 +202,7 @@ class Terraform:
             found = json.loads(done.stdout).get("diagnostics", [])
             diagnostics += [Diagnostic.parse(entry) for entry in found]
         if done.signals:
-            raise KeyboardInterrupt(f"terraform {command} was interrupted and has ended")
+            raise KeyboardInterrupt(_interrupted(command, done.signals))
         if done.code not in ok:
             raise error_of(command, diagnostics, done.code, done.stderr)
         return done
@@ -249,3 +249,17 @@ class Terraform:
                     path = Path(folder, name)
                     digest.update(str(path).encode() + b"\0" + path.read_bytes())
         return digest.hexdigest()
+
+
+def _interrupted(command: str, signals: int) -> str:
+    if command != "apply":
+        return f"terraform {command} was interrupted: nothing was changed"
+    if signals == 1:
+        return (
+            "terraform apply was interrupted: it ended what was under way, saved its state and "
+            "released its lock; the same command does the rest"
+        )
+    return (
+        "terraform apply was stopped at once: what was under way may exist without being in its "
+        "state; run the same command again"
+    )
