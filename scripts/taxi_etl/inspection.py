@@ -19,9 +19,20 @@ from taxi_etl.errors import BadFile
 from taxi_etl.month import Month
 from taxi_etl.schema import TAXIS, Taxi
 
-_AMOUNT = re.compile(rb"(-?)(?=\.?\d)(\d{0,29})\.?(\d{0,9})")
-_PLAIN = bytes(set(range(0x20, 0x7F)) - set(b',"'))
+_AMOUNT = re.compile(rb"(-?)(?=\.?\d)0*(\d*)(?:\.(\d{0,9}))?")
 _SCALE = 9  # decimals: as many as BigQuery's NUMERIC has
+_DIGITS = 15  # more than these a double precision number does not keep exactly
+_VALUE = b"0123456789.-NY"  # what numbers, times and flags are made of; see `_Lines._regular`
+_NUMBER = rb"[-.\d]*(?:\d[eE][-+]?\d+)?"
+_TIME = rb"(?:[-.\d]* [-.\d]*:[-.\d]*:[-.\d]*)?"
+_FORMS: dict[str, tuple[bytes, str, bytes]] = {
+    "text": (rb"[^,]*", "", b""),
+    "timestamp": (_TIME, "not a date and time", b" ::"),
+    "integer": (_NUMBER, "not a number", b""),
+    "double precision": (_NUMBER, "not a number", b""),
+}
+"""By the column's type in PostgreSQL: a field's pattern, how one that does not match is told, and
+what is left of a usual one without the characters of `_VALUE`."""
 _CENT = Decimal("0.01")
 _WIDE = Context(prec=60)
 _KNOWN = 1 << 16  # amounts remembered; a month has some ten thousand different ones
@@ -69,8 +80,10 @@ class _Lines:
     """The rules of a month file's text, checked block by block.
 
     The first line is exactly that taxi's header; every other line has as many columns, no
-    quote, no NUL and no carriage return but before its line end, is UTF-8, and its total_amount
-    is a plain decimal number or empty.
+    quote, no NUL and no carriage return but before its line end, is UTF-8, and has nothing but
+    the characters of a number or a time where its table has one: ranges are for the table to
+    judge. Its total_amount is a plain decimal number that both destinations keep exactly, or
+    empty.
     """
 
     def __init__(self, taxi: Taxi, month: Month) -> None:
@@ -82,6 +95,9 @@ class _Lines:
         self._month = month
         self._commas = len(taxi.columns) - 1
         self._after_total = self._commas - taxi.total_position
+        forms = [_FORMS[column.postgres] for column in taxi.columns]
+        self._row = re.compile(b",".join(pattern for pattern, _, _ in forms))
+        self._skeleton = b",".join(left for _, _, left in forms)
         self._of_month = f",{month}-".encode()
         self._month_seen = False
         self._line = 1  # number of the next line in the file
@@ -107,6 +123,7 @@ class _Lines:
         if not self._regular(block, len(lines)):
             self._characters(block)
             self._columns(lines)
+            self._fields(lines)
         if self._line == 1:
             del lines[0]
             self._line = 2
@@ -126,14 +143,14 @@ class _Lines:
             raise BadFile(f"no trip of {self._month} among {self.rows} rows: another month's file")
 
     def _regular(self, block: bytes, count: int) -> bool:
-        """Whether the block is `count` lines of as many columns in plain ASCII, at a glance.
+        """Whether the block is `count` usual lines, at a glance.
 
-        Without its plain characters, such a block is the same few commas and line end again and
-        again. Anything else takes the long way, which finds out what it is.
+        Without the characters of numbers, times and flags, such a block is the same few commas
+        and line end again and again. Anything else takes the long way, which finds out what it
+        is.
         """
-        skeleton = block.translate(None, _PLAIN)
-        commas = b"," * self._commas
-        return skeleton in ((commas + b"\r\n") * count, (commas + b"\n") * count)
+        left = block.translate(None, _VALUE)
+        return left in ((self._skeleton + b"\r\n") * count, (self._skeleton + b"\n") * count)
 
     def _characters(self, block: bytes) -> None:
         """Only what every reader takes for plain text: checked on the block, told by line."""
@@ -173,13 +190,28 @@ class _Lines:
                 found = f"{commas + 1} columns" if line else "no columns: it is empty"
                 raise BadFile(f"line {number} has {found}, not {self._commas + 1}")
 
+    def _fields(self, lines: list[bytes]) -> None:
+        for number, line in enumerate(lines, self._line):
+            if number > 1 and not self._row.fullmatch(line):
+                raise self._bad_field(number, line)
+
+    def _bad_field(self, number: int, line: bytes) -> BadFile:
+        """The first field of the line that is not what its column holds."""
+        for column, text in zip(self._taxi.columns, line.split(b","), strict=True):
+            pattern, what, _ = _FORMS[column.postgres]
+            if not re.fullmatch(pattern, text):
+                break
+        return BadFile(f"line {number} has the {column.name} {_shown(text)}: {what}")
+
     def _sum(self, amounts: Counter[bytes], lines: list[bytes]) -> int:
         known = self._known
         for text in amounts.keys() - known.keys():
             if (match := _AMOUNT.fullmatch(text)) is None:
                 raise self._no_amount(text, lines)
-            sign, whole, decimals = match.groups()
-            known[text] = int(sign + whole + decimals.ljust(_SCALE, b"0"))
+            sign, whole, decimals = match.groups(b"")
+            if len(whole + decimals.rstrip(b"0")) > _DIGITS:
+                raise self._no_amount(text, lines)
+            known[text] = int(sign + (whole or b"0") + decimals.ljust(_SCALE, b"0"))
         total = sum(map(mul, map(known.__getitem__, amounts), amounts.values()))
         if len(known) > _KNOWN:
             self._known = {b"": 0}
@@ -188,8 +220,15 @@ class _Lines:
     def _no_amount(self, text: bytes, lines: list[bytes]) -> BadFile:
         place = self._taxi.total_position
         at = next(at for at, line in enumerate(lines) if line.split(b",")[place] == text)
-        shown = text.decode("utf-8", "replace")
-        return BadFile(f"line {self._line + at} has the total_amount {shown!r}: not a number")
+        return BadFile(
+            f"line {self._line + at} has the total_amount {_shown(text)}: not a plain number of at "
+            f"most {_DIGITS} digits, {_SCALE} of them decimals"
+        )
+
+
+def _shown(text: bytes) -> str:
+    """A field as it may stand in a message: quoted, and not for ever."""
+    return repr(text[:40].decode("utf-8", "replace"))
 
 
 def _difference(found: str, wanted: str) -> str:

@@ -15,6 +15,7 @@ from taxi_etl.errors import BadFile
 _READ = 1 << 18
 _BLOCK = 1 << 20
 _LONGEST_LINE = 1 << 16
+_MAGIC = b"\x1f\x8b"
 _GZIP = 31  # zlib's code for "a gzip member: header, data, CRC and length"
 
 
@@ -26,7 +27,7 @@ def text_blocks(file: BinaryIO, *digests: Callable[[bytes], object]) -> Iterator
     early, is damaged, or goes on after its last member.
     """
     first = file.read(_READ)
-    if first[:2] != b"\x1f\x8b":
+    if first[:2] != _MAGIC:
         raise BadFile(f"not a gzip file: it begins with {_shown(first)}")
     member = zlib.decompressobj(_GZIP)
     piece = first
@@ -38,6 +39,8 @@ def text_blocks(file: BinaryIO, *digests: Callable[[bytes], object]) -> Iterator
                 piece = piece.lstrip(b"\0")  # zero padding between members is allowed
                 if not piece:
                     break
+                if piece[0] != _MAGIC[0]:
+                    raise BadFile(f"the gzip data are followed by {_shown(piece)}: not gzip")
                 member = zlib.decompressobj(_GZIP)
             try:
                 block = member.decompress(piece, _BLOCK)

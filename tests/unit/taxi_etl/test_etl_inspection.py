@@ -83,7 +83,10 @@ def test_an_empty_amount_does_not_count(month_file, green_text):
     assert found.total_amount == Decimal(first.split(",")[GREEN.total_position])
 
 
-@pytest.mark.parametrize("amount", [".79", "-52", "8", "2.00", "-.5", "5.", "0.123456789", "-.00"])
+@pytest.mark.parametrize(
+    "amount",
+    [".79", "-52", "8", "2.00", "-.5", "5.", "0.123456789", "-.00", "000012345678901.2345"],
+)
 def test_numbers_are_read_in_every_form_of_the_real_files(month_file, green_text, amount):
     header, first, *_ = green_text.split("\r\n")
     fields = first.split(",")
@@ -123,13 +126,17 @@ def broken(text, change):
     return "\r\n".join(lines)
 
 
-def with_amount(amount):
+def with_field(name, text):
     def change(line):
         fields = line.split(",")
-        fields[GREEN.total_position] = amount
+        fields[[column.name for column in GREEN.columns].index(name)] = text
         return ",".join(fields)
 
     return change
+
+
+def with_amount(amount):
+    return with_field("total_amount", amount)
 
 
 @pytest.mark.parametrize(
@@ -141,16 +148,62 @@ def with_amount(amount):
         (lambda line: '"' + line, "line 3 has a quote: month files have none"),
         (lambda line: line.replace("-", "\0", 1), "line 3 has a NUL byte"),
         (lambda line: line.replace("-", "\r", 1), "line 3 has a carriage return inside"),
-        (with_amount("1e5"), "line 3 has the total_amount '1e5': not a number"),
-        (with_amount("."), "line 3 has the total_amount '.': not a number"),
         (with_amount("1,5"), "line 3 has 21 columns, not 20"),
         (with_amount("NaN"), "line 3 has the total_amount 'NaN': not a number"),
+        (with_field("fare_amount", "abc"), "line 3 has the fare_amount 'abc': not a number"),
+        (with_field("fare_amount", "NaN"), "line 3 has the fare_amount 'NaN': not a number"),
+        (
+            with_field("passenger_count", "two"),
+            "line 3 has the passenger_count 'two': not a number",
+        ),
+        (
+            with_field("tip_amount", "x" * 99),
+            f"line 3 has the tip_amount '{'x' * 40}': not a number",
+        ),
+        *(
+            (
+                with_field("lpep_pickup_datetime", text),
+                f"line 3 has the lpep_pickup_datetime '{text}': not a date and time",
+            )
+            for text in ("now", "infinity", "10/01/2020 10:00:00", "2020-10-01T10:00:00")
+        ),
     ],
 )
 def test_a_bad_row_is_named_by_its_line(month_file, green_text, change, message):
     with pytest.raises(BadFile) as caught:
         inspect(month_file(broken(green_text, change)), GREEN, OCTOBER)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    "amount",
+    ["1e5", ".", "-", "1.2.3", "--1", "1" + "0" * 30, "1" * 16, "12345678901234.56", ".1234567891"],
+)
+def test_an_amount_that_not_both_destinations_keep_exactly_is_refused(
+    month_file, green_text, amount
+):
+    with pytest.raises(BadFile) as caught:
+        inspect(month_file(broken(green_text, with_amount(amount))), GREEN, OCTOBER)
+    assert str(caught.value) == (
+        f"line 3 has the total_amount '{amount}': "
+        "not a plain number of at most 15 digits, 9 of them decimals"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("fare_amount", "1e-5"),
+        ("lpep_pickup_datetime", ""),
+        ("lpep_pickup_datetime", "2020-02-30 99:00:00"),
+        ("store_and_fwd_flag", "what * you ~ like"),
+        ("VendorID", "CMT"),
+    ],
+)
+def test_what_the_table_has_to_judge_and_any_text_are_let_through(
+    month_file, green_text, name, text
+):
+    assert inspect(month_file(broken(green_text, with_field(name, text))), GREEN, OCTOBER).rows == 3
 
 
 def test_bytes_that_are_not_utf8_are_named_by_their_line(month_file, green_text):
@@ -180,6 +233,7 @@ def test_a_file_of_another_taxi_is_said_to_be_one(month_file, green_text):
         (GREEN.header.rsplit(",", 1)[0], r"column 20 \(congestion_surcharge\) is missing"),
         (GREEN.header + ",x", "21 columns, not 20"),
         ("<html>", "column 1 is '<html>', not 'VendorID'"),
+        ("\ufeff" + GREEN.header, r"column 1 is '\\ufeffVendorID', not 'VendorID'"),
     ],
 )
 def test_a_wrong_header_is_described(month_file, green_text, header, message):
@@ -225,5 +279,5 @@ def test_a_corrupt_gzip_is_refused(month_file, green_text, place):
 
 def test_anything_after_the_last_member_is_refused(month_file, green_text):
     packed = gzip.compress(green_text.encode()) + b"more"
-    with pytest.raises(BadFile, match="the gzip data are damaged"):
+    with pytest.raises(BadFile, match="the gzip data are followed by 'more': not gzip"):
         inspect(month_file(packed, packed=False), GREEN, OCTOBER)
