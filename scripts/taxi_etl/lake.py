@@ -42,9 +42,8 @@ def find(client: storage.Client, bucket: str, name: str) -> LakeObject | None:
     with _told(bucket, name):
         blob = client.bucket(bucket).get_blob(name, timeout=_TIMEOUT)
         if blob is None:
-            client.get_bucket(
-                bucket, timeout=_TIMEOUT
-            )  # tells a missing bucket from a missing object
+            # Tells a missing bucket from a missing object, with rights on objects alone
+            list(client.list_blobs(bucket, prefix=name, max_results=1, timeout=_TIMEOUT))
             return None
     return _described(blob)
 
