@@ -55,6 +55,8 @@ def told(what: str) -> Iterator[None]:
         raise Transient(f"{what}: the job was not done after {_JOB_TIMEOUT} s") from error
     except (api.GoogleAPICallError, auth.GoogleAuthError) as error:
         raise LoadFailed(f"{what}: BigQuery refused, {unchanged}: {_first_line(error)}") from error
+    except LoadFailed as error:
+        raise LoadFailed(f"{what}: {error}, {unchanged}") from error
 
 
 def _first_line(error: Exception) -> str:

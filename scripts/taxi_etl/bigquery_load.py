@@ -16,10 +16,10 @@ from google.api_core import exceptions as api
 from google.cloud import bigquery
 from requests.exceptions import RequestException
 
-from taxi_etl import bigquery_sql, google_clients, ledger
+from taxi_etl import bigquery_sql, google_clients, lake, ledger
 from taxi_etl.bigquery_jobs import finish, submitted, told
 from taxi_etl.bigquery_sql import Target
-from taxi_etl.errors import Busy
+from taxi_etl.errors import Busy, LoadFailed
 from taxi_etl.facts import Facts
 from taxi_etl.loaded import Loaded
 from taxi_etl.month import Month
@@ -35,8 +35,8 @@ def load(
     """Replace that month in the taxi's table by the lake object of `facts`.
 
     The ids of the jobs follow from execution and attempt: a step that is started again adopts
-    its own jobs and never another execution's. Raises LoadFailed, Busy or Transient; the table
-    is then as it was.
+    its own jobs and never another execution's. Raises LakeConflict when the lake does not hold
+    that object any more, LoadFailed, Busy or Transient; the table is then as it was.
     """
     started = datetime.now(UTC)
     names = _Names(taxi, month, facts, execution_id, attempt)
@@ -92,7 +92,10 @@ def _create(client: bigquery.Client, statement: str) -> None:
 
 
 def _stage(client: bigquery.Client, taxi: Taxi, facts: Facts, staging: str, job_id: str) -> None:
-    """Load the lake object, as text, into a table of this attempt's own."""
+    """Load the lake object, as text, into a table of this attempt's own; all of it, and no other.
+
+    A load job takes an address without a generation, so the object is looked at afterwards.
+    """
     config = bigquery.LoadJobConfig(
         schema=[bigquery.SchemaField(column.name, "STRING") for column in taxi.columns],
         source_format=bigquery.SourceFormat.CSV,
@@ -101,15 +104,15 @@ def _stage(client: bigquery.Client, taxi: Taxi, facts: Facts, staging: str, job_
         allow_jagged_rows=False,
         write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE,
     )
-    finish(
-        submitted(
-            client,
-            job_id,
-            lambda: client.load_table_from_uri(
-                facts.object, staging, job_id=job_id, job_config=config
-            ),
-        )
+    job = submitted(
+        client,
+        job_id,
+        lambda: client.load_table_from_uri(facts.object, staging, job_id=job_id, job_config=config),
     )
+    finish(job)
+    lake.require(google_clients.storage_client(), facts.bucket, facts.object_name, facts.generation)
+    if job.output_rows != facts.rows:
+        raise LoadFailed(f"{job.output_rows} rows were staged, the file has {facts.rows}")
 
 
 def _publish(

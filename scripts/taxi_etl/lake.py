@@ -106,12 +106,23 @@ def download(
     with _told(bucket, name):
         blob = client.bucket(bucket).get_blob(name, generation=generation, timeout=_TIMEOUT)
         if blob is None:
-            raise LakeConflict(
-                f"gs://{bucket}/{name} is not there in generation {generation}: it was replaced "
-                "or deleted after extract. Run extract again"
-            )
+            raise _replaced(bucket, name, generation)
         blob.download_to_filename(str(path), raw_download=True, checksum="crc32c", timeout=_TIMEOUT)
     return _described(blob)
+
+
+def require(client: storage.Client, bucket: str, name: str, generation: int) -> None:
+    """Raise LakeConflict unless that generation is the object that readers get now."""
+    found = find(client, bucket, name)
+    if found is None or found.generation != generation:
+        raise _replaced(bucket, name, generation)
+
+
+def _replaced(bucket: str, name: str, generation: int) -> LakeConflict:
+    return LakeConflict(
+        f"gs://{bucket}/{name} is not there in generation {generation}: it was replaced or "
+        "deleted after extract. Run extract again"
+    )
 
 
 def _described(blob: storage.Blob) -> LakeObject:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -57,14 +56,21 @@ def test_a_file_that_changed_is_an_error_until_replacing_is_asked_for(parts):
     assert after.outputs["rows"] == 101
 
 
-def test_a_load_of_facts_whose_object_was_replaced_is_refused(parts):
-    parts.publish("green", "2016-04", 100)
-    facts = json.dumps(parts.extract("green", "2016-04").outputs)
-    parts.publish("green", "2016-04", 101)
-    parts.extract("green", "2016-04", "--replace")
-    ran = parts.run("load", "green", "2016-04", "--destination", "postgres", TAXI_FACTS=facts)
+@pytest.mark.parametrize(("destination", "taxi"), [("postgres", "green"), ("bigquery", "yellow")])
+def test_a_load_of_facts_whose_object_was_replaced_is_refused(parts, destination, taxi):
+    month = "2016-07"
+    parts.publish(taxi, month, 100)
+    parts.loaded(taxi, month, destination)
+    before = parts.month(destination, taxi, month)
+    facts = parts.facts[taxi, month]
+    parts.publish(taxi, month, 101)
+    assert parts.extract(taxi, month, "--replace").code == 0
+    ran = parts.run(
+        "load", taxi, month, *parts.flags(destination, "late"), TAXI_FACTS=facts
+    )  # fmt: skip
     assert ran.code == 1
     assert "it was replaced or deleted after extract. Run extract again" in ran.error
+    assert parts.month(destination, taxi, month) == before
 
 
 def test_a_missing_bucket_is_named(parts):

@@ -9,10 +9,11 @@ import pytest
 import tenacity
 from google.api_core import exceptions as api
 
-from taxi_etl import bigquery_load, google_clients
+from taxi_etl import bigquery_load, google_clients, lake
 from taxi_etl.bigquery_sql import Target, create_tables
-from taxi_etl.errors import Busy, LoadFailed, Transient
+from taxi_etl.errors import Busy, LakeConflict, LoadFailed, Transient
 from taxi_etl.facts import Facts
+from taxi_etl.lake import LakeObject
 from taxi_etl.month import Month
 from taxi_etl.schema import TAXIS
 
@@ -28,8 +29,9 @@ FACTS = Facts(
 class Job:
     """A job that ends as it was told to."""
 
-    def __init__(self, outcome):
+    def __init__(self, outcome, rows=FACTS.rows):
         self.outcome = outcome
+        self.output_rows = rows
 
     def result(self, timeout):
         if self.outcome:
@@ -39,8 +41,9 @@ class Job:
 class Client:
     """Notes the jobs; `outcomes` are those of the publishing script, one after the other."""
 
-    def __init__(self, *outcomes, used=()):
+    def __init__(self, *outcomes, used=(), staged=FACTS.rows):
         self.outcomes = list(outcomes)
+        self.staged = staged
         self.jobs = {job_id: Job(None) for job_id in used}
         self.started = []
         self.dropped = []
@@ -49,18 +52,18 @@ class Client:
         return [SimpleNamespace(table_id=name) for name in create_tables(TARGET)]
 
     def load_table_from_uri(self, uri, staging, *, job_id, job_config):
-        return self._start(job_id, None)
+        return self._start(job_id, None, self.staged)
 
     def query(self, statement, *, job_id, job_config, job_retry):
         assert job_config.maximum_bytes_billed == 10**9
         assert statement.startswith("BEGIN TRANSACTION")
         return self._start(job_id, self.outcomes.pop(0) if self.outcomes else None)
 
-    def _start(self, job_id, outcome):
+    def _start(self, job_id, outcome, rows=0):
         if job_id in self.jobs:
             raise api.Conflict(f"Already Exists: Job {job_id}")
         self.started.append(job_id)
-        self.jobs[job_id] = Job(outcome)
+        self.jobs[job_id] = Job(outcome, rows)
         return self.jobs[job_id]
 
     def get_job(self, job_id):
@@ -74,6 +77,13 @@ class Client:
 def load(monkeypatch):
     """Loads one month with a client, without waiting between tries."""
     monkeypatch.setattr(tenacity.nap.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(google_clients, "storage_client", lambda: None)
+
+    def find(client, bucket, name):
+        assert (bucket, name) == (FACTS.bucket, FACTS.object_name)
+        return LakeObject(bucket, name, FACTS.source_bytes, FACTS.crc32c, FACTS.generation)
+
+    monkeypatch.setattr(lake, "find", find)
 
     def run(client, attempt=1):
         monkeypatch.setattr(google_clients, "bigquery_client", lambda project, location: client)
@@ -130,3 +140,25 @@ def test_another_error_of_the_script_is_told_and_not_tried_again(load):
 def test_trouble_of_the_service_is_transient(load):
     with pytest.raises(Transient, match="did not answer"):
         load(Client(api.ServiceUnavailable("try later")))
+
+
+def test_rows_that_the_load_job_lost_are_not_published(load):
+    client = Client(staged=FACTS.rows - 1)
+    with pytest.raises(
+        LoadFailed,
+        match="month 2020-10: 2 rows were staged, the file has 3, the table is as it was",
+    ):
+        load(client)
+    assert client.started == [f"load_{STEM}_1"]
+    assert len(client.dropped) == 1
+
+
+@pytest.mark.parametrize("now", [None, LakeObject("lake", "g", 1, "x", FACTS.generation + 1)])
+def test_an_object_that_was_replaced_during_the_load_is_not_published(load, monkeypatch, now):
+    """A load job reads whatever generation there is."""
+    client = Client()
+    monkeypatch.setattr(lake, "find", lambda *_: now)
+    with pytest.raises(LakeConflict, match="replaced or deleted after extract"):
+        load(client)
+    assert client.started == [f"load_{STEM}_1"]
+    assert len(client.dropped) == 1
