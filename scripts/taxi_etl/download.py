@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ ATTEMPTS = 5
 
 _TIMEOUT = httpx.Timeout(60, connect=10)
 _ABSENT = (404, 410)
+_PART = re.compile(r"bytes (?P<start>\d+)-\d+/(?P<length>\d+|\*)", re.ASCII)
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
 
 
@@ -61,7 +63,7 @@ def fetch(http: httpx.Client, url: str, path: Path, wait: Callable | None = None
     the file has changed meanwhile. Raises SourceUnreachable after ATTEMPTS tries, SourceRefused
     at once for an answer that would stay.
     """
-    download = _Download(http, url, path)
+    download = _Download(http, url)
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(SourceUnreachable),
         stop=tenacity.stop_after_attempt(ATTEMPTS),
@@ -79,7 +81,7 @@ def fetch(http: httpx.Client, url: str, path: Path, wait: Callable | None = None
 class _Download:
     """One file on its way; remembers what it is a download of, so as to go on with it."""
 
-    def __init__(self, http: httpx.Client, url: str, path: Path) -> None:
+    def __init__(self, http: httpx.Client, url: str) -> None:
         self._http = http
         self._url = url
         self._remote: Remote | None = None
@@ -97,8 +99,11 @@ class _Download:
                 file.truncate(0)
                 raise SourceUnreachable(f"{shown(self._url)} changed during the download")
             _refuse(answer, self._url)
-            if answer.status_code == 206 and _range_start(answer) == have:
+            if answer.status_code == 206:
                 remote = self._remote
+                if not _continues(answer, have, remote):
+                    file.truncate(0)
+                    raise SourceUnreachable(f"{shown(self._url)} sent a part of another file")
             else:
                 file.truncate(0)
                 file.seek(0)
@@ -154,10 +159,13 @@ def _validator(remote: Remote) -> str:
     return "" if remote.etag else remote.last_modified
 
 
-def _range_start(answer: httpx.Response) -> int | None:
-    unit, _, rest = answer.headers.get("Content-Range", "").partition(" ")
-    start = rest.partition("-")[0]
-    return int(start) if unit == "bytes" and start.isdecimal() else None
+def _continues(answer: httpx.Response, have: int, remote: Remote | None) -> bool:
+    """Whether a part goes on at byte `have` of the same file: some sites ignore If-Range."""
+    part = _PART.fullmatch(answer.headers.get("Content-Range", ""))
+    if part is None or remote is None or int(part["start"]) != have:
+        return False
+    lengths = {part["length"], "*" if remote.length is None else str(remote.length)} - {"*"}
+    return len(lengths) < 2 and answer.headers.get("ETag", remote.etag) == remote.etag
 
 
 def _say(state: tenacity.RetryCallState) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,6 +24,7 @@ class Site:
     files: dict[str, bytes] = field(default_factory=dict)
     etag: str = '"one"'
     ranges: bool = True
+    minds_if_range: bool = True
     requests: list[dict[str, str]] = field(default_factory=list)
     answers: list[Callable[[BaseHTTPRequestHandler], None]] = field(default_factory=list)
     """Taken one by one for the next requests; the usual answer when there is none left."""
@@ -42,12 +43,15 @@ class Site:
 
         self.answers.append(answer)
 
-    def answer_status(self, status: int, body: bytes = b"") -> None:
+    def answer_status(
+        self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> None:
         """The next answer has that status."""
 
         def answer(handler: BaseHTTPRequestHandler) -> None:
             handler.send_response(status)
-            handler.send_header("Content-Length", str(len(body)))
+            for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
+                handler.send_header(name, value)
             handler.end_headers()
             handler.wfile.write(body)
 
@@ -60,7 +64,8 @@ class Site:
             handler.send_error(404)
             return
         asked = handler.headers.get("Range", "")
-        part = asked and self.ranges and handler.headers.get("If-Range") == self.etag
+        same = handler.headers.get("If-Range") == self.etag or not self.minds_if_range
+        part = asked and self.ranges and same
         start = int(asked.removeprefix("bytes=").rstrip("-")) if part else 0
         handler.send_response(206 if part else 200)
         if part:

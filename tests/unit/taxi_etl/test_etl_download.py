@@ -40,7 +40,9 @@ def test_a_broken_connection_is_resumed_where_it_stopped(site, fetch):
     assert 0 < start <= 100_000
 
 
-def test_a_file_that_changes_meanwhile_is_fetched_from_its_beginning(site, fetch):
+@pytest.mark.parametrize("minds_if_range", [True, False])
+def test_a_file_that_changes_meanwhile_is_fetched_from_its_beginning(site, fetch, minds_if_range):
+    site.minds_if_range = minds_if_range
     site.cut_after(100_000)
     first = site.answers[0]
 
@@ -56,6 +58,20 @@ def test_a_site_without_ranges_is_asked_for_the_whole_file_again(site, fetch):
     site.ranges = False
     site.cut_after(100_000)
     assert fetch() == BODY
+
+
+def test_a_part_that_nobody_asked_for_is_not_taken_for_the_file(site, fetch):
+    part = {"Content-Range": f"bytes 5-{len(BODY) - 1}/{len(BODY)}"}
+    site.answer_status(206, BODY[5:], part)
+    assert fetch() == BODY
+    assert len(site.requests) == 2
+
+
+def test_a_part_that_begins_elsewhere_is_not_appended(site, fetch):
+    site.cut_after(100_000)
+    site.answer_status(206, BODY[7:], {"Content-Range": f"bytes 7-{len(BODY) - 1}/{len(BODY)}"})
+    assert fetch() == BODY
+    assert "Range" not in site.requests[2]
 
 
 @pytest.mark.parametrize("status", [404, 410])
