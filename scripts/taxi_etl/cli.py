@@ -47,21 +47,54 @@ def _failed(options: argparse.Namespace, message: str, code: int) -> int:
     return code
 
 
+_PROGRAM = "python -m taxi_etl"
+_WHERE = """\
+Google's credentials are those of the machine; STORAGE_EMULATOR_HOST and BIGQUERY_EMULATOR_HOST
+name emulators instead. PostgreSQL is found by PGHOST, PGPORT, PGDATABASE, PGUSER and PGPASSWORD."""
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="taxi_etl", description="One month of one taxi, from the release site to a table."
+        prog=_PROGRAM,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="One month of one taxi, from the release site to a table, in three steps:\n"
+        "extract writes down what it found (--facts), load and reconcile read it.",
+        epilog=f"Exit codes: 0 done (also: not published), 1 failed, 2 wrong use.\n{_WHERE}",
     )
     steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
     for add in (_extract, _load, _reconcile, _sample):
-        step = add(steps)
-        step.add_argument("--taxi", required=True, choices=sorted(TAXIS))
-        step.add_argument("--month", required=True, type=_month, help="YYYY-MM")
-        step.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        add(steps)
     return parser
 
 
+def _step(
+    steps: argparse._SubParsersAction, name: str, summary: str, more: str, example: str
+) -> argparse.ArgumentParser:
+    """A step's parser with the flags that every step has."""
+    step = steps.add_parser(
+        name,
+        help=summary,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=f"{summary}.\n\n{more}",
+        epilog=f"example:\n  {_PROGRAM} {name} --taxi green --month 2020-10 {example}",
+    )
+    step.add_argument("--taxi", required=True, choices=sorted(TAXIS), help="whose trips")
+    step.add_argument("--month", required=True, type=_month, help="month of the file: YYYY-MM")
+    step.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return step
+
+
 def _extract(steps: argparse._SubParsersAction) -> argparse.ArgumentParser:
-    step = steps.add_parser("extract", help="release site to lake, checked on the way")
+    step = _step(
+        steps,
+        "extract",
+        "release site to lake, checked on the way",
+        "Writes the object raw/<taxi>/<file>, bytes as published. A file that is damaged or is\n"
+        "not that taxi's month is refused, and the lake left alone. A month that the site does\n"
+        "not have is no error: the outputs say published: false.\n\n"
+        "Google's credentials are those of the machine; STORAGE_EMULATOR_HOST names an emulator.",
+        "\\\n    --source https://example.org/releases --bucket lake --facts facts.json",
+    )
     step.add_argument("--source", required=True, help="address that <taxi>/<file> is below")
     step.add_argument("--bucket", required=True, type=_bucket, help="the lake's bucket")
     step.add_argument("--replace", action="store_true", help="replace a different lake object")
@@ -72,8 +105,15 @@ def _extract(steps: argparse._SubParsersAction) -> argparse.ArgumentParser:
 
 
 def _load(steps: argparse._SubParsersAction) -> argparse.ArgumentParser:
-    step = steps.add_parser("load", help="lake to table: replaces exactly that month")
-    _destination(step)
+    step = _step(
+        steps,
+        "load",
+        "lake to table: replaces exactly that month",
+        "All or nothing; loading twice changes nothing. Tables that are missing are made.\n\n"
+        f"{_WHERE}",
+        "\\\n    --destination postgres --facts facts.json",
+    )
+    _destination(step, staging=True)
     step.add_argument("--execution-id", type=_id, default="shell", help="who asked for the load")
     step.add_argument(
         "--attempt", type=_count, default=1, help="a failed attempt burns its job ids"
@@ -84,21 +124,30 @@ def _load(steps: argparse._SubParsersAction) -> argparse.ArgumentParser:
 
 
 def _reconcile(steps: argparse._SubParsersAction) -> argparse.ArgumentParser:
-    step = steps.add_parser("reconcile", help="compare source, lake, ledger and table")
-    _destination(step)
+    step = _step(
+        steps,
+        "reconcile",
+        "compare source, lake, ledger and table",
+        f"Fails with every difference in one line; changes nothing.\n\n{_WHERE}",
+        "\\\n    --destination bigquery --project my-project --dataset trips --facts facts.json",
+    )
+    _destination(step, staging=False)
     step.set_defaults(run=_run_reconcile)
     return step
 
 
-def _destination(step: argparse.ArgumentParser) -> None:
-    step.add_argument("--destination", required=True, choices=("bigquery", "postgres"))
-    step.add_argument("--facts", type=Path, help="extract's facts (default: JSON in TAXI_FACTS)")
-    group = step.add_argument_group(
-        "BigQuery", "PostgreSQL is found by PGHOST, PGPORT, PGDATABASE, PGUSER and PGPASSWORD."
+def _destination(step: argparse.ArgumentParser, *, staging: bool) -> None:
+    step.add_argument(
+        "--destination", required=True, choices=("bigquery", "postgres"), help="whose table"
     )
-    group.add_argument("--project", type=_project)
-    group.add_argument("--dataset", type=_dataset)
-    group.add_argument("--staging-dataset", type=_dataset)
+    step.add_argument("--facts", type=Path, help="extract's facts (default: JSON in TAXI_FACTS)")
+    group = step.add_argument_group("BigQuery")
+    group.add_argument("--project", type=_project, help="project of the datasets and the jobs")
+    group.add_argument("--dataset", type=_dataset, help="dataset of the tables")
+    if staging:
+        group.add_argument(
+            "--staging-dataset", type=_dataset, help="dataset of tables that last for one load"
+        )
     group.add_argument("--location", help="where the datasets are, for example EU")
     group.add_argument(
         "--maximum-bytes-billed", type=_count, help="a query that would cost more is refused"
@@ -106,8 +155,14 @@ def _destination(step: argparse.ArgumentParser) -> None:
 
 
 def _sample(steps: argparse._SubParsersAction) -> argparse.ArgumentParser:
-    step = steps.add_parser("sample", help="write a generated month file (not TLC's data)")
-    step.add_argument("--rows", required=True, type=_count)
+    step = _step(
+        steps,
+        "sample",
+        "write a generated month file (not TLC's data)",
+        "The same taxi, month and number of rows give the same file, always.",
+        "--rows 10000 --out releases",
+    )
+    step.add_argument("--rows", required=True, type=_count, help="how many trips")
     step.add_argument("--out", required=True, type=Path, help="folder; <taxi>/<file> is made in it")
     step.set_defaults(run=_run_sample)
     return step
@@ -159,7 +214,7 @@ def _run_load(options: argparse.Namespace) -> Outputs:
         taxi,
         options.month,
         facts,
-        target=_target(options, staging=True),
+        target=_target(options),
         execution_id=options.execution_id,
         attempt=options.attempt,
     ).to_json()
@@ -193,11 +248,11 @@ def _facts(options: argparse.Namespace):
     return found
 
 
-def _target(options: argparse.Namespace, *, staging: bool = False):
+def _target(options: argparse.Namespace):
     from taxi_etl.bigquery_sql import Target
 
     needed = {"--project": options.project, "--dataset": options.dataset}
-    if staging:
+    if staging := "staging_dataset" in options:
         needed["--staging-dataset"] = options.staging_dataset
     missing = [flag for flag, value in needed.items() if not value]
     if missing:
@@ -205,7 +260,7 @@ def _target(options: argparse.Namespace, *, staging: bool = False):
     return Target(
         project=options.project,
         dataset=options.dataset,
-        staging_dataset=options.staging_dataset or "",
+        staging_dataset=options.staging_dataset if staging else "",
         location=options.location or None,
         maximum_bytes_billed=options.maximum_bytes_billed,
     )

@@ -1,4 +1,6 @@
 import json
+import re
+import shlex
 import subprocess
 import sys
 
@@ -33,6 +35,20 @@ def test_wrong_use_names_the_flag_and_exits_with_2(arguments, message, capsys):
         cli.main(arguments)
     assert caught.value.code == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("step", ["extract", "load", "reconcile", "sample"])
+def test_help_explains_every_flag_and_gives_an_example_that_parses(step, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    with pytest.raises(SystemExit):
+        cli.main([step, "--help"])
+    flags, _, example = capsys.readouterr().out.partition("example:\n")
+    told = re.findall(r"(?m)^  (--[a-z-]+)(?: \S+)?(?:\s{2,}(\S.*))?$", flags)
+    assert ("--debug", "show the traceback of an error") in told
+    assert [flag for flag, meaning in told if not meaning or meaning.startswith("--")] == []
+    words = shlex.split(example.replace("\\\n", ""))
+    assert words[:3] == ["python", "-m", "taxi_etl"]
+    assert cli._parser().parse_args(words[3:]).step == step
 
 
 def failing(arguments, capsys):
