@@ -44,11 +44,15 @@ def load(taxi: Taxi, month: Month, facts: Facts, *, execution_id: str, work: Pat
     with tempfile.TemporaryDirectory(prefix="load-", dir=work) as folder:
         path = Path(folder) / facts.filename
         _fetch(facts, path)
-        with path.open("rb") as file:
-            again = row_ids.repeated(rows.data_blocks(file), Path(folder))
-        with told(f"{taxi.table}, month {month}"), connect() as connection:
+        with (
+            path.open("rb") as file,
+            row_ids.repeats(rows.data_blocks(file), Path(folder)) as again,
+            told(f"{taxi.table}, month {month}"),
+            connect() as connection,
+        ):
             create_tables(connection)
-            with connection.transaction(), path.open("rb") as file:
+            file.seek(0)
+            with connection.transaction():
                 stream = row_ids.identified(rows.data_blocks(file), facts.filename, again)
                 table = _build(connection, taxi, month, facts, stream)
                 job_id = _transaction_id(connection)
