@@ -140,7 +140,7 @@ def deploy_flows(ctx: Context, source: str = "", prune: bool = False, json: bool
         "destination": DESTINATION,
         "only": "missing, failed (stale counts as failed) or all",
         "order": "oldest or newest first",
-        "parallel": "months loaded side by side (default: setting `parallel`)",
+        "parallel": "months loaded side by side (0: as in setting `parallel`)",
         "max_failures": "cancel the rest after this many failed months (0: never)",
         "dry_run": "show the plan and stop",
         "force": "replace lake objects that differ from the source",
@@ -270,7 +270,7 @@ def doctor(ctx: Context, json: bool = False):
         "source": SOURCE,
         "start": START + "; default: setting `start`",
         "end": END + "; default: setting `end`",
-        "parallel": "months loaded side by side (default: setting `parallel`)",
+        "parallel": "months loaded side by side (0: as in setting `parallel`)",
         "report": "write index.html and report.md into this folder",
         "json": JSON,
     }

@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console as RichConsole
+from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from taxistack.errors import UsageError
 
@@ -27,6 +29,12 @@ def _rich(stderr: bool) -> RichConsole:
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or os.environ.get("COLUMNS") else PIPE_COLUMNS
     return RichConsole(stderr=stderr, width=width, highlight=False, soft_wrap=False)
+
+
+def _draw(stream: RichConsole, renderable: Any) -> None:
+    """Print a table, a line, or a group of both; a line stays whole beside a table too."""
+    for part in renderable.renderables if isinstance(renderable, Group) else [renderable]:
+        stream.print(part, soft_wrap=isinstance(part, Text))
 
 
 @dataclass
@@ -60,7 +68,11 @@ class Console:
         if self.json:
             self.out.out(json.dumps(data, indent=2, default=str), highlight=False)
         elif renderable is not None:
-            self.out.print(renderable)
+            _draw(self.out, renderable)
+
+    def sketch(self, renderable: Any) -> None:
+        """Show on the way what is not the result: a plan, what is about to be mended (stderr)."""
+        _draw(self.err, renderable)
 
     def summary(self, text: str) -> None:
         """End with one line: on stdout for people, on stderr when stdout is JSON."""

@@ -120,7 +120,7 @@ def _month(flag: str, text: str) -> Month:
 
 
 def _choice(flag: str, text: str, choices: Sequence[str], several: bool = True) -> tuple[str, ...]:
-    if text == "all" and "all" not in choices:
+    if several and text == "all" and "all" not in choices:
         return tuple(choices)
     given = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
     if not several and len(given) > 1:

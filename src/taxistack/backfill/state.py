@@ -155,6 +155,18 @@ def staleness(load: Load, source: SourceFile | None) -> str | None:
     return None
 
 
+def absence(load: Load, source: SourceFile | None) -> str | None:
+    """In words, that the source does not have the file of a loaded month; None when it may have.
+
+    Either the file was taken away, or the month came from another source than the present one.
+    """
+    if source is None or source.published is not False:
+        return None
+    if load.source_url != source.url:
+        return f"was loaded from {load.source_url}; {source.url} does not exist"
+    return f"{source.url} does not exist any more"
+
+
 def _bare(etag: str) -> str:
     # A proxy that compresses marks the same tag as weak.
     return etag.removeprefix("W/").strip('"')
@@ -207,7 +219,9 @@ def state_of(
         return replace(base, state=State.FAILED, reason=f"execution {last.id} failed")
     if load is not None:
         why = staleness(load, source)
-        return replace(base, state=State.STALE if why else State.LOADED, reason=why)
+        return replace(
+            base, state=State.STALE if why else State.LOADED, reason=why or absence(load, source)
+        )
     if source is not None and source.published is False:
         return replace(base, state=State.NOT_PUBLISHED, reason=f"{source.url} does not exist")
     # A load that finds no file ends as a warning. It is believed only while the source itself

@@ -17,12 +17,14 @@ SAMPLE_NOTICE = (
 def demo(target: Target, console: Console, *, source: str, report: str) -> None:
     """Up, deploy, backfill what is missing, verify; a second run finds nothing left to do."""
     began = time.monotonic()
+    scope = months.scope(target.settings.start, target.settings.end, "all", "all")
+    months.check(target, scope, report)
+    target.check_source(target.settings.source)
     quiet = Console(json=False, assume_yes=True, out=console.err, err=console.err)
     console.say("1/4 provision")
     provision.up(target, quiet)
     console.say("2/4 deploy the flows")
     flows.deploy_flows(target, quiet, source=source or target.settings.source)
-    scope = months.scope(target.settings.start, target.settings.end, "all", "all")
     console.say(f"3/4 backfill {scope.start} to {scope.end}")
     failure = months.load(target, quiet, scope)
     console.say("4/4 verify")

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Group
-
 from taxistack.backfill import Request, grid_table, plan_backfill, run_backfill
 from taxistack.backfill.grid import outlook
 from taxistack.console import Console
@@ -48,6 +46,24 @@ def _request(target: Target, chosen: Scope, only: str, order: str, force: bool) 
     )
 
 
+def check(target: Target, chosen: Scope, report: str) -> None:
+    """Whether the months can be loaded and reported, before anything is started for them.
+
+    Raises UsageError for a range that is none and a folder that can't be written.
+    """
+    _request(target, chosen, only="missing", order="oldest", force=False)
+    _make_folder(report)
+
+
+def _make_folder(report: str) -> None:
+    """The report's folder, made before the work that it is for."""
+    try:
+        if report:
+            Path(report).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--report {report}: can't be written: {error.strerror}") from error
+
+
 def _publish_samples(target: Target, request: Request, console: Console) -> None:
     months = {(cell.taxi, cell.month) for cell in request.grid()}
     target.publish_samples(sorted(months), console.say)
@@ -71,10 +87,10 @@ def backfill(
     _publish_samples(target, request, console)
     plan = plan_backfill(target, request)
     if dry_run:
-        console.result(Group(grid_table(plan)), plan.to_json())
+        console.result(grid_table(plan), plan.to_json())
         console.summary(outlook(plan))
         return
-    console.err.print(grid_table(plan))
+    console.sketch(grid_table(plan))
     console.say(outlook(plan))
     result = run_backfill(target, plan, console, max_failures=max_failures or None)
     console.result(None, result.to_json())
@@ -115,9 +131,10 @@ def verify(target: Target, console: Console, chosen: Scope, *, repair: bool, rep
         destination=chosen.destination,
         duplicates=bool(report),  # the report counts them; that reads every column
     )
+    _make_folder(report)
     found = verify_months(target, request)
     if repair and found.exit_code:
-        console.err.print(verification_table(found))
+        console.sketch(verification_table(found))
         console.say(found.summary)
         if (result := repair_months(target, found, console)) is not None:
             console.say(result.summary)
@@ -129,8 +146,8 @@ def verify(target: Target, console: Console, chosen: Scope, *, repair: bool, rep
         for page in write_report(found, Path(report)):
             console.say(f"wrote {page}")
     if found.exit_code:
-        hint = "invoke verify --repair" if found.mendable and not repair else None
-        raise FailedError(found.summary, hint=hint)
+        tried = repair and found.mendable
+        raise FailedError(found.summary, hint=None if tried else found.next_step)
     console.summary(found.summary)
 
 

@@ -123,6 +123,10 @@ class Target(ABC):
         """Host, port, database and user of PostgreSQL as the operator reaches it."""
 
     @abstractmethod
+    def check_source(self, source: str) -> None:
+        """Whether `source` names month files for this target. Raises UsageError when not."""
+
+    @abstractmethod
     def release_url(self, source: str, say: Say) -> str:
         """The base URL of the month files that `source` names (see `Settings.source`)."""
 

@@ -189,8 +189,16 @@ class GcpTarget(Target):
             project=self.settings.project, location=self.settings.location, _http=self._session
         )
 
-    def release_url(self, source: str, say: Say) -> str:
+    def check_source(self, source: str) -> None:
         """A VM can fetch from URLs only; folders and samples are on the operator's machine."""
+        self._url_of(source)
+
+    def release_url(self, source: str, say: Say) -> str:
+        """The public release, or the URL itself."""
+        return self._url_of(source)
+
+    @staticmethod
+    def _url_of(source: str) -> str:
         if (url := public_or_url(source)) is None:
             raise UsageError(
                 f"--source {source}: on target gcp the source must be `public` or a URL "

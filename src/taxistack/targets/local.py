@@ -222,20 +222,26 @@ class LocalTarget(Target):
     def _samples(self) -> Path:
         return self.settings.state / "releases"
 
-    def release_url(self, source: str, say: Say) -> str:
-        """A folder is served by the release site; `sample` is a folder that we fill."""
-        if (url := public_or_url(source)) is not None:
-            return url
-        folder = (
-            self._samples if source == "sample" else (ROOT / Path(source).expanduser()).resolve()
-        )
-        if source == "sample":
-            folder.mkdir(parents=True, exist_ok=True)
-        if not folder.is_dir():
+    def _folder_of(self, source: str) -> Path:
+        return self._samples if source == "sample" else (ROOT / Path(source).expanduser()).resolve()
+
+    def check_source(self, source: str) -> None:
+        """A URL, a folder that is there, or `sample`: a folder that we fill."""
+        served = public_or_url(source) is None and source != "sample"
+        if served and not self._folder_of(source).is_dir():
             raise UsageError(
                 f"--source {source}: is neither `sample`, `public`, a URL nor a folder "
                 "(a folder holds <taxi>/<taxi>_tripdata_<YYYY-MM>.csv.gz)"
             )
+
+    def release_url(self, source: str, say: Say) -> str:
+        """A folder is served by the release site; `sample` is a folder that we fill."""
+        self.check_source(source)
+        if (url := public_or_url(source)) is not None:
+            return url
+        folder = self._folder_of(source)
+        if source == "sample":
+            folder.mkdir(parents=True, exist_ok=True)
         self.cloud.serve(folder)
         return self.running().releases.url
 

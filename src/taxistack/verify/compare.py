@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from taxi_etl.lake import LakeObject
-from taxistack.backfill.state import CellState, Load, SourceFile, State
+from taxistack.backfill.state import CellState, Load, State, absence
 from taxistack.verify.tables import TableMonth
 
 
@@ -62,7 +62,7 @@ def _of_state(known: Known) -> Iterable[Difference]:
     state, reason = known.state.state, known.state.reason
     told = f": {reason}" if reason else ""
     if state is State.LOADED:
-        yield from _of_source(known.state.source)
+        yield from _of_source(known.state)
     elif state is State.MISSING:
         yield Difference("state", f"not loaded{told}")
     elif state is State.LOADING:
@@ -73,12 +73,13 @@ def _of_state(known: Known) -> Iterable[Difference]:
         yield Difference("source", reason or "changed since the load")
 
 
-def _of_source(source: SourceFile | None) -> Iterable[Difference]:
+def _of_source(found: CellState) -> Iterable[Difference]:
     """A source that can't be looked at proves nothing; loading again would not help."""
+    source = found.source
     if source is not None and source.problem:
         yield Difference("source", f"could not be asked: {source.problem}", mendable=False)
-    elif source is not None and source.published is False:
-        yield Difference("source", f"{source.url} does not exist any more", mendable=False)
+    elif found.load is not None and (gone := absence(found.load, source)):
+        yield Difference("source", gone, mendable=False)
 
 
 def _of_table(load: Load, known: Known) -> Iterable[Difference]:

@@ -94,6 +94,13 @@ class CellCheck:
         """Whether it differs in something that loading it again can mend."""
         return self.state not in NOT_MENDED and any(one.mendable for one in self.differences)
 
+    @property
+    def orphaned(self) -> bool:
+        """Loaded and as it was loaded, but the source does not have its file."""
+        source = self.known.state.source
+        gone = self.state is State.LOADED and source is not None and source.published is False
+        return gone and not self.mendable
+
     def to_json(self) -> dict[str, Any]:
         """The cell as JSON-able data; amounts are text, exact."""
         table, load, found = self.known.table, self.known.state.load, self.known.state
@@ -140,6 +147,11 @@ class Verification:
         return tuple(check for check in self.checks if check.mendable)
 
     @property
+    def orphaned(self) -> tuple[CellCheck, ...]:
+        """The cells that are as they were loaded, from files that the source does not have."""
+        return tuple(check for check in self.checks if check.orphaned)
+
+    @property
     def proven(self) -> tuple[CellCheck, ...]:
         """The cells that are loaded and equal to their source."""
         return tuple(check for check in self.checks if check.proven)
@@ -156,13 +168,29 @@ class Verification:
         parts = [f"{len(self.proven)} months proven equal to their source ({rows:,} rows)"]
         if mendable := len(self.mendable):
             parts.append(f"{mendable} differ (--repair reloads them)")
-        if rest := len(self.wrong) - mendable:
+        if orphaned := len(self.orphaned):
+            parts.append(
+                f"{orphaned} as they were loaded, but from files that {self.source} does not have"
+            )
+        if rest := len(self.wrong) - mendable - orphaned:
             parts.append(f"{rest} not proven: loading again would not help")
         if gone := sum(1 for check in self.checks if check.state is State.NOT_PUBLISHED):
             parts.append(f"{gone} not published")
         if not self.proven and not self.wrong:
             parts.append("nothing was proven")
         return "verify: " + ", ".join(parts)
+
+    @property
+    def next_step(self) -> str | None:
+        """What an operator does about what is wrong; None where the summary has said it all."""
+        if self.mendable:
+            return "invoke verify --repair"
+        if not self.orphaned:
+            return None
+        return (
+            "`invoke deploy-flows --source …` to go back to the source that they came from, or "
+            "`invoke down` and the same command again to start without them"
+        )
 
     def to_json(self) -> list[dict[str, Any]]:
         """One object for each taxi, month and destination."""

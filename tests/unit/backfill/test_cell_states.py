@@ -47,8 +47,13 @@ def test_a_weak_or_absent_mark_of_the_source_is_no_change(state, make, same):
 
 
 def test_a_month_that_vanished_from_the_source_stays_loaded(state, make):
-    found = state(load=make.load(), source=make.source(published=False))
+    gone = make.source(published=False)
+    found = state(load=make.load(source_url=gone.url), source=gone)
     assert found.state is State.LOADED
+    assert found.reason == f"{gone.url} does not exist any more"
+    other = state(load=make.load(source_url="http://other/x"), source=gone)
+    assert other.state is State.LOADED
+    assert other.reason == f"was loaded from http://other/x; {gone.url} does not exist"
 
 
 def test_a_live_execution_is_loading_even_over_a_load(state, make):

@@ -234,6 +234,7 @@ def test_a_taxi_without_any_published_month_is_a_problem_that_names_the_url():
         ({"only": "some"}, "--only"),
         ({"order": "random"}, "--order"),
         ({"order": "oldest,newest"}, "--order"),
+        ({"order": "all"}, "--order"),
         ({"parallel": 0}, "--parallel"),
         ({"parallel": 9}, "--parallel"),
     ],

@@ -6,6 +6,9 @@ import subprocess
 import sys
 
 import pytest
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
 
 from taxistack.console import Console
 
@@ -40,3 +43,12 @@ def test_a_reader_that_has_gone_is_no_error_to_report(as_json):
         writer.stdin.close()
         assert writer.stderr.read() == b""
     assert writer.returncode == 1
+
+
+@pytest.mark.parametrize("tell", ["sketch", "result"])
+def test_a_long_line_below_a_table_is_one_line_too(capsys, tell):
+    table = Table("month")
+    shown = (Group(table, Text(LONG)),) if tell == "sketch" else (Group(table, Text(LONG)), None)
+    getattr(Console(), tell)(*shown)
+    told = capsys.readouterr()
+    assert LONG in (told.out + told.err).splitlines()

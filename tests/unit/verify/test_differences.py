@@ -125,14 +125,15 @@ def test_json_has_one_object_for_each_cell_with_exact_amounts(proven, at):
 
 
 @pytest.mark.parametrize(
-    ("published", "problem", "told"),
+    ("published", "problem", "told", "summed"),
     [
-        (None, "http://site/x: refused", "source: could not be asked: http://site/x: refused"),
-        (False, None, "source: http://site/x does not exist any more"),
+        (None, "http://site/x: refused", "source: could not be asked: http://site/x: refused",
+         "1 not proven"),
+        (False, None, "source: http://site/x does not exist any more", "1 as they were loaded"),
     ],
-)
+)  # fmt: skip
 def test_a_source_that_can_not_be_looked_at_proves_nothing_and_is_not_mended(
-    proven, at, published, problem, told
+    proven, at, published, problem, told, summed
 ):
     known = proven.known()
     cell = known.state.cell
@@ -142,10 +143,29 @@ def test_a_source_that_can_not_be_looked_at_proves_nothing_and_is_not_mended(
     assert [str(one) for check in found.wrong for one in check.differences] == [told]
     assert (found.exit_code, found.proven, found.mendable) == (1, (), ())
     assert repair_months(None, found, Console()) is None
-    assert "1 not proven" in found.summary
-    assert "--repair" not in found.summary
+    assert summed in found.summary
+    assert "--repair" not in f"{found.summary} {found.next_step}"
     worse = replace(known, table=None)
     assert Verification(VerifyRequest(), "s", tuple(check_all([worse])), at, 1.0).mendable
+
+
+def test_months_of_another_source_are_told_as_such_with_the_way_out(proven, at):
+    """After a change of the source: what it does not have is neither wrong nor mended."""
+    known = proven.known(source_url="http://sample/green/x")
+    gone = SourceFile("green", known.state.cell.month, "http://real/green/x", False)
+    known = replace(known, state=replace(known.state, source=gone))
+    found = Verification(VerifyRequest(), "http://real", tuple(check_all([known])), at, 1.0)
+    (check,) = found.orphaned
+    assert [str(one) for one in check.differences] == [
+        "source: was loaded from http://sample/green/x; http://real/green/x does not exist"
+    ]
+    assert "1 as they were loaded, but from files that http://real does not have" in found.summary
+    assert "deploy-flows --source" in found.next_step
+    assert "invoke down" in found.next_step
+    damaged = replace(known, table=None)
+    other = Verification(VerifyRequest(), "http://real", tuple(check_all([damaged])), at, 1.0)
+    assert other.orphaned == ()
+    assert other.next_step == "invoke verify --repair"
 
 
 def test_the_exit_code_is_zero_only_when_something_is_proven_and_nothing_differs(proven, at):
