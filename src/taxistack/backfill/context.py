@@ -32,6 +32,10 @@ class BackfillContext(Protocol):
         """The base URL that the deployed flows load from."""
 
     @property
+    def serves_samples(self) -> bool:
+        """Whether that source is generated sample months."""
+
+    @property
     def maximum_bytes_billed(self) -> int | None:
         """The cap of one BigQuery statement in bytes; None where nothing is billed."""
 

@@ -27,7 +27,7 @@ MAX_REASONS = 12
 def grid_table(plan: Plan) -> RenderableType:
     """The plan for people: a line a month, a column a taxi and destination; `▸` = will run."""
     columns = [(taxi, where) for taxi in plan.request.taxis for where in plan.request.destinations]
-    table = Table(title=f"Months at {plan.source}", title_justify="left", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
     table.add_column("month")
     for taxi, destination in columns:
         table.add_column(f"{taxi} → {destination}")
@@ -39,7 +39,9 @@ def grid_table(plan: Plan) -> RenderableType:
             *(_word(plan.states[Cell(taxi, month, where)], steps) for taxi, where in columns),
         )
     reasons = _reasons(plan)
-    return Group(table, *([Text("")] if reasons else []), *reasons)
+    # A title of the table would be folded to its width.
+    title = Text(f"Months at {plan.source}", style="italic")
+    return Group(title, table, *([Text("")] if reasons else []), *reasons)
 
 
 def _word(found: CellState, steps: set[Cell]) -> Text:

@@ -72,11 +72,19 @@ def lines_chart(
     figures: Figures, what: str, value: Callable[[MonthFigures], float], form: str
 ) -> Drawing:
     """One quantity over the months, a line for each taxi."""
-    rows = [
-        {"month": str(one.month), "taxi": one.taxi, "value": float(value(one))}
-        for one in figures.months
-    ]
     taxis = list(figures.taxis)
+    places = {month: place for place, month in enumerate(_domain(figures.months))}
+    # Months that follow each other have one `part`: a line is not drawn across a missing month.
+    rows = [
+        {
+            "month": str(one.month),
+            "taxi": taxi,
+            "value": float(value(one)),
+            "part": places[str(one.month)] - number,
+        }
+        for taxi in taxis
+        for number, one in enumerate(figures.of(taxi))
+    ]
     colour = alt.Color(
         "taxi:N",
         scale=alt.Scale(domain=taxis, range=[OF_TAXI[taxi] for taxi in taxis]),
@@ -86,7 +94,8 @@ def lines_chart(
     def build(width: int) -> alt.LayerChart:
         base = _chart(rows).encode(_x(figures.months), _y(form), colour)
         return alt.layer(
-            base.mark_line(strokeWidth=2), base.mark_point(filled=True, size=24, opacity=1)
+            base.mark_line(strokeWidth=2).encode(detail="part:O"),
+            base.mark_point(filled=True, size=24, opacity=1),
         ).properties(width=width, height=150)
 
     told = "; ".join(f"{taxi}: {_range(figures.of(taxi), value)}" for taxi in taxis)
@@ -160,7 +169,13 @@ def _x(months: Sequence[MonthFigures]) -> alt.X:
 
 
 def _y(form: str, title: str | None = None) -> alt.Y:
-    axis = alt.Axis(format=form, tickCount=4, domain=False, ticks=False)
+    axis = alt.Axis(
+        format=form,
+        labelExpr="datum.value === 0 ? '0' : datum.label",  # else "0k"
+        tickCount=4,
+        domain=False,
+        ticks=False,
+    )
     return alt.Y("value:Q", title=title, axis=axis, scale=alt.Scale(zero=True))
 
 

@@ -27,6 +27,7 @@ class Mark:
 MARKS: Mapping[str, Mark] = {
     "proven": Mark("✓", "proven", "loaded, equal to its source"),
     "differs": Mark("≠", "differs", "loaded, differs"),
+    "unproven": Mark("?", "unproven", "loaded, not comparable with its source"),
     State.MISSING: Mark("○", "missing", "missing"),
     State.FAILED: Mark("✕", "failed", "failed"),
     State.STALE: Mark("↻", "stale", "stale: the source has changed"),
@@ -37,7 +38,10 @@ MARKS: Mapping[str, Mark] = {
 
 @dataclass(frozen=True)
 class MonthFigures:
-    """One month of one taxi, from the first destination that has it. Revenue in dollars."""
+    """One month of one taxi, from a destination where it is proven if there is one.
+
+    Revenue in dollars.
+    """
 
     taxi: str
     month: Month
@@ -157,7 +161,9 @@ def figures_of(verification: Verification) -> Figures:
 def mark_of(check: CellCheck) -> Mark:
     """The mark of one cell."""
     if check.state is State.LOADED:
-        return MARKS["proven" if check.proven else "differs"]
+        if check.proven:
+            return MARKS["proven"]
+        return MARKS["differs" if check.mendable else "unproven"]
     return MARKS[check.state]
 
 
@@ -179,11 +185,9 @@ def _year(year: int, own: Mapping[Month, CellCheck]) -> tuple[tuple[Month, Mark]
 def _months(verification: Verification, checks: Mapping[Cell, CellCheck]) -> list[MonthFigures]:
     found = []
     for taxi, month in sorted({(cell.taxi, cell.month) for cell in checks}):
-        tables = [
-            table
-            for where in verification.request.destinations
-            if (table := checks[Cell(taxi, month, where)].known.table) is not None
-        ]
+        own = [checks[Cell(taxi, month, where)] for where in verification.request.destinations]
+        own.sort(key=lambda check: not check.proven)
+        tables = [table for check in own if (table := check.known.table) is not None]
         if not tables:
             continue
         counted = [one.duplicates for one in tables if one.duplicates is not None]

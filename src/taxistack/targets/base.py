@@ -130,6 +130,11 @@ class Target(ABC):
     def release_url(self, source: str, say: Say) -> str:
         """The base URL of the month files that `source` names (see `Settings.source`)."""
 
+    @property
+    @abstractmethod
+    def serves_samples(self) -> bool:
+        """Whether the deployed flows load generated sample months."""
+
     @abstractmethod
     def moved_source(self, deployed: str) -> str:
         """The URL of a deployed source as it is now: a local release site may have moved."""

@@ -206,6 +206,11 @@ class GcpTarget(Target):
             )
         return url
 
+    @property
+    def serves_samples(self) -> bool:
+        """No sample is served to a VM."""
+        return False
+
     def moved_source(self, deployed: str) -> str:
         """A URL stays where it is."""
         return deployed

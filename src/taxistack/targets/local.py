@@ -245,6 +245,12 @@ class LocalTarget(Target):
         self.cloud.serve(folder)
         return self.running().releases.url
 
+    @property
+    def serves_samples(self) -> bool:
+        """The source is the release site, and that serves the folder which we fill."""
+        here = self.running().releases.url
+        return self.source == here and self.cloud.release_folder == self._samples
+
     def moved_source(self, deployed: str) -> str:
         """A source on the release site follows it to its port of today.
 

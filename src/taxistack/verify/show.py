@@ -16,10 +16,7 @@ from taxistack.verify.verification import CellCheck, Verification
 
 def verification_table(verification: Verification) -> RenderableType:
     """A line for each cell that is published; below it every difference by name."""
-    table = Table(
-        title=f"Months against {verification.source}", title_justify="left", box=None,
-        pad_edge=False,
-    )  # fmt: skip
+    table = Table(box=None, pad_edge=False)
     for name in ("month", "taxi", "destination", "state"):
         table.add_column(name)
     for name in ("rows", "source rows", "total_amount", "strays"):
@@ -28,7 +25,8 @@ def verification_table(verification: Verification) -> RenderableType:
     shown = [check for check in verification.checks if not _nothing(check)]
     for check in sorted(shown, key=lambda one: (one.cell.month, one.cell)):
         table.add_row(*_row(check))
-    return Group(table, *_differences(verification.wrong))
+    title = Text(f"Months against {verification.source}", style="italic")
+    return Group(title, table, *_differences(verification.wrong))
 
 
 def _nothing(check: CellCheck) -> bool:

@@ -135,6 +135,8 @@ class Verification:
     checks: tuple[CellCheck, ...]
     at: datetime
     seconds: float
+    samples: bool = False
+    """Whether the source is generated sample months."""
 
     @property
     def wrong(self) -> tuple[CellCheck, ...]:
@@ -208,6 +210,7 @@ def verify_months(context: BackfillContext, request: VerifyRequest) -> Verificat
     grid = Request(start, end, request.taxis, request.destinations).grid()
     # Read here, so that no two threads ask the target for them at the same time.
     client, bucket = context.storage(), context.outputs.bucket
+    samples = context.serves_samples
     with ThreadPoolExecutor(4) as pool:
         lakes = [pool.submit(lake.read, client, bucket, taxi) for taxi in request.taxis]
         read = {
@@ -228,6 +231,7 @@ def verify_months(context: BackfillContext, request: VerifyRequest) -> Verificat
         checks=tuple(check_all(known)),
         at=began,
         seconds=(datetime.now(UTC) - began).total_seconds(),
+        samples=samples,
     )
 
 

@@ -9,8 +9,12 @@ from html.parser import HTMLParser
 
 import pytest
 
+from taxistack.backfill.state import SourceFile
 from taxistack.errors import UsageError
 from taxistack.report import write_report
+from taxistack.report.charts import lines_chart
+from taxistack.report.figures import figures_of
+from taxistack.verify.verification import check_all
 
 
 class Outline(HTMLParser):
@@ -97,6 +101,79 @@ def test_published_counts_are_shown_only_for_the_public_release(pages, public):
     html, markdown = pages()
     assert "do not come from the public release" in html
     assert "7,667,792" not in markdown
+
+
+def test_sample_trips_are_never_passed_off_as_the_tlcs(verification, public, tmp_path):
+    def texts(found):
+        return [page.read_text() for page in write_report(found, tmp_path)]
+
+    samples = texts(replace(verification(months=2), samples=True))
+    for text in samples:
+        assert "made by a generator" in text
+    assert "Trip records:" not in samples[0]
+    assert "traits of the source" in samples[0]
+    others = texts(verification(months=2))
+    assert "Trip records:" not in others[0]
+    for text in others + texts(verification(months=2, source=public)):
+        assert "made by a generator" not in text
+    assert "Trip records: NYC Taxi &amp; Limousine" in texts(verification(2, source=public))[0]
+
+
+def _without_its_files(found):
+    """The same after the source lost every file of green."""
+    checks = [
+        replace(
+            check.known,
+            state=replace(
+                check.known.state, source=SourceFile("green", check.cell.month, "http://x", False)
+            ),
+        )
+        if check.cell.taxi == "green"
+        else check.known
+        for check in found.checks
+    ]
+    return replace(found, checks=tuple(check_all(checks)))
+
+
+def test_a_load_whose_file_the_source_does_not_have_is_not_said_to_differ(verification, tmp_path):
+    found = _without_its_files(verification(months=2))
+    assert len(found.orphaned) == 4
+    html, markdown = (page.read_text() for page in write_report(found, tmp_path))
+    for text in (html, markdown):
+        assert "not comparable with its source" in text
+        assert "4 loads are as they were loaded" in text
+        assert "loaded, differs" not in text
+        assert "--repair" not in text
+
+
+def test_repair_is_offered_for_what_it_mends_only(pages):
+    """A month that is loading is neither proven nor reloaded."""
+    for text in pages(odd=True):
+        assert "the 6 of these that loading again can mend" in text
+
+
+def test_a_month_without_rows_breaks_its_line(verification):
+    """No line is drawn across a month of which nothing is known."""
+    whole, gap = (figures_of(verification(months=20, odd=odd)) for odd in (False, True))
+
+    def strokes(figures) -> int:
+        svg = lines_chart(figures, "trips", lambda one: one.table.rows, "~s").wide
+        lines = re.findall(r"<g [^>]*mark-line[^>]*>.*?</g>", svg, re.S)
+        return sum(d.count("M") for line in lines for d in re.findall(r' d="([^"]+)"', line))
+
+    missing = {one.month for one in whole.months} - {one.month for one in gap.months}
+    assert missing
+    assert strokes(gap) > strokes(whole) == 2
+
+
+def test_the_figures_of_a_month_come_from_where_it_is_proven(verification):
+    found = verification(months=1)
+    first = found.checks[0].known
+    broken = replace(first, table=replace(first.table, rows=1, distinct_ids=1))
+    known = [broken, *(check.known for check in found.checks[1:])]
+    figures = figures_of(replace(found, checks=tuple(check_all(known))))
+    (green,) = figures.of("green")
+    assert green.table.rows == first.table.rows
 
 
 def test_both_colour_schemes_style_every_colour_of_the_charts(pages):
