@@ -35,7 +35,7 @@ class Answer:
 
     question: str
     answer: str | None
-    needs: tuple[str, ...] = ()
+    needs: tuple[File, ...] = ()
     published: bool | None = None
     """Whether it is the published figure; None where there is none to compare with."""
 
@@ -43,7 +43,7 @@ class Answer:
     def text(self) -> str:
         """The answer, or what it still needs."""
         if self.answer is None:
-            return f"needs {_listed(self.needs)}"
+            return f"needs {_spans(self.needs)}"
         return self.answer + (" (not the published figure)" if self.published is False else "")
 
 
@@ -83,7 +83,7 @@ class Homework:
                 {
                     "question": one.question,
                     "answer": one.answer,
-                    "needs": list(one.needs),
+                    "needs": [f"{taxi} {month}" for taxi, month in one.needs],
                     "published_figure": one.published,
                 }
                 for one in self.answers
@@ -183,8 +183,22 @@ def _csv(taxi: str, month: Month) -> str:
     return file_name(taxi, month).removesuffix(".gz")
 
 
-def _needed(files: Iterable[File], loaded: Mapping[File, Loaded]) -> tuple[str, ...]:
-    return tuple(f"{taxi} {month}" for taxi, month in files if (taxi, month) not in loaded)
+def _needed(files: Iterable[File], loaded: Mapping[File, Loaded]) -> tuple[File, ...]:
+    return tuple(file for file in files if file not in loaded)
+
+
+def _spans(files: Iterable[File]) -> str:
+    """Months by their ranges: `yellow 2020-01 to 2020-03, yellow 2020-05`. `files`: in order."""
+    spans: list[list[File]] = []
+    for taxi, month in files:
+        if spans and spans[-1][0][0] == taxi and spans[-1][-1][1].next() == month:
+            spans[-1].append((taxi, month))
+        else:
+            spans.append([(taxi, month)])
+    return ", ".join(
+        f"{span[0][0]} {span[0][1]}" + (f" to {span[-1][1]}" if len(span) > 1 else "")
+        for span in spans
+    )
 
 
 def _listed(names: Iterable[str]) -> str:

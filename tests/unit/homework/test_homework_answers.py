@@ -34,9 +34,19 @@ def test_with_nothing_loaded_the_needed_months_are_named():
     assert texts(found) == [
         None, "green_tripdata_2020-04.csv", None, None, None, "timezone: America/New_York",
     ]  # fmt: skip
-    assert found.answers[2].needs == tuple(f"yellow 2020-{n:02d}" for n in range(1, 13))
-    assert found.answers[4].needs == ("yellow 2021-03",)
+    needs = [one["needs"] for one in found.to_json()["answers"]]
+    assert needs[2] == [f"yellow 2020-{n:02d}" for n in range(1, 13)]
+    assert found.answers[2].text == "needs yellow 2020-01 to 2020-12"
+    assert found.answers[4].text == "needs yellow 2021-03"
     assert found.summary == "homework: 2 of 6 questions answered"
+
+
+def test_every_month_that_is_still_needed_is_named():
+    months = {}
+    for number in (1, 2, 5, 12):
+        months |= loaded("green", f"2020-{number:02d}", 10)
+    needed = answer(months).answers[3].text
+    assert needed == "needs green 2020-03 to 2020-04, green 2020-06 to 2020-11"
 
 
 def test_published_months_give_the_published_figures():
