@@ -10,12 +10,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 TLC = ROOT.parent / "shared" / "tlc"
 INVOKE = [sys.executable, "-m", "invoke"]
+
+# A busy machine is no failure: examples may take as long as they need.
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("patient")
 
 # In the background of a script and below nohup, programs start with signals switched off, and so
 # would what the tests start; the tests send them.
