@@ -343,14 +343,14 @@ def _seconds(cell: Cell, size: int | None, past: Sequence[PastRun]) -> float | N
     if not runs:
         return None
     typical = statistics.median(run.seconds for run in runs)
-    if size is None or len({run.bytes for run in runs}) < 2:
+    sizes = [run.bytes for run in runs]
+    # Through files of about one size a line follows the noise, and far from them it says anything.
+    if size is None or max(sizes) < 2 * min(sizes) or max(sizes) == 0:
         return typical
-    slope, start = statistics.linear_regression(
-        [run.bytes for run in runs], [run.seconds for run in runs]
-    )
-    if slope <= 0:  # files of about one size: the line only follows the noise
+    slope, start = statistics.linear_regression(sizes, [run.seconds for run in runs])
+    if slope <= 0 or start < 0:  # a load takes its time even when the file is empty
         return typical
-    return max(start + slope * size, min(run.seconds for run in runs) / 2)
+    return start + slope * size
 
 
 def _problems(request: Request, states: Mapping[Cell, CellState]) -> tuple[str, ...]:

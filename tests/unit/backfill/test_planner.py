@@ -236,6 +236,17 @@ def test_expected_time_follows_the_line_through_past_runs_and_the_width():
     assert plan(request, states, source="http://site").expected.seconds is None
 
 
+def test_a_file_of_another_size_than_all_past_ones_is_expected_to_take_no_wild_time():
+    """Loads of files of about one size differ by noise: it is not drawn out to a file of 2 MB."""
+    request = Request(Month(2020, 10), Month(2020, 10), ("green",), ("postgres",))
+    (cell,) = request.grid()
+    file = SourceFile(cell.taxi, cell.month, "http://site", True, 2_000_000)
+    states = {cell: CellState(cell, State.MISSING, source=file)}
+    past = [PastRun("postgres", 211_000, 6.0), PastRun("postgres", 220_000, 18.0),
+            PastRun("postgres", 221_000, 12.0)]  # fmt: skip
+    assert plan(request, states, source="http://site", past=past).expected.seconds == 12.0
+
+
 def test_expected_rows_come_from_published_counts_or_the_other_destination():
     request = Request(Month(2019, 1), Month(2019, 1), ("green",))
     states = {cell: CellState(cell, State.MISSING) for cell in request.grid()}
