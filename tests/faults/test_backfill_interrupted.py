@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -202,6 +203,60 @@ def test_an_interrupt_without_a_terminal_leaves_it_running_and_says_how_to_attac
     assert_nothing_twice(platform, asked)
     others = Executions(platform.context.kestra()).runs()
     assert not [one for one in others if one.taxi == "yellow" and one.month.year == 2013]
+
+
+@contextmanager
+def on_a_terminal(platform, *arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A command whose three streams are a terminal, and that terminal's other end."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TAXISTACK_STATE": str(platform.state), "TERM": "xterm"}
+    environment.pop("CI", None)
+    try:
+        with subprocess.Popen(
+            [sys.executable, "-m", "invoke", *arguments], cwd=ROOT, env=environment,
+            stdin=theirs, stdout=theirs, stderr=theirs,
+        ) as process:  # fmt: skip
+            os.close(theirs)
+            try:
+                yield process, ours
+            finally:
+                process.kill()
+    finally:
+        os.close(ours)
+
+
+def read_until(terminal: int, words: str) -> str:
+    """What the terminal shows until these words come, or the command closes it."""
+    shown = ""
+    while words not in shown:
+        try:
+            shown += os.read(terminal, 65536).decode(errors="replace")
+        except OSError:  # Linux's way to say that nobody holds the other end
+            break
+    return shown
+
+
+@pytest.mark.parametrize(
+    ("month", "answer", "told"), [("2014-09", b"c", "cancelled"), ("2014-11", b"", "left running")]
+)
+def test_ctrl_c_on_a_terminal_offers_to_leave_or_to_cancel_and_both_are_safe(
+    platform, published, month, answer, told
+):
+    asked = published(month, str(Month.parse(month).next()))
+    with on_a_terminal(platform, *asked.arguments()) as (process, terminal):
+        assert "[1/4]" in read_until(terminal, "[1/4]")
+        process.send_signal(signal.SIGINT)
+        assert "[L]eave, [c]ancel" in read_until(terminal, "[c]ancel: ")
+        os.write(terminal, answer + b"\n")
+        assert told in read_until(terminal, "until it closes")
+        assert process.wait(timeout=60) == 1
+    live = [one for one in Executions(platform.context.kestra()).live_backfills()
+            if one.cells & asked.cells]  # fmt: skip
+    if answer:
+        assert live == []
+    platform.invoke(*asked.arguments())
+    assert_whole(platform, asked)
+    assert ledger_rows(platform, asked) == Counter(asked.cells)
 
 
 def engine_of(platform) -> psutil.Process:

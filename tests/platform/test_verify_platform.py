@@ -109,6 +109,7 @@ def test_damage_is_named_and_mended_and_nothing_else_is_touched(loaded, damage):
         assert names <= named(found)[cell]
     result = repair_months(loaded.context, found, Console())
     assert {str(cell) for cell in result.loaded} == set(expected)
+    assert result.problems == ()
     after = verify_months(loaded.context, REQUEST)
     assert after.exit_code == 0
     assert_only_these_changed(before, after, set(expected))

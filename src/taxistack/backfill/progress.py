@@ -22,7 +22,10 @@ LINE_EVERY_S = 20.0
 
 @dataclass(frozen=True)
 class Tally:
-    """A moment of a backfill. `rows` counts what is known of; times are in seconds."""
+    """A moment of a backfill. Times are in seconds.
+
+    `rows`: loaded within `elapsed`. `left`: None when nothing tells it.
+    """
 
     total: int
     done: int

@@ -182,6 +182,8 @@ class _Watch:
     failures: dict[Cell, Failure] = field(default_factory=dict)
     rows: dict[Cell, int] = field(default_factory=dict)
     running: list[Cell] = field(default_factory=list)
+    # Months and rows that the first look found done: they tell nothing of the speed from then on.
+    found: tuple[int, int] | None = None
     began: float = field(default_factory=time.monotonic)
     cancelled: bool = False
     problems: list[str] = field(default_factory=list)
@@ -359,17 +361,19 @@ class _Watch:
 
     def _tally(self) -> Tally:
         elapsed = time.monotonic() - self.began
-        done = len(self.finished)
-        left = self.plan.expected.seconds
-        if done:
-            left = elapsed / done * (len(self.wanted) - done)
-        elif left is not None:
-            left = max(left - elapsed, 0.0)
+        done, rows = len(self.finished), sum(self.rows.values())
+        if self.found is None:
+            self.found = (done, rows)
+        left = None
+        if seen := done - self.found[0]:
+            left = elapsed / seen * (len(self.wanted) - done)
+        elif not done and (expected := self.plan.expected.seconds or 0.0) > elapsed:
+            left = expected - elapsed
         return Tally(
             total=len(self.wanted),
             done=done,
             failed=len(self.failures),
-            rows=sum(self.rows.values()),
+            rows=rows - self.found[1],
             elapsed=elapsed,
             left=left,
             running=self.running,

@@ -294,8 +294,8 @@ def repair_months(
     request = Request(
         start=min(cell.month for cell in cells),
         end=max(cell.month for cell in cells),
-        taxis=verification.request.taxis,
-        destinations=verification.request.destinations,
+        taxis=tuple(sorted({cell.taxi for cell in cells})),
+        destinations=tuple(sorted({cell.destination for cell in cells})),
         only=frozenset({Only.ALL}),
         force=True,
         cells=cells,

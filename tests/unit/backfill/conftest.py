@@ -180,7 +180,7 @@ class FakeKestra:
     def _kill(self, name: str) -> httpx.Response:
         self.killed.append(name)
         if self.executions[name]["state"]["current"] in ("RUNNING", "CREATED"):
-            self._end(self.executions[name], "KILLED")
+            self.end(name, "KILLED")
         return httpx.Response(200, json=self.executions[name])
 
     def _move(self, execution: dict) -> None:
@@ -193,9 +193,9 @@ class FakeKestra:
         for one in todo[: inputs["parallel"]]:
             cell = Cell(one["taxi"], Month.parse(one["month"]), one["destination"])
             name = self.month(cell, "RUNNING", inputs["backfill"])
-            self._end(self.executions[name], self.ends.get(one["month"], "SUCCESS"))
+            self.end(name, self.ends.get(one["month"], "SUCCESS"))
         if not todo:
-            self._end(execution, "SUCCESS")
+            self.end(execution["id"], "SUCCESS")
 
     def _ran(self, one: dict, backfill: str) -> bool:
         wanted = {**one, "backfill": backfill}
@@ -204,8 +204,8 @@ class FakeKestra:
             for found in self.executions.values()
         )
 
-    @staticmethod
-    def _end(execution: dict, state: str) -> None:
+    def end(self, name: str, state: str) -> None:
+        execution = self.executions[name]
         moment = datetime.now(UTC).isoformat()
         execution["state"]["current"] = state
         execution["state"]["endDate"] = moment

@@ -15,6 +15,7 @@ from rich.console import Console as RichConsole
 from taxi_etl.month import Month
 from taxistack.backfill import Only, Outcome, Request, plan, run_backfill
 from taxistack.backfill.executions import Executions
+from taxistack.backfill.runner import _Watch
 from taxistack.backfill.state import CellState, RunState, SourceFile, State
 from taxistack.backfill.survey import claims_of, derive, part_lost
 from taxistack.console import Console
@@ -127,6 +128,32 @@ def test_running_again_attaches_to_the_live_backfill(run, planned, kestra, said)
     assert len(result.loaded) == 4
     assert kestra.inputs == []
     assert "attached to backfill bf-live" in said.getvalue()
+
+
+def test_months_that_were_done_before_attaching_tell_no_speed(run, planned, kestra, said):
+    """They were not loaded within the second that this command has been watching."""
+    made = planned()
+    kestra.backfill(list(made.steps))
+    running = [kestra.month(cell, "RUNNING", "bf-live") for cell in made.steps[:3]]
+    again = planned()
+    for name in running:
+        kestra.end(name, "SUCCESS")
+    kestra.lose = {"2019-04"}  # the last one is not begun at the first look
+    run(again)
+    (line,) = [one for one in said.getvalue().splitlines() if " done" in one and " of " in one][:1]
+    assert line.startswith("3 of 4 done")
+    assert "rows/s" not in line
+    assert "left" not in line
+
+
+def test_an_expectation_that_has_run_out_is_told_no_more(context, planned):
+    """Better no time than `about 0 s left` for minutes."""
+    made = planned()
+    made = replace(made, expected=replace(made.expected, seconds=5.0))
+    watch = _Watch(context, made, Console(), max_failures=None, poll_s=0)
+    assert 0 < watch._tally().left <= 5
+    watch.began -= 60
+    assert watch._tally().left is None
 
 
 def test_only_what_a_live_backfill_does_not_have_is_started(run, planned, kestra):
