@@ -18,6 +18,11 @@ ROOT = Path(__file__).resolve().parents[1]
 TLC = ROOT.parent / "shared" / "tlc"
 INVOKE = [sys.executable, "-m", "invoke"]
 
+# The settings of the shell that the tests are started from are not theirs: one names the state
+# folder of a stack that is in use, another may name the target gcp, and tests end with `down`.
+for name in [one for one in os.environ if one.startswith(("TAXISTACK_STATE", "INVOKE_TAXISTACK"))]:
+    del os.environ[name]
+
 # A busy machine is no failure: examples may take as long as they need.
 hypothesis.settings.register_profile(
     "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
