@@ -77,7 +77,8 @@ class Homework:
         return table
 
     def to_json(self) -> dict[str, Any]:
-        """The answers as JSON-able data."""
+        """The answers as JSON-able data; `published_figures`: there are some, and no others."""
+        compared = [one.published for one in self.answers if one.published is not None]
         return {
             "answers": [
                 {
@@ -89,7 +90,7 @@ class Homework:
                 for one in self.answers
             ],
             "sources": list(self.sources),
-            "published_figures": not self.sources,
+            "published_figures": bool(compared) and all(compared),
         }
 
 

@@ -39,6 +39,7 @@ def test_with_nothing_loaded_the_needed_months_are_named():
     assert found.answers[2].text == "needs yellow 2020-01 to 2020-12"
     assert found.answers[4].text == "needs yellow 2021-03"
     assert found.summary == "homework: 2 of 6 questions answered"
+    assert found.to_json()["published_figures"] is False
 
 
 def test_every_month_that_is_still_needed_is_named():
@@ -61,6 +62,7 @@ def test_published_months_give_the_published_figures():
     ]  # fmt: skip
     assert all(one.published in (True, None) for one in found.answers)
     assert found.sources == ()
+    assert found.to_json()["published_figures"] is True
 
 
 def test_sample_months_are_said_not_to_be_the_published_ones():
