@@ -243,7 +243,7 @@ class _Watch:
             if all(one.ended for one in self.followed):
                 return
             if self._too_many_failures():
-                view.event(f"{len(self.failures)} months failed: the rest is cancelled")
+                view.event(f"{len(self.failures)} failed: the rest is cancelled")
                 self._cancel()
                 return
             time.sleep(self.poll_s)

@@ -66,11 +66,11 @@ def is_public(source_url: str) -> bool:
 def survey(context: BackfillContext, cells: Iterable[Cell], *, check_source: bool = True) -> Survey:
     """Read both ledgers, the executions and the source at once; derive every cell's state."""
     wanted = sorted(set(cells))
-    months = [cell.month for cell in wanted]
     executions = Executions(context.kestra())
     with ThreadPoolExecutor(5) as pool:
+        # Of all months: those outside the range tell how long a load takes.
         ledgers = [
-            pool.submit(ledger.read, context, where, min(months), max(months))
+            pool.submit(ledger.read, context, where, None, None)
             for where in sorted({cell.destination for cell in wanted})
         ]
         runs = pool.submit(executions.runs)

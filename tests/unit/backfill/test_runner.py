@@ -13,10 +13,10 @@ import pytest
 from rich.console import Console as RichConsole
 
 from taxi_etl.month import Month
-from taxistack.backfill import Only, Outcome, Request, plan, run_backfill
+from taxistack.backfill import Only, Outcome, Request, plan, plan_backfill, run_backfill
 from taxistack.backfill.executions import Executions
 from taxistack.backfill.runner import _Watch
-from taxistack.backfill.state import CellState, RunState, SourceFile, State
+from taxistack.backfill.state import Cell, CellState, RunState, SourceFile, State
 from taxistack.backfill.survey import claims_of, derive, part_lost
 from taxistack.console import Console
 from taxistack.errors import FailedError
@@ -271,6 +271,22 @@ def test_a_taxi_of_which_no_download_finds_a_file_is_an_error_with_the_url(run, 
 def test_the_command_that_attaches_asks_for_the_same_months(planned, changes, told):
     flags = planned(State.MISSING, **changes).request.attaching
     assert flags == f"--start 2019-01 --end 2019-04{told}"
+
+
+def test_months_outside_the_range_tell_how_long_a_load_takes(context, kestra, make, monkeypatch):
+    """A range that was never loaded is the usual one."""
+    before = Cell("green", Month(2018, 12), "postgres")
+    kestra.end(kestra.month(before, "RUNNING", minutes_ago=2), "SUCCESS")
+
+    def read(_, destination, start, end):
+        load = make.load(before)
+        asked = (start or before.month) <= before.month <= (end or before.month)
+        return {before: load} if asked and destination == "postgres" else {}
+
+    monkeypatch.setattr("taxistack.backfill.ledger.read", read)
+    request = Request(Month(2019, 1), Month(2019, 2), ("green",), ("postgres",), parallel=1)
+    made = plan_backfill(context, request, check_source=False)
+    assert made.expected.seconds == pytest.approx(240, abs=5)
 
 
 def test_kestra_may_be_away_for_a_while(run, planned, kestra, said):
