@@ -20,7 +20,7 @@ INVOKE = [sys.executable, "-m", "invoke"]
 
 # The settings of the shell that the tests are started from are not theirs: one names the state
 # folder of a stack that is in use, another may name the target gcp, and tests end with `down`.
-for name in [one for one in os.environ if one.startswith(("TAXISTACK_STATE", "INVOKE_TAXISTACK"))]:
+for name in [one for one in os.environ if one.startswith("INVOKE_TAXISTACK_")]:
     del os.environ[name]
 
 # A busy machine is no failure: examples may take as long as they need.
@@ -69,7 +69,7 @@ def run_invoke(
     done = subprocess.run(
         [*INVOKE, *arguments],
         cwd=ROOT,
-        env={**os.environ, "TAXISTACK_STATE": str(state), **environment},
+        env={**os.environ, "INVOKE_TAXISTACK_STATE": str(state), **environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

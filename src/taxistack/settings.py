@@ -6,7 +6,6 @@ all of it and names the setting and the rule when one is broken.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -69,8 +68,6 @@ class Settings:
         """
         given = dict(raw)
         given.update({key: value for key, value in overrides.items() if value is not None})
-        if state := os.environ.get("TAXISTACK_STATE"):
-            given["state"] = state
         known = {item.name for item in fields(cls)}
         if unknown := sorted(set(given) - known):
             raise UsageError(f"unknown setting {unknown[0]!r}; invoke.yaml lists the known ones")

@@ -99,7 +99,7 @@ def started(platform, *arguments: str) -> Iterator[Running]:
     """A command that is watched; it ends with the test."""
     with subprocess.Popen(
         [sys.executable, "-m", "invoke", *arguments], cwd=ROOT,
-        env={**os.environ, "TAXISTACK_STATE": str(platform.state)}, stdin=subprocess.DEVNULL,
+        env={**os.environ, "INVOKE_TAXISTACK_STATE": str(platform.state)}, stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         try:
@@ -209,7 +209,7 @@ def test_an_interrupt_without_a_terminal_leaves_it_running_and_says_how_to_attac
 def on_a_terminal(platform, *arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """A command whose three streams are a terminal, and that terminal's other end."""
     ours, theirs = pty.openpty()
-    environment = {**os.environ, "TAXISTACK_STATE": str(platform.state), "TERM": "xterm"}
+    environment = {**os.environ, "INVOKE_TAXISTACK_STATE": str(platform.state), "TERM": "xterm"}
     environment.pop("CI", None)
     try:
         with subprocess.Popen(

@@ -23,7 +23,7 @@ STARTED = "created google_storage_bucket"
 @pytest.fixture
 def stack(tmp_path):
     """Runs commands on a platform of its own, which is taken down at the end."""
-    environment = {**os.environ, "TAXISTACK_STATE": str(tmp_path / "state")}
+    environment = {**os.environ, "INVOKE_TAXISTACK_STATE": str(tmp_path / "state")}
 
     def start(*arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(

@@ -121,7 +121,7 @@ def test_a_command_that_goes_away_is_attached_to_by_the_next(platform, publish, 
         sys.executable, "-m", "invoke", "backfill", "--start", month, "--end", month,
         "--taxi", "green",
     ]  # fmt: skip
-    environment = {**os.environ, "TAXISTACK_STATE": str(platform.state)}
+    environment = {**os.environ, "INVOKE_TAXISTACK_STATE": str(platform.state)}
     environment["INVOKE_TAXISTACK_SOURCE"] = str(platform.releases)
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,

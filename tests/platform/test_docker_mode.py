@@ -244,7 +244,7 @@ class Stack:
 
     def __init__(self, state: Path, path: str) -> None:
         self.state = state
-        self._environment = {**os.environ, "PATH": path, "TAXISTACK_STATE": str(state)}
+        self._environment = {**os.environ, "PATH": path, "INVOKE_TAXISTACK_STATE": str(state)}
 
     def __call__(self, *arguments: str, code: int = 0, kestra: str = "docker") -> str:
         done = subprocess.run(

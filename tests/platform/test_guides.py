@@ -53,7 +53,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory):
         "PATH": os.pathsep.join(
             [str(Path(sys.executable).parent), os.environ["PATH"], str(postgres.programs())]
         ),
-        "TAXISTACK_STATE": str(state),
+        "INVOKE_TAXISTACK_STATE": str(state),
         "INVOKE_TAXISTACK_SAMPLE_ROWS": "300",
     }
 

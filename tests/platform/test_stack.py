@@ -102,7 +102,7 @@ def test_of_two_ups_at_once_one_works_and_the_other_names_the_holder(platform):
     first = subprocess.Popen(
         [sys.executable, "-m", "invoke", "up"],
         cwd=ROOT,
-        env={**os.environ, "TAXISTACK_STATE": str(platform.state), **bigger},
+        env={**os.environ, "INVOKE_TAXISTACK_STATE": str(platform.state), **bigger},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
