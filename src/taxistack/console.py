@@ -37,6 +37,11 @@ def _draw(stream: RichConsole, renderable: Any) -> None:
         stream.print(part, soft_wrap=isinstance(part, Text))
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things, for a line of text: `1 month`, `1,200 months`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 @dataclass
 class Console:
     """The two streams of one command.

@@ -61,7 +61,9 @@ def test_an_interrupted_up_saves_its_state_and_the_next_one_finishes(stack, numb
     assert "saved its state and released its lock" in said
     code, output = _run(stack, "up")
     assert code == 0, output
-    assert " to create" in output, "the first one had not done everything"
+    assert re.search(r"^up: \d+ created", output, re.MULTILINE), (
+        "the first one had not done everything"
+    )
     assert _run(stack, "plan", "--detailed-exitcode")[0] == 0
 
 

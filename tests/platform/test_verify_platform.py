@@ -133,7 +133,7 @@ def test_the_command_names_all_the_damage_and_mends_it(loaded):
     for cell, names in expected.items():
         for name in names:
             assert f"{cell}: {name}: " in mended.stderr
-    assert "10 months proven equal to their source" in mended.stdout
+    assert "10 months proven equal to the source" in mended.stdout
     after = verify_months(loaded.context, REQUEST)
     assert after.exit_code == 0
     assert_only_these_changed(before, after, set(expected))

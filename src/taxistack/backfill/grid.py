@@ -11,6 +11,7 @@ from rich.text import Text
 from taxistack.backfill.planner import Only, Plan
 from taxistack.backfill.progress import duration
 from taxistack.backfill.state import Cell, CellState, State
+from taxistack.console import counted
 
 # A word and not only a colour: the grid is read without colour too.
 LOOK: Mapping[State, tuple[str, str]] = {
@@ -79,7 +80,8 @@ def outlook(plan: Plan) -> str:
         if again and not plan.in_hand and Only.FAILED not in plan.request.only:
             said += f" --only failed loads {again} again."
     else:
-        parts = [f"{len(plan.steps)} months to load in {expected.executions} executions"]
+        months = counted(len(plan.steps), "month")
+        parts = [f"{months} to load in {counted(expected.executions, 'execution')}"]
         if expected.bytes_known_of:
             of = _of(expected.bytes_known_of, len(plan.steps))
             parts.append(f"{size(expected.bytes)} to read{of}")

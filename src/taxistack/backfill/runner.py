@@ -23,7 +23,7 @@ from taxistack.backfill.executions import Executions, new_backfill_id
 from taxistack.backfill.planner import LiveBackfill, Plan, nothing_published
 from taxistack.backfill.progress import Tally, View, duration
 from taxistack.backfill.state import LOST_AFTER, Cell, Run, RunState, State
-from taxistack.console import Console
+from taxistack.console import Console, counted
 from taxistack.errors import FailedError, TransientError
 
 POLL_S = 1.0
@@ -81,7 +81,7 @@ class Result:
         """The result in one line."""
         if self.outcome is Outcome.NOTHING_TO_DO:
             return "backfill: " + "; ".join(("nothing to do", *self.problems))
-        parts = [f"{len(self.loaded)} months loaded, {self.rows:,} rows"]
+        parts = [f"{counted(len(self.loaded), 'month')} loaded, {counted(self.rows, 'row')}"]
         if self.not_published:
             parts.append(f"{len(self.not_published)} not published")
         if self.failures:
@@ -225,7 +225,7 @@ class _Watch:
             cells, backfill, parallel=self.plan.request.parallel, replace=self.plan.replace
         )
         self.followed.append(_Followed(execution_id, backfill))
-        view.event(f"backfill {backfill}: {len(cells)} months, execution {execution_id}")
+        view.event(f"backfill {backfill}: {counted(len(cells), 'month')}, execution {execution_id}")
 
     def _rounds(self, view: View) -> None:
         for left_rounds in reversed(range(ROUNDS)):
@@ -233,7 +233,7 @@ class _Watch:
             rest = self._lost_cells()
             if not rest or self.cancelled or not left_rounds:
                 return
-            view.event(f"{len(rest)} months were lost on the way: they run again")
+            view.event(f"lost on the way and run again: {counted(len(rest), 'month')}")
             self._begin(rest, view)
 
     def _follow(self, view: View) -> None:

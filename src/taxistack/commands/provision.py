@@ -12,8 +12,8 @@ from typing import Any
 from invoke import Exit
 from rich.table import Table
 
-from taxistack.commands.resources import Progress, changes_table, effects_table
-from taxistack.console import Console, table
+from taxistack.commands.resources import Progress, changes_table, done_summary, effects_table
+from taxistack.console import Console, counted, table
 from taxistack.errors import FailedError, MissingError, UsageError
 from taxistack.inventory import Leftover
 from taxistack.targets import Target
@@ -74,7 +74,7 @@ def up(target: Target, console: Console, force_unlock: str = "") -> None:
         },
     )
     took = time.monotonic() - began
-    console.summary(f"up: {planned.describe()}; Kestra {version} {where} ({took:.1f} s)")
+    console.summary(f"up: {done_summary(planned)}; Kestra {version} {where} ({took:.1f} s)")
 
 
 def _kestra(target: Target) -> tuple[str | None, str]:
@@ -90,7 +90,8 @@ def _ask(target: Target, console: Console, planned: Plan) -> None:
     """Show the plan and have it approved; locally only what is more than new is shown."""
     if target.name != "local" or set(planned.counts) - {"create"}:
         console.err.print(changes_table("Terraform will", planned))
-    question = f"Apply {len(planned.changes)} changes to project {target.settings.project}?"
+    changes = counted(len(planned.changes), "change")
+    question = f"Apply {changes} to project {target.settings.project}?"
     if target.name != "local" and not console.confirm(question):
         raise FailedError("nothing was changed: the plan was not approved")
 
@@ -123,7 +124,7 @@ def _prove_empty(terraform: Terraform) -> None:
     if again.any:
         names = ", ".join(change.address for change in again.changes[:3])
         raise FailedError(
-            f"the plan after apply is not empty: {len(again.changes)} changes ({names})",
+            f"the plan after apply is not empty: {counted(len(again.changes), 'change')} ({names})",
             hint="invoke plan shows them; a setting may fight with the provider's default",
         )
 
@@ -157,7 +158,8 @@ def drift(target: Target, console: Console) -> None:
         [{"resource": address, "change": action} for address, action in rows],
     )
     if found:
-        raise FailedError(f"{len(found)} resources drifted", hint="invoke up restores them")
+        drifted = counted(len(found), "resource")
+        raise FailedError(f"{drifted} drifted", hint="invoke up restores what it was")
     console.summary(f"no drift: everything of stack {stack} is as Terraform left it")
 
 
@@ -234,7 +236,8 @@ def _close(target: Target, console: Console, planned: Plan, keep_data: bool, beg
         )
     kept = "the lake and the tables are kept" if keep_data else "0 left"
     swept = f", {len(unknown)} that Terraform did not know went too" if unknown else ""
-    console.summary(f"down: {len(planned.changes)} resources destroyed{swept}; {kept} {took}")
+    destroyed = counted(len(planned.changes), "resource")
+    console.summary(f"down: {destroyed} destroyed{swept}; {kept} {took}")
 
 
 def _ask_for_unknown(unknown: list[Leftover], console: Console) -> None:

@@ -48,6 +48,12 @@ def changes_table(title: str, planned: Plan) -> Table:
     return table(title, ["action", "resource", "because"], rows)
 
 
+def done_summary(planned: Plan) -> str:
+    """What an applied plan did, in one line: `33 created`, or `no changes`."""
+    parts = [f"{number} {DONE.get(action, action)}" for action, number in planned.counts.items()]
+    return ", ".join(parts) or planned.describe()
+
+
 def _kind(address: str) -> str:
     # module.kestra[0].google_compute_disk.data["x"] -> google_compute_disk
     parts = address.split("[")[0] if not address.startswith("module.") else address

@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from taxistack.backfill import ledger
 from taxistack.backfill.state import DESTINATIONS
 from taxistack.commands import provision
-from taxistack.console import Console, table
+from taxistack.console import Console, counted, table
 from taxistack.errors import MissingError
 from taxistack.targets import Target
 from taxistack.targets.local import LocalTarget
@@ -129,4 +129,4 @@ def status(target: Target, console: Console, *, env: bool, drift: bool) -> None:
         return
     console.result(_render(report), report)
     months = sum(one["months"] for one in report["loaded"])
-    console.summary(f"stack {target.settings.name} is up; {months} months are loaded")
+    console.summary(f"stack {target.settings.name} is up; loaded: {counted(months, 'month')}")

@@ -17,7 +17,7 @@ from taxistack.backfill.planner import Only, Request
 from taxistack.backfill.runner import Result, run_backfill
 from taxistack.backfill.state import DESTINATIONS, TAXIS, Cell, State
 from taxistack.backfill.survey import Survey, is_public, plan_backfill, survey
-from taxistack.console import Console
+from taxistack.console import Console, counted
 from taxistack.errors import FailedError
 from taxistack.published_counts import PUBLISHED_COUNTS
 from taxistack.verify import lake, tables
@@ -167,7 +167,8 @@ class Verification:
     def summary(self) -> str:
         """The result in one line."""
         rows = sum(check.known.table.rows for check in self.proven if check.known.table)
-        parts = [f"{len(self.proven)} months proven equal to their source ({rows:,} rows)"]
+        months = counted(len(self.proven), "month")
+        parts = [f"{months} proven equal to the source ({counted(rows, 'row')})"]
         if mendable := len(self.mendable):
             parts.append(f"{mendable} differ (--repair reloads them)")
         if orphaned := len(self.orphaned):
