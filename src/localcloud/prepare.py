@@ -1,7 +1,7 @@
 """`python -m localcloud.prepare`: second half of scripts/bootstrap.
 
-Fetches the engine's archives and compiles our Java. It runs on the finished virtual
-environment; what is done already is not done again.
+Fetches the engine's archives, compiles our Java and puts psql beside Python. It runs on the
+finished virtual environment; what is done already is not done again.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from localcloud import jars, kestra
+from localcloud import jars, kestra, postgres
 from localcloud.errors import CloudError
 from localcloud.layout import default_cache
 
@@ -27,14 +27,26 @@ def prepare(cache: Path, say: jars.Say) -> None:
         say(f"engine: ready in {time.monotonic() - begun:.0f} s")
 
 
+def link_psql(folder: Path) -> None:
+    """Put the wheel's psql into `folder`, which is on PATH with Python: a machine may have none.
+
+    Raises MissingError when the wheel is not installed.
+    """
+    link, program = folder / "psql", postgres.programs() / "psql"
+    if not link.exists() or link.resolve() != program.resolve():
+        link.unlink(missing_ok=True)
+        link.symlink_to(program)
+
+
 def main() -> int:
-    """Prepare the cache of this user."""
+    """Prepare the cache of this user and the programs of this environment."""
 
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)  # noqa: T201
 
     try:
         prepare(default_cache(), say)
+        link_psql(Path(sys.executable).parent)
     except CloudError as error:
         say(f"bootstrap: {error.message}" + (f"\n{error.hint}" if error.hint else ""))
         return 3

@@ -16,7 +16,6 @@ import pytest
 from invoke.parser import Parser, ParserContext
 from invoke.program import Program
 
-from localcloud import postgres
 from taxistack.reference import collection
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,10 +48,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory):
     state = tmp_path_factory.mktemp("guides")
     environment = {
         **os.environ,
-        # The platform's own psql comes last: for a machine that has none.
-        "PATH": os.pathsep.join(
-            [str(Path(sys.executable).parent), os.environ["PATH"], str(postgres.programs())]
-        ),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "INVOKE_TAXISTACK_STATE": str(state),
         "INVOKE_TAXISTACK_SAMPLE_ROWS": "300",
     }
