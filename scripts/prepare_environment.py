@@ -166,8 +166,11 @@ PIP_OPTIONS = ("--quiet", "--disable-pip-version-check", "--require-hashes")
 
 def _try_several_times(command: list[str | Path], settings: dict[str, str] | None = None) -> None:
     """Run an installer; what it fetched is kept, so trying again goes on from there."""
+    tmp = cache() / "tmp"  # uv leaves its locks where temporary files are
+    tmp.mkdir(parents=True, exist_ok=True)
     environment = {
         **os.environ,
+        "TMPDIR": str(tmp),
         "PIP_CACHE_DIR": os.environ.get("PIP_CACHE_DIR") or str(cache() / "pip"),
         "UV_CACHE_DIR": str(cache() / "uv"),
         "UV_NO_CONFIG": "1",

@@ -97,7 +97,8 @@ def _compile(target: Build, say: Say) -> None:
         _step(
             "the compiler",
             [
-                *(str(runtime.java()), "-XX:+UseSerialGC", "-jar", str(compiler)),
+                *(str(runtime.java()), "-XX:+UseSerialGC", "-XX:-UsePerfData"),
+                *("-jar", str(compiler)),
                 *("-25", "-parameters", "-proc:none", "-cp", class_path),
                 *("-d", classes, str(runtime.SOURCES)),
             ],
@@ -134,13 +135,14 @@ def _archive_runtime(target: Build, say: Say) -> None:
 
 def _archive_engine(target: Build, say: Say) -> None:
     say("training run of the engine, to archive its classes")
-    training.run(
-        target.command(
+    with tempfile.TemporaryDirectory(dir=target.folder) as folder:
+        command = target.command(
+            Path(folder),
             f"-XX:SharedArchiveFile={target.base_archive}",
             f"-XX:ArchiveClassesAtExit={target.archive}",
             "-Xlog:cds=off,cds+dynamic=off",
         )
-    )
+        training.run(command, Path(folder))
     if not target.archive.is_file():
         raise PartError("kestra", "the training run ended without an archive of its classes")
     with target.arguments.open("a", encoding="utf-8") as arguments:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -131,8 +132,11 @@ def _nurse(config: Config, build: Build, keeper: int) -> int:
 
 
 def _start(config: Config, build: Build) -> subprocess.Popen[bytes]:
+    tmp = config.data / "tmp"
+    shutil.rmtree(tmp, ignore_errors=True)
+    tmp.mkdir(mode=0o700)
     engine = subprocess.Popen(
-        build.command(),
+        build.command(tmp),
         stdin=subprocess.PIPE,
         env=config.jvm_environment(os.environ),
         cwd=config.data,

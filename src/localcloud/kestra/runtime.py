@@ -22,6 +22,7 @@ JVM_FLAGS = (
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",
     "-XX:+ExitOnOutOfMemoryError",
+    "-XX:-UsePerfData",  # its files are in /tmp, whatever the folder of temporary files is
     "-Duser.timezone=UTC",
     "-Djava.net.preferIPv4Stack=true",
     "-Dsun.net.httpserver.nodelay=true",
@@ -92,6 +93,11 @@ class Build:
         """The face first, then the engine; archives hold only for exactly this text."""
         return ":".join(str(path) for path in (self.face, *jars(ENGINE_LOCK, self.cache)))
 
-    def command(self, *flags: str) -> list[str]:
-        """How to start the engine; `flags` go to the JVM."""
-        return [str(java()), *flags, f"@{self.arguments}", MAIN_CLASS]
+    def command(self, tmp: Path, *flags: str) -> list[str]:
+        """How to start the engine; `flags` go to the JVM.
+
+        `tmp`: its temporary files. A JVM does not read TMPDIR, and its flight recorder, which
+        the engine's metrics switch on, leaves a folder behind when it is killed.
+        """
+        own = f"-Djava.io.tmpdir={tmp.resolve()}"
+        return [str(java()), own, *flags, f"@{self.arguments}", MAIN_CLASS]

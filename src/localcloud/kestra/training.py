@@ -8,7 +8,6 @@ import http.client
 import json
 import os
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,18 +43,18 @@ triggers:
 """
 
 
-def run(command: list[str]) -> None:
-    """Start the engine with `command` on a folder of its own, use it, and end it.
+def run(command: list[str], folder: Path) -> None:
+    """Start the engine with `command` on an empty folder, use it, and end it.
 
     Raises PartError when it does not start, does not work or does not end.
     """
-    with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("w+") as log:
+    with (folder / "log").open("w+") as log:
         ports = assign(["face", "controller"], {})
         settings = {
             "host": HOST,
             "port": ports["face"],
             "controllerPort": ports["controller"],
-            "data": folder,
+            "data": str(folder),
             "user": _USER,
             "password": _PASSWORD,
             "encryptionKey": base64.b64encode(bytes(32)).decode(),
@@ -76,7 +75,7 @@ def run(command: list[str]) -> None:
 
 @contextlib.contextmanager
 def _engine(
-    command: list[str], folder: str, log: int, settings: bytes
+    command: list[str], folder: Path, log: int, settings: bytes
 ) -> Iterator[subprocess.Popen[bytes]]:
     engine = subprocess.Popen(
         command,

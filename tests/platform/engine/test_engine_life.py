@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import httpx
 import psutil
@@ -58,6 +59,16 @@ def test_everything_survives_a_stop_and_a_kill(new_engine, until) -> None:
     assert engine.http.get("/flows/tests/hello").status_code == 200
     assert engine.http.get("/namespaces/tests/kv/key").json()["value"] == "value"
     assert engine.run("hello")["state"]["current"] == "SUCCESS"
+
+
+def test_it_writes_below_its_own_folder_only(new_engine):
+    engine = new_engine()
+    engine.start()
+    written = [Path(file.path) for file in engine.jvm.open_files() if file.mode != "r"]
+    assert any(path.suffix == ".jfr" for path in written), (
+        "the flight recorder's file, among others"
+    )
+    assert [path for path in written if engine.folder not in path.parents] == []
 
 
 @pytest.mark.parametrize("victim", ["jvm", "nurse", "keeper"])
