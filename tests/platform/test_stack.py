@@ -159,8 +159,9 @@ import psycopg
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery, storage
 
-with psycopg.connect() as connection:
-    print(connection.execute("SELECT 1").fetchone()[0])
+for place in ("", os.environ["DATABASE_URL"]):
+    with psycopg.connect(place) as connection:
+        print(connection.execute("SELECT 1").fetchone()[0])
 print(os.environ["TAXI_BUCKET"] in [bucket.name for bucket in storage.Client().list_buckets()])
 client = bigquery.Client(credentials=AnonymousCredentials())
 print(os.environ["TAXI_DATASET"] in [dataset.dataset_id for dataset in client.list_datasets()])
@@ -175,7 +176,7 @@ def test_status_env_is_all_that_psql_and_googles_clients_need(platform):
         text=True,
         check=False,
     )
-    assert done.stdout.split() == ["1", "True", "True"], done.stderr
+    assert done.stdout.split() == ["1", "1", "True", "True"], done.stderr
 
 
 def test_down_asks_and_without_a_terminal_wants_yes(platform):

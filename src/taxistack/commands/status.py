@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import quote
 
 from rich.console import Group, RenderableType
 
@@ -34,6 +36,7 @@ def environment(target: Target) -> dict[str, str]:
         "PGDATABASE": str(address["dbname"]),
         "PGUSER": str(address["user"]),
         "PGPASSWORD": target.postgres_password(),
+        "DATABASE_URL": _postgres_url(address, target.postgres_password()),
         "GOOGLE_CLOUD_PROJECT": made.project,
         "TAXI_BUCKET": made.bucket,
         "TAXI_DATASET": made.dataset,
@@ -41,6 +44,13 @@ def environment(target: Target) -> dict[str, str]:
         "BIGQUERY_EMULATOR_HOST": flows["bigquery_endpoint"],
     }
     return {name: value for name, value in values.items() if value}
+
+
+def _postgres_url(address: Mapping[str, Any], password: str) -> str:
+    """PostgreSQL in one line, as notebooks and BI tools ask for it (libpq's URI form)."""
+    user, database = quote(str(address["user"]), safe=""), quote(str(address["dbname"]), safe="")
+    place = f"{address['host']}:{address['port']}"
+    return f"postgresql://{user}:{quote(password, safe='')}@{place}/{database}"
 
 
 def _parts(target: Target) -> list[dict[str, Any]]:
