@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -29,6 +29,8 @@ from taxistack.errors import FailedError, TransientError
 POLL_S = 1.0
 # Kestra may be healed or upgraded while a backfill is watched; it goes on where it was.
 PATIENCE_S = 180.0
+# A killed execution ends when the processes of its tasks have.
+ENDING_S = 60.0
 # A second execution finishes what the first one lost; what is then left has another cause.
 ROUNDS = 2
 
@@ -321,15 +323,37 @@ class _Watch:
             return False
 
     def _cancel(self) -> None:
-        """End the backfills and their children. A load is atomic: no month is left half done."""
+        """End the backfills and their children. A load is atomic: no month is left half done.
+
+        Waits until they have ended: who runs the same command next must not meet them.
+        """
         self.cancelled = True
-        for one in self.followed:
-            self.executions.kill(one.execution_id)
+        asked = {one.execution_id for one in self.followed}
+        for parent in asked:
+            self.executions.kill(parent)
+        looks = 2  # a month that was just being started shows itself after its backfill has ended
+        give_up = time.monotonic() + ENDING_S
+        with suppress(KeyboardInterrupt):  # who is asked to stop once more stops waiting
+            while looks:
+                ending = self._alive()
+                for one in ending - asked:
+                    self.executions.kill(one)
+                asked |= ending
+                looks = 2 if ending else looks - 1
+                if ending and time.monotonic() > give_up:
+                    names = ", ".join(sorted(ending))
+                    self.problems.append(f"still ending after {ENDING_S:.0f} s: {names}")
+                    return
+                time.sleep(self.poll_s)
+
+    def _alive(self) -> set[str]:
+        """The executions of these backfills that have not ended, children included."""
+        parents = (one.execution_id for one in self.followed)
+        alive = {parent for parent in parents if self.executions.ended(parent) is None}
         for one in self.followed:
             for runs in self.executions.runs(one.backfill).values():
-                for run in runs:
-                    if run.state is RunState.LIVE:
-                        self.executions.kill(run.id)
+                alive |= {run.id for run in runs if run.state is RunState.LIVE}
+        return alive
 
     def _too_many_failures(self) -> bool:
         return self.max_failures is not None and len(self.failures) >= self.max_failures > 0

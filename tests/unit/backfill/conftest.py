@@ -76,7 +76,8 @@ class FakeKestra:
 
     Every read of a backfill's execution moves it on: `parallel` of its months end, as `ends`
     says (SUCCESS unless told otherwise). `lose`: months that never get an execution. `log_lag`:
-    how many reads of a log do not see the flow's last line yet.
+    how many reads of a log do not see the flow's last line yet. `kill_takes`: how many reads of
+    executions that were killed still find them ending.
     """
 
     def __init__(self) -> None:
@@ -84,6 +85,7 @@ class FakeKestra:
         self.ends: dict[str, str] = {}
         self.lose: set[str] = set()
         self.killed: list[str] = []
+        self.kill_takes = 0
         self.inputs: list[dict] = []
         self.log_lag = 0
         self.on_read = lambda: None
@@ -180,10 +182,16 @@ class FakeKestra:
     def _kill(self, name: str) -> httpx.Response:
         self.killed.append(name)
         if self.executions[name]["state"]["current"] in ("RUNNING", "CREATED"):
-            self.end(name, "KILLED")
+            self.executions[name]["state"]["current"] = "KILLING"
+            self._move(self.executions[name])
         return httpx.Response(200, json=self.executions[name])
 
     def _move(self, execution: dict) -> None:
+        if execution["state"]["current"] == "KILLING":
+            self.kill_takes -= 1
+            if self.kill_takes < 0:
+                self.end(execution["id"], "KILLED")
+            return
         if execution["flowId"] != "taxi_backfill" or execution["state"]["current"] != "RUNNING":
             return
         self.on_read()

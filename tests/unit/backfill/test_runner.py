@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console as RichConsole
 
 from taxi_etl.month import Month
-from taxistack.backfill import Only, Outcome, Request, plan, plan_backfill, run_backfill
+from taxistack.backfill import Only, Outcome, Request, plan, plan_backfill, run_backfill, runner
 from taxistack.backfill.executions import Executions
 from taxistack.backfill.runner import _Watch
 from taxistack.backfill.state import Cell, CellState, RunState, SourceFile, State
@@ -231,6 +231,21 @@ def test_ctrl_c_on_a_terminal_asks(context, planned, kestra, monkeypatch, answer
     result = run_backfill(context, planned(), Console(err=err), poll_s=0)
     assert str(result.outcome) == outcome
     assert bool(kestra.killed) == (outcome == "cancelled")
+
+
+def test_a_cancelled_backfill_has_ended_when_the_command_ends(context, planned, kestra, run):
+    kestra.ends = {"2019-01": "FAILED"}
+    kestra.kill_takes = 3
+    assert run(planned(parallel=1), max_failures=1).outcome is Outcome.CANCELLED
+    assert Executions(context.kestra()).live_backfills() == []
+
+
+def test_what_does_not_end_is_named(planned, kestra, run, monkeypatch):
+    monkeypatch.setattr(runner, "ENDING_S", 0.0)
+    kestra.ends = {"2019-01": "FAILED"}
+    kestra.kill_takes = 10**9
+    result = run(planned(parallel=1), max_failures=1)
+    assert f"still ending after 0 s: {kestra.killed[0]}" in result.summary
 
 
 def test_nothing_to_do_starts_nothing(run, planned, kestra):
