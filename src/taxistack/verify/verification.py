@@ -15,7 +15,7 @@ from taxistack.backfill import ledger
 from taxistack.backfill.context import BackfillContext
 from taxistack.backfill.planner import Only, Request
 from taxistack.backfill.runner import Result, run_backfill
-from taxistack.backfill.state import DESTINATIONS, TAXIS, Cell, State
+from taxistack.backfill.state import DESTINATIONS, TAXIS, Cell, State, absence
 from taxistack.backfill.survey import Survey, is_public, plan_backfill, survey
 from taxistack.console import Console, counted
 from taxistack.errors import FailedError
@@ -97,9 +97,10 @@ class CellCheck:
     @property
     def orphaned(self) -> bool:
         """Loaded and as it was loaded, but the source does not have its file."""
-        source = self.known.state.source
-        gone = self.state is State.LOADED and source is not None and source.published is False
-        return gone and not self.mendable
+        load, source = self.known.state.load, self.known.state.source
+        if self.state is not State.LOADED or load is None or absence(load, source) is None:
+            return False
+        return not self.mendable
 
     def to_json(self) -> dict[str, Any]:
         """The cell as JSON-able data; amounts are text, exact."""
