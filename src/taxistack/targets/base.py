@@ -282,6 +282,7 @@ class Target(ABC):
 
     @cached_property
     def _kestra(self) -> KestraClient:
+        self.check_access()
         return KestraClient(self.kestra_url(), self.settings.kestra_user, self.kestra_password())
 
     @cached_property

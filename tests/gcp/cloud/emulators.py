@@ -19,7 +19,7 @@ def forward(project: Project, here: str, service: str, request: Request) -> Answ
     _refuse(project, service, request)
     state = project.cloud.state() if project.cloud else None
     if state is None:
-        raise Refused(503, "UNAVAILABLE", "the emulators of this test do not run")
+        return _empty(request)
     there = state.storage.url if service == "storage" else state.warehouse.url
     query = f"?{request.raw_query}" if request.raw_query else ""
     answer = httpx.request(
@@ -56,3 +56,14 @@ def _refuse(project: Project, service: str, request: Request) -> None:
             )
     elif request.path == "/storage/v1/b" and request.query.get("project") != project.id:
         raise Refused(400, "", "Unknown project id: " + request.query.get("project", ""), "invalid")
+
+
+def _empty(request: Request) -> Answer:
+    """A project without emulators behind it has no bucket and no dataset."""
+    if request.method == "GET" and request.path == "/storage/v1/b":
+        return Answer.of({"kind": "storage#buckets"})
+    if request.method == "GET" and _BUCKET.fullmatch(request.path):
+        raise Refused(404, "", "The specified bucket does not exist.", "notFound")
+    if request.method == "GET" and request.path.endswith("/datasets"):
+        return Answer.of({"kind": "bigquery#datasetList"})
+    raise Refused(501, "", "this test has no emulators for that", "notImplemented")

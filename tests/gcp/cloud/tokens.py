@@ -55,8 +55,7 @@ class Tokens:
         return path
 
     def expire(self) -> None:
-        """Every token that was given out so far is refused from now on."""
-        self._federated.clear()
+        """Every token of the account that was given out so far is refused from now on."""
         self._account.clear()
 
     def check(self, request: Request) -> None:
