@@ -131,7 +131,8 @@ input() { printf '%s' "$(<"$inputs/$1")"; }
 
 input_file() { cp "$inputs/$1" "$2.new" && mv "$2.new" "$2"; }
 
-compose() { docker compose --project-directory "$server" "$@"; }
+# Bounded, because a registry may hang; it holds the lock as long as it runs.
+compose() { timeout 1500 docker compose --project-directory "$server" "$@"; }
 
 # Who has the lock: a boot that runs, or a program that one started and left behind.
 holders() {
@@ -259,7 +260,7 @@ for name, secret in json.load(sys.stdin).items():
   while read -r name id; do
     persist secret_file "$name" "$id"
   done <<<"$wanted"
-  # Kestra's own database is reached from Kestra's container alone: its password never leaves this VM.
+  # Only Kestra's container uses Kestra's own database: that password never leaves this VM.
   if [[ ! -s $data/database-password ]]; then
     python3 -c 'import secrets; print(secrets.token_urlsafe(32), end="")' >"$data/database-password.new"
     mv "$data/database-password.new" "$data/database-password"
@@ -267,9 +268,9 @@ for name, secret in json.load(sys.stdin).items():
   cp "$data/database-password" "$secrets/KESTRA_DB_PASSWORD"
 }
 
-start_docker() { systemctl daemon-reload && systemctl start docker && timeout 60 docker info >/dev/null; }
-
-build() { timeout 1800 docker compose --project-directory "$server" build --quiet kestra; }
+start_docker() {
+  systemctl daemon-reload && systemctl start docker && timeout 60 docker info >/dev/null
+}
 
 # A reboot needs no registry: the image is built when this machine has none of these inputs, before
 # anything that runs is touched. When that fails, an older image is better than no server.
@@ -279,10 +280,10 @@ build_image() {
   if docker image inspect "$image:$wanted" >/dev/null 2>&1; then return 0; fi
   read -r tag < <(docker image ls --format '{{.Tag}}' "$image") || true # the newest is the first
   if [[ -z $tag ]]; then
-    persist build
+    persist compose build --quiet kestra
     return
   fi
-  if attempts=3 persist build; then return 0; fi
+  if attempts=3 persist compose build --quiet kestra; then return 0; fi
   log "the image of these inputs can't be built: $image:$tag is started instead"
   sed --in-place "s/^KESTRA_IMAGE=.*/KESTRA_IMAGE=$tag/" "$server/.env"
   older=$tag
@@ -330,7 +331,8 @@ finish() {
     prune >/dev/null
   else
     local built
-    built=$(docker image inspect --format '{{index .Config.Labels "taxistack.inputs"}}' "$image:$older")
+    built=$(docker image inspect \
+      --format '{{index .Config.Labels "taxistack.inputs"}}' "$image:$older")
     end "degraded ${built:-unknown}: image build failed"
   fi
 }
