@@ -5,6 +5,7 @@ import com.google.common.util.concurrent.MoreExecutors;
 import io.kestra.core.executor.command.ExecutionCommand;
 import io.kestra.core.models.executions.Execution;
 import io.kestra.core.models.executions.LoopExecutionEvent;
+import io.kestra.core.queues.QueueException;
 import io.kestra.core.queues.event.Event;
 import io.kestra.core.runners.ExecutionEvent;
 import io.kestra.core.runners.MultipleConditionEvent;
@@ -23,6 +24,7 @@ import io.micronaut.context.event.BeanCreatedEvent;
 import io.micronaut.context.event.BeanCreatedEventListener;
 import io.micronaut.core.type.Argument;
 import io.micronaut.inject.qualifiers.Qualifiers;
+import java.time.Duration;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ExecutorService;
@@ -30,6 +32,7 @@ import java.util.function.Consumer;
 import java.util.function.IntSupplier;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.apache.commons.lang3.tuple.Pair;
 
 /**
  * Makes each step of an execution one transaction: a message is taken off its queue, the execution's
@@ -51,6 +54,8 @@ final class AtomicSteps {
     /** The executor's own threads, by the names that it gives them. */
     private static final Set<String> THREADS =
         Set.of("executor-worker-task-result-executor", "executor-execution-event-executor");
+
+    private static final Duration BROADCAST_PAUSE = Duration.ofMillis(100);
 
     private AtomicSteps() {
     }
@@ -81,6 +86,7 @@ final class AtomicSteps {
      */
     private static final class Queues extends JdbcQueueClient {
         private final JdbcQueueClient single;
+        private final Bells bells = new Bells();
 
         private Queues(
             AbstractJdbcRepository<JdbcQueueItem> messages,
@@ -105,17 +111,63 @@ final class AtomicSteps {
 
         @Override
         public Integer subscribeDispatch(String queue, List<String> keys, Consumer<byte[]> consumer) {
-            return QUEUES.contains(queue)
+            return awaited(queue, QUEUES.contains(queue)
                 ? oneByOne(() -> single.subscribeDispatch(queue, keys, consumer))
-                : super.subscribeDispatch(queue, keys, consumer);
+                : super.subscribeDispatch(queue, keys, consumer));
         }
 
         @Override
         public Integer subscribeDispatchBatch(
             String queue, List<String> keys, Consumer<List<byte[]>> consumer) {
-            return QUEUES.contains(queue)
+            return awaited(queue, QUEUES.contains(queue)
                 ? oneByOne(() -> single.subscribeDispatchBatch(queue, keys, consumer))
-                : super.subscribeDispatchBatch(queue, keys, consumer);
+                : super.subscribeDispatchBatch(queue, keys, consumer));
+        }
+
+        @Override
+        public void publish(String queue, String routingKey, String key, String value) throws QueueException {
+            super.publish(queue, routingKey, key, value);
+            bells.ring(queue);
+        }
+
+        @Override
+        public void publish(List<PublishedMessage> messages) throws QueueException {
+            super.publish(messages);
+            messages.forEach(message -> bells.ring(message.queue()));
+        }
+
+        /** How many messages were read; when there was none, after a sleep. */
+        private int awaited(String queue, int count) {
+            if (count == 0) {
+                bells.sleep(queue);
+            }
+            return count;
+        }
+
+        /**
+         * Broadcasts are read in the order of their numbers, which are given before they are committed:
+         * who reads often passes one that comes late. So these are read no more often than before.
+         */
+        @Override
+        protected Pair<Integer, Long> subscribeBroadcast(String queue, Long after, Consumer<byte[]> consumer) {
+            return rested(super.subscribeBroadcast(queue, after, consumer));
+        }
+
+        @Override
+        public Pair<Integer, Long> subscribeBroadcastBatch(
+            String queue, Long after, Consumer<List<byte[]>> consumer) {
+            return rested(super.subscribeBroadcastBatch(queue, after, consumer));
+        }
+
+        private static Pair<Integer, Long> rested(Pair<Integer, Long> read) {
+            if (read.getLeft() == 0) {
+                try {
+                    Thread.sleep(BROADCAST_PAUSE);
+                } catch (InterruptedException e) {
+                    Thread.currentThread().interrupt();
+                }
+            }
+            return read;
         }
 
         private int oneByOne(IntSupplier next) {

@@ -29,6 +29,7 @@ import java.util.stream.Collectors;
 /** Executions: start, read, search, delete. */
 final class ExecutionCalls {
     private static final Duration LONGEST_WAIT = Duration.ofHours(1);
+    private static final Duration LOOK = Duration.ofMillis(5);
     private static final String SYSTEM_LABELS = "system.";
 
     private final FlowService flows;
@@ -52,11 +53,11 @@ final class ExecutionCalls {
     }
 
     void register(Routes routes) {
-        routes.tenant("GET", "/executions/search", this::search);
-        routes.tenant("GET", "/executions/{id}", request -> Reply.json(Executions.full(find(request))));
-        routes.tenant("GET", "/executions/{id}/follow", request -> follower.follow(find(request)));
-        routes.tenant("DELETE", "/executions/{id}", this::delete);
-        routes.tenant("POST", "/executions/{namespace}/{flow}", this::create);
+        routes.on(Api.EXECUTION_SEARCH, this::search);
+        routes.on(Api.EXECUTION_READ, request -> Reply.json(Executions.full(find(request))));
+        routes.on(Api.EXECUTION_FOLLOW, request -> follower.follow(find(request)));
+        routes.on(Api.EXECUTION_DELETE, this::delete);
+        routes.on(Api.EXECUTION_CREATE, this::create);
     }
 
     private Execution find(Request request) {
@@ -93,12 +94,12 @@ final class ExecutionCalls {
             .withInputs(execution.getInputs())
             .withScheduleDate(scheduled)
             .withStateType(afterChecks(flow, execution));
-        commands.run(execution.getId(), command::withOperationId);
-        Execution current = repository.findById(Engine.TENANT, execution.getId()).orElse(execution);
+        Execution current = commands.make(execution.getId(), command::withOperationId);
         if (request.flag("wait", false)) {
             current = awaitEnd(flow, current);
         }
         ObjectNode node = Executions.whole(current);
+        node.remove("tenantId");
         node.put("url", "http://" + settings.host() + ":" + settings.port() + "/ui/" + Engine.TENANT + "/executions/"
             + flow.getNamespace() + "/" + flow.getId() + "/" + current.getId());
         return Reply.json(node);
@@ -133,7 +134,7 @@ final class ExecutionCalls {
         long deadline = System.nanoTime() + LONGEST_WAIT.toNanos();
         Execution current = execution;
         while (!executions.isTerminated(flow, current) && System.nanoTime() < deadline) {
-            Thread.sleep(50);
+            Thread.sleep(LOOK);
             current = repository.findById(Engine.TENANT, execution.getId()).orElse(current);
         }
         return current;

@@ -13,8 +13,6 @@ import java.util.function.Function;
 
 /** Flows: create, read, update, delete, search, validate. */
 final class FlowCalls {
-    private static final String FLOW = "/flows/{namespace}/{id}";
-
     private final FlowService flows;
     private final FlowRepositoryInterface repository;
 
@@ -24,13 +22,13 @@ final class FlowCalls {
     }
 
     void register(Routes routes) {
-        routes.tenant("POST", "/flows", this::create);
-        routes.tenant("POST", "/flows/validate", this::validate);
-        routes.tenant("GET", "/flows/search", this::search);
-        routes.tenant("GET", "/flows/{namespace}", this::ofNamespace);
-        routes.tenant("GET", FLOW, this::read);
-        routes.tenant("PUT", FLOW, this::update);
-        routes.tenant("DELETE", FLOW, this::delete);
+        routes.on(Api.FLOW_CREATE, this::create);
+        routes.on(Api.FLOW_VALIDATE, this::validate);
+        routes.on(Api.FLOW_SEARCH, this::search);
+        routes.on(Api.FLOWS_OF_NAMESPACE, this::ofNamespace);
+        routes.on(Api.FLOW_READ, this::read);
+        routes.on(Api.FLOW_UPDATE, this::update);
+        routes.on(Api.FLOW_DELETE, this::delete);
     }
 
     private Reply create(Request request) throws Exception {
@@ -80,9 +78,6 @@ final class FlowCalls {
 
     /** Several flows may stand in one body, divided by a line of three dashes. */
     private Reply validate(Request request) throws Exception {
-        if (request.header("Content-Type").orElse("").startsWith("multipart/")) {
-            throw Problem.notOffered("POST", "/flows/validate with a form instead of YAML");
-        }
         List<FlowSource> sources = new ArrayList<>();
         for (String source : request.text().split("(?m)^---\\s*$")) {
             if (!source.isBlank()) {
