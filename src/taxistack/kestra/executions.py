@@ -45,8 +45,8 @@ class Executions:
         `inputs`: text goes as it is, anything else as JSON, None not at all. `files`: FILE inputs,
         streamed. `wait`: answer when it has ended, after at most `timeout` seconds (else
         `Unavailable`, and the execution goes on). Raises `Invalid` for an input or label that the
-        flow refuses, `NotFound`, and another `KestraError` (409 or 500) when the flow is disabled or
-        its inputs are more than the server's queues take (1 MiB by default).
+        flow refuses, `NotFound`, and another `KestraError` (409 or 500) when the flow is disabled
+        or its inputs are more than the server's queues take (1 MiB by default).
         """
         parts: list[tuple[str, Any]] = [
             (key, (None, _part(value)))

@@ -131,7 +131,7 @@ class LocalTarget(Target):
             yield from (found for id_ in store.ids(kind) if (found := store.get(kind, id_)))
 
     def variables(self) -> dict[str, Any]:
-        """As on Google Cloud; the embedded engine's version is its own, whatever the setting says."""
+        """As on Google Cloud; the embedded engine's version is its own, not the setting's."""
         shared = super().variables()
         if self.settings.kestra == "docker":
             return shared

@@ -231,3 +231,12 @@ def test_a_transport_error_in_the_stream_falls_back_to_polling(client, server):
     server.on("GET", "main/executions/x1", json=raw(state="SUCCESS"))
     server.breaks("GET", "main/executions/x1/follow", httpx.ReadError("cut"))
     assert client.executions.wait("x1").succeeded
+
+
+def test_a_replay_may_begin_at_a_task_run(client, server):
+    server.on("POST", "main/executions/x1/actions/replay", json=raw("x2"))
+    assert client.executions.replay("x1").id == "x2"
+    client.executions.replay("x1", "r7")
+    whole, part = server.sent("POST", "main/executions/x1/actions/replay")
+    assert dict(whole.url.params) == {}
+    assert dict(part.url.params) == {"taskRunId": "r7"}

@@ -24,7 +24,6 @@ import io.micronaut.context.event.BeanCreatedEvent;
 import io.micronaut.context.event.BeanCreatedEventListener;
 import io.micronaut.core.type.Argument;
 import io.micronaut.inject.qualifiers.Qualifiers;
-import java.time.Duration;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ExecutorService;
@@ -54,8 +53,6 @@ final class AtomicSteps {
     /** The executor's own threads, by the names that it gives them. */
     private static final Set<String> THREADS =
         Set.of("executor-worker-task-result-executor", "executor-execution-event-executor");
-
-    private static final Duration BROADCAST_PAUSE = Duration.ofMillis(100);
 
     private AtomicSteps() {
     }
@@ -144,28 +141,20 @@ final class AtomicSteps {
             return count;
         }
 
-        /**
-         * Broadcasts are read in the order of their numbers, which are given before they are committed:
-         * who reads often passes one that comes late. So these are read no more often than before.
-         */
         @Override
         protected Pair<Integer, Long> subscribeBroadcast(String queue, Long after, Consumer<byte[]> consumer) {
-            return rested(super.subscribeBroadcast(queue, after, consumer));
+            return rested(queue, super.subscribeBroadcast(queue, after, consumer));
         }
 
         @Override
         public Pair<Integer, Long> subscribeBroadcastBatch(
             String queue, Long after, Consumer<List<byte[]>> consumer) {
-            return rested(super.subscribeBroadcastBatch(queue, after, consumer));
+            return rested(queue, super.subscribeBroadcastBatch(queue, after, consumer));
         }
 
-        private static Pair<Integer, Long> rested(Pair<Integer, Long> read) {
+        private Pair<Integer, Long> rested(String queue, Pair<Integer, Long> read) {
             if (read.getLeft() == 0) {
-                try {
-                    Thread.sleep(BROADCAST_PAUSE);
-                } catch (InterruptedException e) {
-                    Thread.currentThread().interrupt();
-                }
+                bells.rest(queue);
             }
             return read;
         }

@@ -18,6 +18,9 @@ final class Bells {
     private static final Duration FRESH = Duration.ofMillis(100);
     private static final Duration RECENT = Duration.ofSeconds(2);
     private static final Duration SHORT = Duration.ofMillis(25);
+    /** The least time between two looks for broadcasts, and how long after a ring it is the sleep. */
+    private static final Duration REST = Duration.ofMillis(100);
+    private static final Duration LIVELY = Duration.ofSeconds(10);
 
     private final Map<String, Bell> bells = new ConcurrentHashMap<>();
 
@@ -28,6 +31,15 @@ final class Bells {
     /** Sleeps as long as a reader that found nothing in this queue should. */
     void sleep(String queue) {
         bell(queue).sleep();
+    }
+
+    /**
+     * Sleeps as long as a reader that found no broadcast should. Broadcasts are read in the order of
+     * their numbers, which are given before they are committed: who looks often, and at the moment
+     * of a ring, passes one that is committed late.
+     */
+    void rest(String queue) {
+        bell(queue).rest();
     }
 
     private Bell bell(String queue) {
@@ -45,12 +57,29 @@ final class Bells {
         synchronized void sleep() {
             long age = System.nanoTime() - rung;
             if (age >= FRESH.toNanos()) {
-                try {
-                    // A wake-up without a cause is one more look into the queue, no more.
-                    wait((age < RECENT.toNanos() ? SHORT : IDLE).toMillis());
-                } catch (InterruptedException e) {
-                    Thread.currentThread().interrupt();
+                doze(age < RECENT.toNanos() ? SHORT : IDLE);
+            }
+        }
+
+        void rest() {
+            synchronized (this) {
+                if (System.nanoTime() - rung >= LIVELY.toNanos()) {
+                    doze(IDLE.minus(REST));
                 }
+            }
+            try {
+                Thread.sleep(REST);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        }
+
+        /** Waits for a ring; a wake-up without a cause is one more look into the queue, no more. */
+        private void doze(Duration most) {
+            try {
+                wait(most.toMillis());
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
             }
         }
     }

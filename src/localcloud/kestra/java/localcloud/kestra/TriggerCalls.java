@@ -108,7 +108,8 @@ final class TriggerCalls {
 
     private Reply pauseBackfill(Request request, boolean pause) throws Exception {
         TriggerState state = state(request.json());
-        return withBackfill(state, operation -> new SetPauseBackfillTrigger(id(state), pause).withOperationId(operation));
+        return withBackfill(state,
+            operation -> new SetPauseBackfillTrigger(id(state), pause).withOperationId(operation));
     }
 
     private Reply deleteBackfill(Request request) throws Exception {
