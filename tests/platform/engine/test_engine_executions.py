@@ -458,10 +458,22 @@ def test_inputs_over_a_mebibyte_are_refused(engine) -> None:
     assert engine.run("big", text="x" * (MEBIBYTE // 2))["state"]["current"] == "SUCCESS"
 
 
+BIG_OUTPUT = """\
+tasks:
+  - id: s
+    type: io.kestra.plugin.scripts.python.Commands
+    {runner}
+    commands:
+      - |
+        python - <<'EOF'
+        import json
+        print("::" + json.dumps({{"outputs": {{"big": "x" * {size}}}}}) + "::")
+        EOF
+"""
+
+
 def test_outputs_over_a_mebibyte_fail_their_task(engine, until) -> None:
-    python = "import json; print('::' + json.dumps({'outputs': {'big': 'x' * %d}}) + '::')"
-    body = shell(engine, f'python -c "{python % MEBIBYTE}"')
-    engine.save("big_output", body)
+    engine.save("big_output", BIG_OUTPUT.format(runner=engine.process_runner, size=MEBIBYTE))
     done = engine.run("big_output")
     assert done["state"]["current"] == "FAILED"
     assert messages(engine, until, done["id"], "has exceeded the configured limit")
