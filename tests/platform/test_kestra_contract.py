@@ -227,6 +227,7 @@ ROUTES = """
     GET    main/flows/search                           application/json
     GET    main/flows/contract                         application/json
     GET    main/flows/contract/echo                    application/json
+    GET    main/flows/contract/echo/graph              application/json
     PUT    main/flows/contract/echo                    application/json          application/x-yaml
     DELETE main/flows/contract/nowhere                 application/json          application/json
     GET    main/executions/search                      application/json
@@ -353,6 +354,15 @@ class TestFlows:
         found = client.flows.search(namespace=NAMESPACE, size=2)
         assert sorted(one["id"] for one in found) == sorted(FLOWS)
         assert [one["id"] for one in client.flows.search(flow_id="echo")] == ["echo"]
+
+    def test_a_flow_is_a_graph_of_its_tasks(self, client):
+        graph = client.flows.graph(NAMESPACE, "looping")
+        tasks = {(one.get("task") or {}).get("id") for one in graph["nodes"]}
+        assert {"each", "child"} <= tasks
+        ends = {end for edge in graph["edges"] for end in (edge["source"], edge["target"])}
+        assert ends <= {one["uid"] for one in graph["nodes"]}
+        with pytest.raises(NotFound):
+            client.flows.graph(NAMESPACE, "nowhere")
 
     def test_a_namespace_without_flows_has_none(self, client):
         assert client.flows.list("contract.nobody") == []

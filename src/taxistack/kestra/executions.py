@@ -85,12 +85,11 @@ class Executions:
         sort: str = "state.startDate:desc",
         page_size: int = 100,
         limit: int | None = None,
-        iterations: bool = False,
     ) -> Iterator[Execution]:
         """Executions that match all of these, newest first, page after page as they are read.
 
         Kestra 2.0 runs every iteration of a Loop as an execution of the same flow; they are left
-        out unless `iterations`. A search answer has no task runs and no outputs.
+        out. A search answer has no task runs and no outputs.
         """
         filters = (
             equals("namespace", namespace)
@@ -103,7 +102,7 @@ class Executions:
         path, step = "main/executions/search", "search executions"
         for raw in pages(self._http, path, step, filters, size=page_size, sort=sort):
             one = Execution.parse(raw)
-            if one.id in seen or (one.loop_run is not None and not iterations):
+            if one.id in seen or one.loop_run is not None:
                 continue
             if limit is not None and len(seen) >= limit:
                 return

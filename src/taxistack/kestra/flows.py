@@ -45,6 +45,11 @@ class Flows:
         except NotFound:
             return None
 
+    def graph(self, namespace: str, flow_id: str) -> dict[str, Any]:
+        """The flow's tasks as `nodes`, `edges` and `clusters`; raises `NotFound`."""
+        step = f"read the graph of {namespace}.{flow_id}"
+        return self._http.json(f"main/flows/{namespace}/{flow_id}/graph", step)
+
     def list(self, namespace: str) -> list[dict[str, Any]]:
         """The flows of exactly this namespace."""
         return self._http.json(f"main/flows/{namespace}", f"list flows of {namespace}")

@@ -134,11 +134,10 @@ def test_search_stops_at_the_limit(client, server):
     assert len(server.sent("GET", SEARCH)) == 1
 
 
-def test_iterations_of_a_loop_are_left_out_unless_wanted(client, server):
+def test_iterations_of_a_loop_are_left_out(client, server):
     results = [raw("a"), raw("i", loopRun={"index": 0}), raw("b", loopRun=None)]
     server.on("GET", SEARCH, json={"results": results, "total": 3})
     assert [one.id for one in client.executions.search()] == ["a", "b"]
-    assert [one.id for one in client.executions.search(iterations=True)] == ["a", "i", "b"]
 
 
 def stream(*events: tuple[str, dict | None]) -> bytes:

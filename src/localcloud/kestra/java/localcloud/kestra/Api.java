@@ -22,6 +22,7 @@ enum Api {
     FLOW_SEARCH("GET", "/main/flows/search", Media.JSON),
     FLOWS_OF_NAMESPACE("GET", "/main/flows/{namespace}", Media.JSON),
     FLOW_READ("GET", "/main/flows/{namespace}/{id}", Media.JSON),
+    FLOW_GRAPH("GET", "/main/flows/{namespace}/{id}/graph", Media.JSON),
     FLOW_UPDATE("PUT", "/main/flows/{namespace}/{id}", Media.JSON, Media.YAML),
     FLOW_DELETE("DELETE", "/main/flows/{namespace}/{id}", Media.JSON, Media.JSON),
 

@@ -6,6 +6,7 @@ import io.kestra.core.models.flows.FlowWithSource;
 import io.kestra.core.models.flows.GenericFlow;
 import io.kestra.core.repositories.FlowRepositoryInterface;
 import io.kestra.core.services.FlowService;
+import io.kestra.core.services.GraphService;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -14,10 +15,12 @@ import java.util.function.Function;
 /** Flows: create, read, update, delete, search, validate. */
 final class FlowCalls {
     private final FlowService flows;
+    private final GraphService graphs;
     private final FlowRepositoryInterface repository;
 
     FlowCalls(Engine engine) {
         flows = engine.bean(FlowService.class);
+        graphs = engine.bean(GraphService.class);
         repository = engine.bean(FlowRepositoryInterface.class);
     }
 
@@ -27,6 +30,7 @@ final class FlowCalls {
         routes.on(Api.FLOW_SEARCH, this::search);
         routes.on(Api.FLOWS_OF_NAMESPACE, this::ofNamespace);
         routes.on(Api.FLOW_READ, this::read);
+        routes.on(Api.FLOW_GRAPH, this::graph);
         routes.on(Api.FLOW_UPDATE, this::update);
         routes.on(Api.FLOW_DELETE, this::delete);
     }
@@ -56,6 +60,12 @@ final class FlowCalls {
         FlowWithSource flow = flow(request);
         // Without its source a flow is the same object less one field.
         return Reply.json(request.flag("source", false) ? flow : flow.toFlow());
+    }
+
+    /** The flow's tasks as nodes, edges and clusters, as the UI draws them. */
+    private Reply graph(Request request) throws Exception {
+        request.refuse("subflows");
+        return Reply.json(graphs.flowGraph(flow(request), List.of()));
     }
 
     private Reply delete(Request request) {
