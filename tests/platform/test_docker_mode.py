@@ -74,7 +74,7 @@ def engine(parts: tuple[LocalCloud, FakeDocker]) -> FakeDocker:
 def answer(url: str, password: str = CONFIG.password) -> int:
     login = base64.b64encode(f"{CONFIG.user}:{password}".encode()).decode()
     request = urllib.request.Request(
-        f"{url}/api/v1/configs", headers={"Authorization": f"Basic {login}"}
+        f"{url}/api/v1/main/flows/search?size=1", headers={"Authorization": f"Basic {login}"}
     )
     try:
         with urllib.request.urlopen(request) as response:
