@@ -26,6 +26,7 @@ import pytest
 from localcloud import ports
 from localcloud.kestra import built
 from localcloud.layout import default_cache
+from taxistack.backfill import executions as backfill
 from taxistack.kestra import (
     Conflict,
     Execution,
@@ -441,6 +442,17 @@ class TestExecutions:
             ("INFO", "say", "said hello")
         ]
         assert client.logs(done.id, "ERROR") == []
+
+    def test_a_missing_pair_is_told_in_the_words_that_a_backfill_understands(self, client):
+        body = (
+            "tasks: [{id: a, type: io.kestra.plugin.core.log.Log, message: \"{{ kv('gone') }}\"}]"
+        )
+        client.flows.create(source("pairless", body))
+        failed = run(client, "pairless")
+        client.flows.delete(NAMESPACE, "pairless")
+        assert failed.state == "FAILED"
+        wanted = f"KV pair `gone` of namespace {NAMESPACE} is missing: invoke deploy-flows"
+        assert backfill.Executions(client).reason(failed.id) == wanted
 
     def test_following_ends_with_the_execution(self, client):
         started = client.executions.create(NAMESPACE, "echo", {"text": "a"})
