@@ -8,6 +8,7 @@ import io.kestra.core.queues.MessageTooBigException;
 import io.kestra.core.queues.QueueException;
 import io.kestra.core.repositories.ExecutionRepositoryInterface;
 import io.kestra.core.services.AsyncOperationWaiter;
+import java.sql.SQLException;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -21,11 +22,13 @@ final class CommandQueue {
     private static final Duration TIMEOUT = Duration.ofSeconds(30);
     private static final Duration LOOK = Duration.ofMillis(5);
 
+    private final Engine engine;
     private final AsyncOperationWaiter waiter;
     private final DispatchQueueInterface<ExecutionCommand> queue;
     private final ExecutionRepositoryInterface repository;
 
     CommandQueue(Engine engine) {
+        this.engine = engine;
         waiter = engine.bean(AsyncOperationWaiter.class);
         queue = engine.commands(ExecutionCommand.class);
         repository = engine.bean(ExecutionRepositoryInterface.class);
@@ -47,7 +50,7 @@ final class CommandQueue {
      * @return the new execution
      */
     Execution make(String executionId, Function<String, ? extends ExecutionCommand> command)
-        throws InterruptedException, TimeoutException {
+        throws InterruptedException, SQLException, TimeoutException {
         CompletableFuture<AsyncOperationProcessedEvent> answer = waiter
             .submit(executionId, operation -> emit(command.apply(operation)), TIMEOUT)
             .toFuture();
@@ -56,6 +59,7 @@ final class CommandQueue {
                 boolean answered = answer.isDone();
                 Optional<Execution> made = repository.findById(Engine.TENANT, executionId);
                 if (made.isPresent()) {
+                    engine.settle();
                     return made.get();
                 }
                 if (answered) {

@@ -29,6 +29,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Stream;
+import org.h2.engine.SessionLocal;
+import org.h2.jdbc.JdbcConnection;
 
 /** The real Kestra engine in this JVM: its application context and the services that run in it. */
 final class Engine {
@@ -139,6 +141,17 @@ final class Engine {
         try (Connection connection = connect();
             Statement statement = connection.createStatement()) {
             statement.execute("SHUTDOWN");
+        }
+    }
+
+    /**
+     * Returns when everything that can be read is written: a commit is seen by others a moment before
+     * it is in the file, and what was answered for must outlive a kill.
+     */
+    void settle() throws SQLException {
+        try (Connection connection = connect()) {
+            SessionLocal session = (SessionLocal) connection.unwrap(JdbcConnection.class).getSession();
+            session.getDatabase().getStore().getMvStore().commit();
         }
     }
 
