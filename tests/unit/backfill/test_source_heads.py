@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 
 import httpx
@@ -10,6 +11,8 @@ import pytest
 from taxi_etl.errors import WrongUse
 from taxi_etl.month import Month
 from taxistack.backfill.source import PARALLEL, look
+from taxistack.backfill.state import State
+from taxistack.backfill.survey import survey
 
 JANUARY = ("green", Month(2019, 1))
 
@@ -106,3 +109,44 @@ def test_each_file_is_asked_once_and_a_few_at_a_time():
     look("http://site", files + files, transport=httpx.MockTransport(head))
     assert len(asked) == len(set(asked)) == 36
     assert most <= PARALLEL
+
+
+def test_a_mark_that_differs_is_looked_into_and_noted_once(make, context, monkeypatch):
+    """The bytes are fetched; afterwards the ledger knows the new ETag, and they are not."""
+    body = b"the month file"
+    entry = make.load(
+        etag='"old"', source_bytes=len(body), sha256=hashlib.sha256(body).hexdigest()
+    )  # fmt: skip
+    held = {make.cell: entry}
+    asked = []
+
+    def site(request):
+        asked.append(request.method)
+        headers = {"ETag": '"new"', "Content-Length": str(len(body))}
+        return httpx.Response(200, headers=headers, stream=httpx.ByteStream(body))
+
+    def client(transport=None):
+        return httpx.Client(transport=httpx.MockTransport(site))
+
+    def read(_, destination, start, end):
+        return {cell: one for cell, one in held.items() if cell.destination == destination}
+
+    monkeypatch.setattr("taxi_etl.download.client", client)
+    monkeypatch.setattr("taxistack.backfill.ledger.read", read)
+    monkeypatch.setattr(
+        "taxistack.backfill.ledger.record", lambda _, cell, one: held.update({cell: one})
+    )
+    for _ in range(2):
+        assert survey(context, [make.cell]).states[make.cell].state is State.LOADED
+    assert held == {make.cell: entry.confirmed('"new"')}
+    assert asked == ["HEAD", "GET", "GET", "HEAD"]
+
+
+def test_a_site_that_refuses_head_is_asked_all_the_same():
+    def site(request):
+        if request.method == "HEAD":
+            return httpx.Response(405)
+        return httpx.Response(200, headers={"Content-Length": "42", "ETag": '"a"'}, content=b"")
+
+    found = look("http://site", [JANUARY], transport=httpx.MockTransport(site))[JANUARY]
+    assert (found.published, found.length, found.etag) == (True, 42, '"a"')

@@ -17,7 +17,7 @@ from taxi_etl.fields import RULES, UNUSUAL
 from taxi_etl.inspection import inspect
 from taxi_etl.month import Month
 from taxi_etl.release import file_name
-from taxi_etl.schema import TAXIS, Kind
+from taxi_etl.schema import TAXIS, Column, Kind, Taxi
 
 GREEN, YELLOW, OCTOBER = TAXIS["green"], TAXIS["yellow"], Month(2020, 10)
 NUMBER = "not a plain number of at most 15 digits, 9 of them decimals"
@@ -382,3 +382,14 @@ def test_anything_after_the_last_member_is_refused(month_file, green_text):
     packed = gzip.compress(green_text.encode()) + b"more"
     with pytest.raises(BadFile, match="the gzip data are followed by 'more': not gzip"):
         inspect(month_file(packed, packed=False), GREEN, OCTOBER)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_series_without_a_measure_has_the_sum_0(month_file, end):
+    columns = (Column("base", Kind.TEXT), Column("pickup", Kind.TIME), Column("flag", Kind.CODE))
+    fhv = Taxi("fhv", columns, "pickup", None, ("flag",))
+    lines = ["base,pickup,flag", "B1,2019-01-01 00:00:01,", "B 2,2019-01-02 10:00:00.5,1"]
+    found = inspect(month_file(end.join(lines)), fhv, Month(2019, 1))
+    assert (found.rows, found.total_amount) == (2, Decimal(0))
+    with pytest.raises(BadFile, match="line 2 has the flag 'x': not a whole number"):
+        inspect(month_file(end.join([lines[0], lines[1] + "x"])), fhv, Month(2019, 1))

@@ -176,3 +176,32 @@ def test_the_exit_code_is_zero_only_when_something_is_proven_and_nothing_differs
     assert code(proven.known(), gone) == 0
     assert code(gone) == 1
     assert code(proven.known(), proven.without_load(State.MISSING, table=None)) == 1
+
+
+def test_a_load_that_runs_is_waited_for_by_repair_and_not_called_beyond_help(
+    proven, at, monkeypatch
+):
+    """What is in hand of a backfill is attached to, as `backfill` does; damage beside it runs."""
+    loading = proven.known(state=State.LOADING)
+    damaged = proven.table(proven.known("bigquery"), rows=99, distinct_ids=99)
+    found = Verification(VerifyRequest(), "s", tuple(check_all([loading, damaged])), at, 1.0)
+    assert "1 being loaded (--repair waits for them)" in found.summary
+    assert "would not help" not in found.summary
+    asked = []
+
+    def planned(context, request):
+        asked.append(request)
+        return "plan"
+
+    monkeypatch.setattr("taxistack.verify.verification.plan_backfill", planned)
+    monkeypatch.setattr("taxistack.verify.verification.run_backfill", lambda *given: given[1])
+    assert repair_months(None, found, Console()) == "plan"
+    (request,) = asked
+    assert request.cells == {loading.state.cell, damaged.state.cell}
+    assert (request.force, request.replace) == (False, True)
+    alone = Verification(VerifyRequest(), "s", tuple(check_all([loading])), at, 1.0)
+    assert alone.next_step == "invoke verify --repair"
+
+
+def test_a_row_without_a_pickup_time_is_the_sources(proven):
+    assert differences(proven.table(proven.known(), null_pickups=4)) == []
