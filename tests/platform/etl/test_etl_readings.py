@@ -77,7 +77,7 @@ MEANING: dict[Kind, Callable[[str], object]] = {
 def test_every_text_that_a_rule_accepts_is_read_alike(parts, kind, texts):
     @given(accepted(kind, texts))
     @settings(
-        max_examples=40,
+        max_examples=15,
         deadline=None,
         suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
     )
