@@ -114,7 +114,7 @@ def imported(path: Path) -> Iterator[str]:
 
 
 def test_what_the_steps_import_is_on_the_server() -> None:
-    modules = {m for path in (ROOT / "scripts/taxi_etl").glob("*.py") for m in imported(path)}
+    modules = {m for path in (ROOT / "scripts/taxi_etl").rglob("*.py") for m in imported(path)}
     known = sys.stdlib_module_names | {"taxi_etl"}
     foreign = {module for module in modules if module.split(".")[0] not in known}
     assert foreign

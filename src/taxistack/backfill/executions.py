@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from taxi_etl.errors import EtlError
 from taxi_etl.month import Month
 from taxistack.backfill.planner import LiveBackfill
-from taxistack.backfill.state import LOST_AFTER, Cell, Run, RunState
+from taxistack.backfill.state import DESTINATIONS, LOST_AFTER, Cell, Run, RunState
 from taxistack.kestra import TERMINAL, Execution
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 NAMESPACE = "taxi"
 BACKFILL_FLOW = "taxi_backfill"
-FLOWS: Mapping[str, str] = {"bigquery": "taxi_to_bigquery", "postgres": "taxi_to_postgres"}
+FLOWS: Mapping[str, str] = {name: f"taxi_to_{name}" for name in DESTINATIONS}
 # Kestra 2.0's states of an execution that has not ended.
 LIVE = (
     "CREATED", "SUBMITTED", "RUNNING", "PAUSED", "RESTARTED", "KILLING", "QUEUED", "RETRYING",

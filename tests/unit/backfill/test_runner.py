@@ -249,6 +249,37 @@ def test_a_signal_without_a_terminal_leaves_it_running(run, planned, kestra, sai
     assert len(kestra.inputs) == 1
 
 
+def test_a_signal_while_it_is_started_still_tells_its_id(context, planned, monkeypatch, run):
+    """Kestra may have begun it by then: who is stopped has to know how it is called."""
+
+    def start(self, cells, backfill, **options):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Executions, "start", start)
+    result = run(planned())
+    assert result.outcome is Outcome.LEFT_RUNNING
+    assert re.match(r"backfill bf-\d{8}-\d{6}-\w{4} left running in ", result.summary)
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_a_source_that_does_not_answer_is_told_in_one_line_and_nothing_started(
+    run, planned, kestra, silent
+):
+    made = planned()
+    problem = "http://site/x: no answer in time"
+    source = SourceFile("green", Month(2019, 1), "u", None, problem=problem, silent=silent)
+    states = {cell: replace(found, source=source) for cell, found in made.states.items()}
+    if not silent:  # it answers, and not with the file: the loads say what each month's is
+        assert plan(made.request, states, source="s").steps == made.steps
+        return
+    assert plan(replace(made.request, force=True), states, source="s").steps == made.steps
+    with pytest.raises(FailedError, match=f"does not answer, so nothing was started.*{problem}"):
+        run(plan(made.request, states, source="s"))
+    assert kestra.inputs == []
+    loaded = {cell: replace(found, state=State.LOADED) for cell, found in states.items()}
+    assert run(plan(made.request, loaded, source="s")).exit_code == 0
+
+
 @pytest.mark.parametrize(("answer", "outcome"), [("c", "cancelled"), ("", "left running")])
 def test_ctrl_c_on_a_terminal_asks(context, planned, kestra, monkeypatch, answer, outcome):
     class Terminal(io.StringIO):
