@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from taxi_etl.month import Month
 from taxistack.errors import FailedError, MissingError
 from taxistack.inventory import Leftover
-from taxistack.kestra import KestraClient
+from taxistack.kestra import KestraClient, Unauthorized
 from taxistack.settings import PUBLIC_SOURCE, ROOT, Settings
 from taxistack.terraform import Terraform
 
@@ -294,15 +294,18 @@ class Target(ABC):
     def _bigquery(self) -> bigquery.Client: ...
 
     def wait_for_kestra(self, seconds: float = 300, say: Say = silent) -> str | None:
-        """Wait until Kestra's API answers; the version that it tells.
+        """Wait until Kestra's API answers and takes the password; the version that it tells.
 
         None: it is healthy, and no way to it is open. `say`: told what takes long. Raises
-        FailedError after `seconds`.
+        FailedError after `seconds`, Unauthorized at once: another password is no matter of
+        waiting.
         """
         give_up = time.monotonic() + seconds
         while True:
             try:
-                return self.kestra().version()
+                return self.kestra().ready()
+            except Unauthorized:
+                raise
             except FailedError as error:
                 if time.monotonic() > give_up:
                     raise FailedError(
