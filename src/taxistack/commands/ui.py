@@ -32,7 +32,7 @@ def ui(target: Target, console: Console) -> None:
     if not webbrowser.open(page):
         console.say("no browser could be started here: open the address yourself")
     if isinstance(target, GcpTarget) and not target.ways.kestra_named:
-        console.say("the tunnel is open until Ctrl-C")
         with contextlib.suppress(KeyboardInterrupt):
+            console.say("the tunnel is open until Ctrl-C")
             keep_open([target.ways.tunnel(KESTRA_PORT)], console.say)
         console.summary("the tunnel is closed")
