@@ -161,7 +161,8 @@ def status(target: Target, console: Console, *, env: bool, drift: bool) -> None:
         }
         report["loaded"] = _loaded(target)
     except MissingError as error:
-        report |= {"stack": {}, "loaded": []}
+        # There may be a stack, and no way to its PostgreSQL from here.
+        report = {"stack": {}, **report, "loaded": []}
         console.result(_render(report), report)
         console.summary(f"{error.message}; {error.hint}" if error.hint else error.message)
         return

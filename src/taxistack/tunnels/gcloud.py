@@ -81,11 +81,11 @@ _LOGIN = (
 _TAKEN = r"Local port \[\d+\] is not available|Unable to open socket on port"
 _API = r"API \[([\w.]+)\] (?:is )?not enabled|SERVICE_DISABLED|accessNotConfigured"
 _API_UNUSED = r"([\w -]+ API) has not been used in project"
-_IAP_OFF = r"\b4001\b"
+_IAP_OFF = r"\[4001:"
 _VIEW = r"Required '(compute\.\S+)' permission"
-_ROLE = r"\b4033\b|Handshake status 40[013]\b|missing permissions"
-_ABSENT = r"\b4047\b|/instances/\S+' was not found"
-_REFUSED = r"\b40(?:03|10)\b"
+_ROLE = r"\[4033:|Handshake status 40[013]\b|missing permissions"
+_ABSENT = r"\[4047:|/instances/\S+' was not found"
+_REFUSED = r"\[40(?:03|10):"
 
 
 def problem(lines: Iterable[str], vm: Vm, port: int) -> TaxistackError:

@@ -91,6 +91,6 @@ def test_without_gcloud_it_says_where_it_comes_from(monkeypatch, tmp_path):
 
 
 def test_the_numbers_of_a_project_are_no_close_codes():
-    lines = ["ERROR: (gcloud) project 140334047 of 40031 says nothing that we know"]
+    lines = ["ERROR: (gcloud) port 4033 of project 4047 says nothing that we know"]
     error = messages.problem(lines, VM, 8080)
     assert error.exit_code == 1

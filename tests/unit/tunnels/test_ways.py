@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -23,6 +24,7 @@ from taxistack.console import Console
 from taxistack.errors import FailedError, LockedError, MissingError, UsageError
 from taxistack.kestra import KestraClient
 from taxistack.kestra.problems import Unavailable
+from taxistack.targets import Outputs
 
 from .conftest import INSTANCE, gcp_target, gone, with_path
 
@@ -272,6 +274,21 @@ def test_status_says_what_keeps_a_way_open(target, console):
     assert "KESTRA_URL" not in console.out.file.getvalue()
     assert "TAXI_BUCKET=lake" in console.out.file.getvalue()
     assert "`invoke tunnel` keeps them open" in console.err.file.getvalue()
+
+
+def test_status_shows_the_stack_where_no_way_leads_to_its_tables(target, console, monkeypatch):
+    def unreachable(*_: object) -> None:
+        raise MissingError("gcloud is not on PATH", hint="install it")
+
+    target.__dict__["outputs"] = Outputs(
+        *("lake", "kestra", "trips", "staging", "some-project", "z", "US"), {}, INSTANCE
+    )
+    monkeypatch.setattr("taxistack.backfill.ledger.read", unreachable)
+    status.status(target, console, env=False, drift=False)
+    shown = console.out.file.getvalue()
+    assert re.search(r"^bucket +lake\b", shown, re.MULTILINE)
+    assert "behind a tunnel: invoke ui" in shown
+    assert "gcloud is not on PATH; install it" in shown
 
 
 @pytest.mark.parametrize(
