@@ -28,7 +28,7 @@ from taxistack.google import (
 from taxistack.inventory import Leftover
 from taxistack.kestra import KestraClient
 from taxistack.targets.base import Say, Target, new_password, public_or_url
-from taxistack.tunnels import NotListening, Vm, Ways
+from taxistack.tunnels import NotListening, VmAddress, Ways
 
 if TYPE_CHECKING:
     import psycopg
@@ -106,13 +106,13 @@ class GcpTarget(Target):
         """How this command reaches the VM's servers; closed by `forget`."""
         return Ways(self.settings, self.state_dir, self._vm)
 
-    def _vm(self) -> Vm:
+    def _vm(self) -> VmAddress:
         made = self.outputs
         if made.instance is None:
             raise MissingError(
                 f"stack {self.settings.name} has no VM: only its data was kept", hint="invoke up"
             )
-        return Vm(made.instance, made.zone, self.settings.project)
+        return VmAddress(made.instance, made.zone, self.settings.project)
 
     def forget(self) -> None:
         """Close the clients and then the tunnels that they went through."""

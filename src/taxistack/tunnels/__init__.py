@@ -4,7 +4,7 @@ A tunnel is a `gcloud compute start-iap-tunnel` of the command's own: opened whe
 needed, opened again when it died, closed at the command's end however it ends.
 """
 
-from taxistack.tunnels.gcloud import NotListening, Vm, program
+from taxistack.tunnels.gcloud import NotListening, VmAddress, program
 from taxistack.tunnels.standing import hold, keep_open
 from taxistack.tunnels.tunnel import Tunnel
 from taxistack.tunnels.ways import KESTRA_PORT, POSTGRES_PORT, Ways
@@ -14,7 +14,7 @@ __all__ = [
     "POSTGRES_PORT",
     "NotListening",
     "Tunnel",
-    "Vm",
+    "VmAddress",
     "Ways",
     "hold",
     "keep_open",

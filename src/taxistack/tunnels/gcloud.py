@@ -24,7 +24,7 @@ class NotListening(MissingError):
 
 
 @dataclass(frozen=True)
-class Vm:
+class VmAddress:
     """A VM by its name; `zone` and `project` as gcloud asks for them."""
 
     instance: str
@@ -43,7 +43,7 @@ def program() -> str:
     return found
 
 
-def command(vm: Vm, port: int, local_port: int) -> list[str]:
+def command(vm: VmAddress, port: int, local_port: int) -> list[str]:
     """The command that relays 127.0.0.1:`local_port` to the VM's `port`; 0: a free one."""
     return [
         *(program(), "compute", "start-iap-tunnel", vm.instance, str(port)),
@@ -88,7 +88,7 @@ _ABSENT = r"\[4047:|/instances/\S+' was not found"
 _REFUSED = r"\[40(?:03|10):"
 
 
-def problem(lines: Iterable[str], vm: Vm, port: int) -> TaxistackError:
+def problem(lines: Iterable[str], vm: VmAddress, port: int) -> TaxistackError:
     """What gcloud's last lines say of a tunnel that did not open, with what mends it.
 
     The network comes first: gcloud tells it as a problem with the login or with the VM.
@@ -114,7 +114,7 @@ def problem(lines: Iterable[str], vm: Vm, port: int) -> TaxistackError:
     return _refused_by_google(text, vm, port) or _unknown(text, vm, port)
 
 
-def _refused_by_google(text: str, vm: Vm, port: int) -> MissingError | None:
+def _refused_by_google(text: str, vm: VmAddress, port: int) -> MissingError | None:
     where, project = f"{vm.instance}:{port}", vm.project
     if off := re.search(f"{_API}|{_API_UNUSED}|{_IAP_OFF}", text):
         name = off[1] or off[2] or "iap.googleapis.com"
@@ -160,7 +160,7 @@ def _grant(project: str, role: str) -> str:
     )
 
 
-def _unknown(text: str, vm: Vm, port: int) -> FailedError:
+def _unknown(text: str, vm: VmAddress, port: int) -> FailedError:
     said = [line for line in text.splitlines() if line.startswith("ERROR:")] or text.splitlines()
     words = said[-1].strip() if said else "it said nothing"
     return FailedError(

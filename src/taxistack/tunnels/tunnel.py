@@ -15,7 +15,7 @@ from pathlib import Path
 
 from taxistack.errors import MissingError, TransientError
 from taxistack.tunnels import gcloud
-from taxistack.tunnels.gcloud import Vm
+from taxistack.tunnels.gcloud import VmAddress
 
 GUARD = Path(__file__).with_name("guard.py")
 OPENING = 45.0  # seconds; gcloud asks for the VM first, then tries the connection
@@ -30,7 +30,7 @@ class Tunnel:
     The local port stays the same when the tunnel is opened again. Safe to use from threads.
     """
 
-    def __init__(self, vm: Vm, port: int, local_port: int = 0) -> None:
+    def __init__(self, vm: VmAddress, port: int, local_port: int = 0) -> None:
         """`local_port`: where to listen on 127.0.0.1; 0: at a free port that gcloud picks."""
         self.vm = vm
         self.port = port

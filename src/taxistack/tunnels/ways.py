@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from taxistack.settings import Settings
-from taxistack.tunnels.gcloud import Vm
+from taxistack.tunnels.gcloud import VmAddress
 from taxistack.tunnels.standing import Kept, kept
 from taxistack.tunnels.transport import OverrideTransport, TunnelTransport
 from taxistack.tunnels.tunnel import Tunnel
@@ -25,7 +25,7 @@ class Ways:
     running `invoke tunnel` holds it open.
     """
 
-    def __init__(self, settings: Settings, folder: Path, vm: Callable[[], Vm]) -> None:
+    def __init__(self, settings: Settings, folder: Path, vm: Callable[[], VmAddress]) -> None:
         """`folder` keeps the file of `invoke tunnel`; `vm` says where the servers are.
 
         `vm` is asked when the first tunnel is needed; what it raises passes through.

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from taxistack.errors import FailedError, MissingError
-from taxistack.tunnels import NotListening, Tunnel, Vm, program
+from taxistack.tunnels import NotListening, Tunnel, VmAddress, program
 from taxistack.tunnels import gcloud as messages
 
 from .conftest import INSTANCE
 
-VM = Vm(INSTANCE, "z", "some-project")
+VM = VmAddress(INSTANCE, "z", "some-project")
 
 
-def _error(port: int = 8080, vm: Vm = VM, local_port: int = 0) -> Exception:
+def _error(port: int = 8080, vm: VmAddress = VM, local_port: int = 0) -> Exception:
     tunnel = Tunnel(vm, port, local_port)
     try:
         with pytest.raises((MissingError, FailedError)) as raised:
@@ -54,7 +54,7 @@ def test_what_is_missing_is_said_with_its_mend(fault, server, gcloud):
 
 
 def test_a_vm_that_is_not_there_is_named(server, gcloud):
-    error = _error(vm=Vm("another", "z", "some-project"))
+    error = _error(vm=VmAddress("another", "z", "some-project"))
     assert "another:8080: there is no such VM in z of project some-project" in error.message
     assert "invoke up" in error.hint
     assert error.exit_code == 3

@@ -16,13 +16,13 @@ import psutil
 import pytest
 
 from taxistack.errors import MissingError, TransientError
-from taxistack.tunnels import Tunnel, Vm
+from taxistack.tunnels import Tunnel, VmAddress
 from taxistack.tunnels import tunnel as tunnels
 
 from .conftest import INSTANCE, gone, with_path
 
 ROOT = Path(__file__).resolve().parents[3]
-VM = Vm(INSTANCE, "z", "some-project")
+VM = VmAddress(INSTANCE, "z", "some-project")
 
 
 @pytest.fixture
@@ -97,8 +97,8 @@ def test_a_port_that_was_asked_for_is_the_one(server):
 def test_a_command_that_is_killed_leaves_no_gcloud(how, server, gcloud):
     code = f"""
         import sys, time
-        from taxistack.tunnels import Tunnel, Vm
-        print(Tunnel(Vm({INSTANCE!r}, "z", "some-project"), 8080).ensure(), flush=True)
+        from taxistack.tunnels import Tunnel, VmAddress
+        print(Tunnel(VmAddress({INSTANCE!r}, "z", "some-project"), 8080).ensure(), flush=True)
         time.sleep(600)
     """
     command = subprocess.Popen(
