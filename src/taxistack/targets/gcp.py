@@ -28,7 +28,7 @@ from taxistack.google import (
 from taxistack.inventory import Leftover
 from taxistack.kestra import KestraClient
 from taxistack.targets.base import Say, Target, new_password, public_or_url
-from taxistack.tunnels import NotListening, VmAddress, Ways
+from taxistack.tunnels import POSTGRES_PORT, NotListening, VmAddress, Ways
 
 if TYPE_CHECKING:
     import psycopg
@@ -160,7 +160,7 @@ class GcpTarget(Target):
         give_up = time.monotonic() + ANSWER
         while True:
             try:
-                return self.kestra().version()
+                return self.kestra().ready()
             except (TransientError, NotListening) as error:
                 if time.monotonic() > give_up:
                     raise FailedError(
@@ -202,7 +202,10 @@ class GcpTarget(Target):
         return self.ways.lasting_postgres_address()
 
     def postgres(self) -> psycopg.Connection[Any]:
-        """A new connection; where settings name a dead address, the error says which."""
+        """A new connection, tried again when the tunnel died under it.
+
+        Where settings name a dead address, the error says which.
+        """
         try:
             return super().postgres()
         except MissingError as error:
@@ -211,7 +214,10 @@ class GcpTarget(Target):
                     "the settings postgres_host and postgres_port name that address; with "
                     "neither the command opens a tunnel by itself"
                 )
-            raise
+                raise
+            if not self.ways.tunnel(POSTGRES_PORT).died():
+                raise
+        return super().postgres()
 
     @cached_property
     def _storage(self) -> storage.Client:

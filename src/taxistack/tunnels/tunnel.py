@@ -45,6 +45,18 @@ class Tunnel:
         """Whether it is open."""
         return self._process is not None and self._process.poll() is None
 
+    def died(self, within: float = 1.0) -> bool:
+        """Whether it was open and is no more, or ends within so many seconds.
+
+        For who was cut off: the way's end is seen a moment before the process's.
+        """
+        process = self._process
+        if process is None:
+            return False
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(within)
+        return process.returncode is not None
+
     def ensure(self) -> int:
         """The local port, behind which the tunnel is open now.
 

@@ -75,7 +75,7 @@ def _booting(tmp_path, monkeypatch, *looks):
     target.__dict__["google"] = GoogleApis(sleep=lambda seconds: None)
     target.google.__dict__["session"] = Vm(*looks)
     target.__dict__["outputs"] = SimpleNamespace(instance="vm", zone="z")
-    target.__dict__["_kestra"] = SimpleNamespace(version=lambda: "2.0.1")
+    target.__dict__["_kestra"] = SimpleNamespace(ready=lambda: "2.0.1")
     return target
 
 
