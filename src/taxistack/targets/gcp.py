@@ -164,10 +164,13 @@ class GcpTarget(Target):
         that runs with older settings is started again. Raises FailedError when the boot failed,
         or is not done after `seconds`; MissingError when the way to the server can't be had.
         """
+        machine = self._machine()
+        machine.wait_until_healthy(seconds, say)
+        return self._ask_kestra(machine.by_hand)
+
+    def _machine(self) -> Vm:
         address = self._vm()
-        vm = Vm(self.google, self.project, address.zone, address.instance)
-        vm.wait_until_healthy(seconds, say)
-        return self._ask_kestra(vm.by_hand)
+        return Vm(self.google, address.project, address.zone, address.instance)
 
     def _ask_kestra(self, by_hand: str) -> str:
         # The VM is healthy by its own report; a server that starts anew just now is waited for.
