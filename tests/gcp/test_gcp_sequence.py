@@ -57,7 +57,7 @@ class Operator(Machine):
         }
         client = self.kestra()
         for name, value in pairs.items():
-            client.kv.set("taxi", name, value)
+            client.kv.put("taxi", name, value)
 
 
 def _prepare_database(cloud: LocalCloud) -> None:
