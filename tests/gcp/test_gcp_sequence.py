@@ -7,6 +7,7 @@ for its database) is written into the KV pairs after `deploy-flows`: the engine'
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 
@@ -55,9 +56,9 @@ class Operator(Machine):
             "postgres_host": state.postgres.host,
             "postgres_port": str(state.postgres.port),
         }
-        client = self.kestra()
-        for name, value in pairs.items():
-            client.kv.put("taxi", name, value)
+        with contextlib.closing(self.kestra()) as client:
+            for name, value in pairs.items():
+                client.kv.put("taxi", name, value)
 
 
 def _prepare_database(cloud: LocalCloud) -> None:
