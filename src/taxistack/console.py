@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console as RichConsole
@@ -40,6 +41,11 @@ def _draw(stream: RichConsole, renderable: Any) -> None:
 def counted(number: int, noun: str) -> str:
     """A number of things, for a line of text: `1 month`, `1,200 months`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def moment(when: datetime | None) -> str:
+    """A moment of these days in eleven columns, UTC: `11-26 23:01`; nothing for none."""
+    return f"{when.astimezone(UTC):%m-%d %H:%M}" if when else ""
 
 
 @dataclass

@@ -91,13 +91,17 @@ def deploy(
     *,
     prune: bool = False,
     expected_requirements: str | None = None,
+    dry_run: bool = False,
+    before: Callable[[list[Change]], object] = lambda changes: None,
 ) -> DeployReport:
     """Make namespace `taxi` of the server equal to the repository.
 
     `flows_dir`: one `<id>.yaml` a flow. `etl_dir`: the package `taxi_etl`, which becomes files of
     the namespace. `kv`: the key-value pairs. `prune`: delete flows, files and pairs that are not
     in the repository. `expected_requirements`: SHA-256 of the requirements file that the ETL
-    needs; a server built from another one is refused; None leaves that check out.
+    needs; a server built from another one is refused; None leaves that check out. `dry_run`: say
+    what would be changed, and change and start nothing (the packages are not asked for then).
+    `before`: called when all is checked, with what is about to change; raising stops it.
 
     Raises `UsageError` when a flow breaks a rule (names file and reason; nothing was changed),
     `MissingError` when the server's packages differ (at most the flow `etl_environment` was
@@ -108,7 +112,7 @@ def deploy(
     client.version()
     with ThreadPoolExecutor(_READERS, thread_name_prefix="deploy") as pool:
         _refuse_invalid(flows, pool.map(lambda flow: client.flows.validate(flow.source), flows))
-        first = _check_requirements(client, flows, expected_requirements)
+        first = None if dry_run else _check_requirements(client, flows, expected_requirements)
         # Flows last: from the moment that they are there a schedule may run them, and then they
         # need the files and the pairs.
         steps = [
@@ -117,7 +121,9 @@ def deploy(
             *pool.map(lambda flow: _flow_step(client, flow), flows),
         ]
     steps += _extra_steps(client, flows, files, kv, prune)
-    _make(steps)
+    if not dry_run:
+        before([step.change for step in steps])
+        _make(steps)
     later = [step.change for step in steps if step.change.name != (first and first.name)]
     return DeployReport((*([first] if first else []), *later))
 

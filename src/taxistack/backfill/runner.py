@@ -132,7 +132,11 @@ def run_backfill(
     wanted = frozenset(plan.steps) | plan.in_hand
     if not wanted:
         if plan.problems:
-            raise FailedError("; ".join(plan.problems), hint="invoke status")
+            raise FailedError(
+                "; ".join(plan.problems),
+                hint=f"the months come from {context.source_words}: another range, or another "
+                "source (invoke deploy-flows --source …)",
+            )
         return Result(Outcome.NOTHING_TO_DO)
     watch = _Watch(context, plan, console, max_failures=max_failures, poll_s=poll_s)
     with _terminations_interrupt():

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from taxistack.backfill import Request, grid_table, plan_backfill, run_backfill
+from taxistack.backfill import Plan, Request, grid_table, plan_backfill, run_backfill
 from taxistack.backfill.grid import outlook
 from taxistack.console import Console
-from taxistack.errors import FailedError, UsageError
+from taxistack.errors import FailedError, MissingError, UsageError
 from taxistack.targets import Target
 from taxistack.verify import VerifyRequest, repair_months, verification_table, verify_months
 
@@ -84,14 +84,16 @@ def backfill(
     if max_failures < 0:
         raise UsageError(f"--max-failures {max_failures}: must be 0 (never) or more")
     request = _request(target, chosen, only, order, force)
-    _publish_samples(target, request, console)
+    if not dry_run:
+        _publish_samples(target, request, console)
     plan = plan_backfill(target, request)
     if dry_run:
-        console.result(grid_table(plan), plan.to_json())
+        console.result(grid_table(plan, target.source_words), plan.to_json())
         console.summary(outlook(plan))
         return
-    console.sketch(grid_table(plan))
+    console.sketch(grid_table(plan, target.source_words))
     console.say(outlook(plan))
+    _refuse_silence(target, plan)
     result = run_backfill(target, plan, console, max_failures=max_failures or None)
     console.result(None, result.to_json())
     for failure in result.failures:
@@ -99,6 +101,17 @@ def backfill(
     if result.exit_code:
         raise FailedError(result.summary)
     console.summary(result.summary)
+
+
+def _refuse_silence(target: Target, plan: Plan) -> None:
+    """Raise MissingError when the source told nothing of any month: each would fail alike."""
+    files = [found.source for cell in plan.steps if (found := plan.states[cell])]
+    if files and all(one is not None and one.published is None for one in files):
+        problem = next(one.problem for one in files if one)
+        raise MissingError(
+            f"{target.source_words} does not answer: {problem}; nothing was started",
+            hint="the network, or another source: invoke deploy-flows --source …",
+        )
 
 
 def load(target: Target, console: Console, chosen: Scope) -> FailedError | None:
@@ -132,6 +145,7 @@ def verify(target: Target, console: Console, chosen: Scope, *, repair: bool, rep
         duplicates=bool(report),  # the report counts them; that reads every column
     )
     _make_folder(report)
+    console.say(f"comparing with {target.source_words}")
     found = verify_months(target, request)
     if repair and found.exit_code:
         console.sketch(verification_table(found))

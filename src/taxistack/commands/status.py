@@ -10,16 +10,20 @@ from typing import Any
 from urllib.parse import quote
 
 from rich.console import Group, RenderableType
+from rich.text import Text
 
 from taxistack.backfill import ledger
 from taxistack.backfill.state import DESTINATIONS
 from taxistack.commands import provision
-from taxistack.console import Console, counted, table
+from taxistack.commands.executions import last_failures
+from taxistack.console import Console, counted, moment, table
 from taxistack.errors import MissingError
+from taxistack.kestra import Execution
 from taxistack.targets import Target
 from taxistack.targets.local import LocalTarget
 
 MIB = 2**20
+MOST_FAILURES = 3
 
 
 def environment(target: Target) -> dict[str, str]:
@@ -75,6 +79,31 @@ def _loaded(target: Target) -> list[dict[str, Any]]:
     return found
 
 
+def _deployed(target: Target) -> dict[str, Any]:
+    """Where the flows' months come from, and which executions failed last."""
+    try:
+        source = target.source_words
+    except MissingError:
+        return {"source": None, "failures": []}
+    failed, reasons = last_failures(target.kestra(), MOST_FAILURES)
+    return {
+        "source": source,
+        "failures": [
+            {
+                "execution": one.id,
+                "what": " ".join([one.flow_id, *_month_of(one)]),
+                "start": moment(one.start),
+                "reason": reasons[one.id],
+            }
+            for one in failed
+        ],
+    }
+
+
+def _month_of(execution: Execution) -> list[str]:
+    return [text for name in ("taxi", "month") if (text := execution.labels.get(name))]
+
+
 def _age(seconds: float | None) -> str:
     minutes, rest = divmod(int(seconds or 0), 60)
     hours, minutes = divmod(minutes, 60)
@@ -104,6 +133,8 @@ def _render(report: dict[str, Any]) -> RenderableType:
         blocks.append(table("Local cloud", columns, rows))
     if report["stack"]:
         blocks.append(table("\nStack", ["output", "value"], _stack_rows(report["stack"])))
+    if report.get("source"):
+        blocks.append(Text(f"\nMonths come from {report['source']}"))
     if report["loaded"]:
         rows = [
             (one["taxi"], one["destination"], one["months"], f"{one['rows']:,}")
@@ -111,6 +142,13 @@ def _render(report: dict[str, Any]) -> RenderableType:
         ]
         columns = ["taxi", "destination", "months#", "rows#"]
         blocks.append(table("\nLoaded", columns, rows))
+    if report.get("failures"):
+        lines = [
+            f"  {one['start']} {one['what']}: {one['reason']}\n"
+            f"    invoke logs --execution {one['execution']}"
+            for one in report["failures"]
+        ]
+        blocks.append(Text("\n".join(["\nFailed last (UTC)", *lines])))
     return Group(*blocks)
 
 
@@ -132,6 +170,7 @@ def status(target: Target, console: Console, *, env: bool, drift: bool) -> None:
         made = target.outputs
         report["stack"] = {**asdict(made), "kestra": target.kestra_url()}
         report["loaded"] = _loaded(target)
+        report |= _deployed(target)
     except MissingError as error:
         report |= {"stack": {}, "loaded": []}
         console.result(_render(report), report)

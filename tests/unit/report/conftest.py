@@ -11,7 +11,7 @@ import pytest
 from taxi_etl.lake import LakeObject
 from taxi_etl.month import Month
 from taxistack.backfill.state import DESTINATIONS, TAXIS, Cell, CellState, Load, State
-from taxistack.settings import PUBLIC_SOURCE
+from taxistack.sources import PUBLIC_SOURCE
 from taxistack.verify.compare import Known
 from taxistack.verify.tables import TableMonth
 from taxistack.verify.verification import Verification, VerifyRequest, check_all

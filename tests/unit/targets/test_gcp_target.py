@@ -12,7 +12,8 @@ import yaml
 
 from taxistack.errors import FailedError, MissingError, UsageError
 from taxistack.google import GoogleApis
-from taxistack.settings import PUBLIC_SOURCE, Settings
+from taxistack.settings import Settings
+from taxistack.sources import PUBLIC_SOURCE, Source
 from taxistack.targets import open_target
 from taxistack.targets.base import new_password
 
@@ -43,11 +44,11 @@ def test_without_credentials_it_says_how_to_get_them(nobody, tmp_path):
 @pytest.mark.parametrize("source", ["sample", "/some/folder"])
 def test_a_source_on_the_operators_machine_is_refused(tmp_path, source):
     with pytest.raises(UsageError, match="the VM can reach"):
-        _target(tmp_path).release_url(source, print)
+        _target(tmp_path).source_url(Source.parse(source))
 
 
 def test_public_is_the_courses_release_site(tmp_path):
-    assert _target(tmp_path).release_url("public", print) == PUBLIC_SOURCE
+    assert _target(tmp_path).source_url(Source.parse("public")) == PUBLIC_SOURCE
 
 
 def test_without_a_tunnel_it_says_how_to_open_one(tmp_path):
