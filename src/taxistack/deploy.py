@@ -6,6 +6,7 @@ again therefore changes nothing and says so.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -96,9 +97,9 @@ def deploy(
 ) -> DeployReport:
     """Make namespace `taxi` of the server equal to the repository.
 
-    `flows_dir`: one `<id>.yaml` a flow. `etl_dir`: the package `taxi_etl`, which becomes files of
-    the namespace. `kv`: the key-value pairs. `prune`: delete flows, files and pairs that are not
-    in the repository. `expected_requirements`: SHA-256 of the requirements file that the ETL
+    `flows_dir`: one `<id>.yaml` (or .yml) a flow. `etl_dir`: the package `taxi_etl`, which becomes
+    files of the namespace. `kv`: the key-value pairs. `prune`: delete flows, files and pairs that
+    are not in the repository. `expected_requirements`: SHA-256 of the requirements file that the ETL
     needs; a server built from another one is refused; None leaves that check out. `dry_run`: say
     what would be changed, and change and start nothing (the packages are not asked for then).
     `before`: called when all is checked, with what is about to change; raising stops it.
@@ -130,13 +131,15 @@ def deploy(
 
 def _read_flows(folder: Path) -> list[_Flow]:
     flows, problems = [], []
-    for path in sorted(folder.glob("*.yaml")):
+    for path in sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml")):
         source = path.read_text(encoding="utf-8")
         try:
-            content = yaml.safe_load(source)
+            content = _load(path.name, source)
         except yaml.YAMLError as error:
-            problems.append(f"{path.name}: not YAML: {' '.join(str(error).split())}")
+            problems.append(f"{path.name}: not YAML:\n{textwrap.indent(str(error), '  ')}")
             continue
+        if path.stem in (flow.id for flow in flows):
+            problems.append(f"{path.name}: there is {path.stem}.yaml too; one file a flow")
         found = content if isinstance(content, dict) else {}
         if (found.get("namespace"), found.get("id")) != (NAMESPACE, path.stem):
             problems.append(f"{path.name}: must be flow `{path.stem}` of namespace `{NAMESPACE}`")
@@ -144,8 +147,18 @@ def _read_flows(folder: Path) -> list[_Flow]:
     if problems:
         raise UsageError("\n".join(["no flow was deployed:", *problems]))
     if not flows:
-        raise UsageError(f"no flow (*.yaml) in {folder}")
+        raise UsageError(f"no flow (*.yaml, *.yml) in {folder}")
     return flows
+
+
+def _load(name: str, source: str) -> object:
+    """What the text says as YAML; an error names the file, not a string."""
+    loader = yaml.SafeLoader(source)
+    loader.name = name
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
 
 
 def _read_files(folder: Path) -> dict[str, bytes]:

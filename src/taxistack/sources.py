@@ -22,7 +22,7 @@ PUBLIC_SOURCE = "https://github.com/DataTalksClub/nyc-tlc-data/releases/download
 """The course's public release of the taxi CSV files (CSV edition of the TLC's records)."""
 
 KINDS = "`sample`, `public`, an http or https address, or a folder"
-SAMPLES_IN_WORDS = "sample months (generated here)"
+SAMPLES_IN_WORDS = "the samples (generated here)"
 TIMEOUT = httpx.Timeout(15.0, connect=5.0)
 TRIES = 2
 # A month that every release has; that one is asked for says whether there is a site at all.
@@ -128,7 +128,7 @@ def require_answer(url: str, words: str, transport: httpx.BaseTransport | None =
                 return
             if not left:
                 raise MissingError(
-                    f"{words} does not answer ({reason}); nothing was changed",
+                    f"no answer from {words}: {reason}; nothing was changed",
                     hint="the network, or another source: --source sample, a folder, an address",
                 )
 

@@ -31,7 +31,7 @@ def grid_table(plan: Plan, source: str) -> RenderableType:
     `source`: where the months come from, as a person would name it.
     """
     columns = [(taxi, where) for taxi in plan.request.taxis for where in plan.request.destinations]
-    table = Table(box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False, collapse_padding=True)
     table.add_column("month")
     for taxi, destination in columns:
         table.add_column(f"{taxi} → {destination}")
@@ -44,7 +44,7 @@ def grid_table(plan: Plan, source: str) -> RenderableType:
         )
     reasons = _reasons(plan)
     # A title of the table would be folded to its width.
-    title = Text(f"Months of {source}", style="italic")
+    title = Text(f"Months from {source}", style="italic")
     return Group(title, table, *([Text("")] if reasons else []), *reasons)
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from taxistack.backfill.executions import BACKFILL_FLOW, Executions
@@ -171,12 +170,18 @@ def execution_table(
     title: str, found: Sequence[Execution], reasons: Mapping[str, str]
 ) -> RenderableType:
     """A row each, and the reasons below, a line each; fits 80 columns but for the reasons."""
-    drawn: Table = table(title, ["execution", "flow", "month", "state", "start", "s#"], [])
-    for one in found:
-        month = " ".join(filter(None, (one.labels.get("taxi"), one.labels.get("month"))))
-        drawn.add_row(
-            one.id, one.flow_id, month, one.state, moment(one.start), _seconds(one).rstrip(" s")
+    rows = [
+        (
+            one.id,
+            one.flow_id,
+            " ".join(filter(None, (one.labels.get("taxi"), one.labels.get("month")))),
+            one.state,
+            moment(one.start),
+            _seconds(one).rstrip(" s"),
         )
+        for one in found
+    ]
+    drawn = table(title, ["execution", "flow", "month", "state", "start", "s#"], rows)
     lines = [Text(f"{one.id}: {reasons[one.id]}") for one in found if one.id in reasons]
     return Group(drawn, *([Text("")] if lines else []), *lines)
 

@@ -56,7 +56,12 @@ task = functools.partial(invoke.task, klass=Command, auto_shortflags=False)
 
 
 def refuse_wrong_use() -> None:
-    """Make wrong flags, values and names end with one line on stderr and code 2."""
+    """Make wrong flags, values and names end with one line on stderr and code 2.
+
+    Doing it twice, as who imports the tasks again does, changes nothing more.
+    """
+    if hasattr(Program.parse_tasks, "__wrapped__"):
+        return
     Program.parse_tasks = _meaning_what_it_says(Program.parse_tasks)
     Parser.parse_argv = _ending_with_2(Parser.parse_argv)
     Argument.set_value = _naming_its_flag(Argument.set_value)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
+from collections.abc import Iterator
 
 from taxi_etl.release import shown
 from taxistack.console import Console, counted, table
 from taxistack.deploy import Change, DeployReport, deploy
-from taxistack.errors import FailedError
+from taxistack.errors import FailedError, UsageError
 from taxistack.settings import ROOT
 from taxistack.sources import Source, require_answer
 from taxistack.targets import NAMESPACE, Target
@@ -16,6 +18,7 @@ from taxistack.targets.base import etl_requirements_digest
 
 FLOWS = ROOT / "flows"
 ETL = ROOT / "scripts" / "taxi_etl"
+MANY = 4
 
 
 def settings_of_flows(target: Target, source: str) -> dict[str, str]:
@@ -78,7 +81,7 @@ def deploy_flows(
         if chosen:
             target.serve(chosen)
 
-    with contextlib.nullcontext() if dry_run else target.pushing(url):
+    with _types_explained(target), contextlib.nullcontext() if dry_run else target.pushing(url):
         report = deploy(
             target.kestra(),
             FLOWS,
@@ -96,6 +99,17 @@ def deploy_flows(
         f"{done}: {report.summary()} ({time.monotonic() - began:.1f} s); "
         + _from_where(target, words, formerly, kept=chosen is None, dry_run=dry_run)
     )
+
+
+@contextlib.contextmanager
+def _types_explained(target: Target) -> Iterator[None]:
+    """A type that the server does not know is told together with those that it has."""
+    try:
+        yield
+    except UsageError as error:
+        if "Invalid type" in error.message:
+            error.hint = target.task_types
+        raise
 
 
 def _deployed(target: Target) -> str | None:
@@ -117,7 +131,7 @@ def _ask_to_prune(console: Console, changes: list[Change]) -> None:
 
 def _tell(console: Console, report: DeployReport, url: str, *, dry_run: bool) -> None:
     rows = [(change.kind, change.name, change.action) for change in report.changes]
-    told = [row for row in rows if row[2] != "unchanged"]
+    told = _few([row for row in rows if row[2] != "unchanged"])
     title = "Would be deployed" if dry_run else "Deployed"
     console.result(
         table(title, ["kind", "name", "action"], told) if told else None,
@@ -127,6 +141,16 @@ def _tell(console: Console, report: DeployReport, url: str, *, dry_run: bool) ->
             "changes": [dict(zip(("kind", "name", "action"), r, strict=True)) for r in rows],
         },
     )
+
+
+def _few(rows: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    """Each flow by name; files and pairs that have all gone the same way are one row."""
+    told = []
+    for (kind, action), group in itertools.groupby(rows, key=lambda row: (row[0], row[2])):
+        alike = list(group)
+        many = kind != "flow" and len(alike) > MANY
+        told += [(kind, f"{alike[0][1]} and {len(alike) - 1} more", action)] if many else alike
+    return told
 
 
 def _from_where(target: Target, words: str, formerly: str, *, kept: bool, dry_run: bool) -> str:

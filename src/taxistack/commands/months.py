@@ -12,6 +12,9 @@ from taxistack.errors import FailedError, MissingError, UsageError
 from taxistack.targets import Target
 from taxistack.verify import VerifyRequest, repair_months, verification_table, verify_months
 
+# What `Verification.next_step` says of months that are mended by loading them again.
+REPAIR = "invoke verify --repair"
+
 
 @dataclass(frozen=True)
 class Scope:
@@ -109,7 +112,7 @@ def _refuse_silence(target: Target, plan: Plan) -> None:
     if files and all(one is not None and one.published is None for one in files):
         problem = next(one.problem for one in files if one)
         raise MissingError(
-            f"{target.source_words} does not answer: {problem}; nothing was started",
+            f"no answer from {target.source_words}: {problem}; nothing was started",
             hint="the network, or another source: invoke deploy-flows --source …",
         )
 
@@ -130,6 +133,17 @@ def load(target: Target, console: Console, chosen: Scope) -> FailedError | None:
     except FailedError as error:
         return error
     return None
+
+
+def _flags(chosen: Scope) -> str:
+    """What was asked for, to be asked for again."""
+    given = {"start": chosen.start, "end": chosen.end}
+    given |= {
+        name: value
+        for name, value in (("taxi", chosen.taxi), ("destination", chosen.destination))
+        if value != "all"
+    }
+    return "".join(f" --{name} {value}" for name, value in given.items() if value)
 
 
 def verify(target: Target, console: Console, chosen: Scope, *, repair: bool, report: str) -> None:
@@ -160,8 +174,10 @@ def verify(target: Target, console: Console, chosen: Scope, *, repair: bool, rep
         for page in write_report(found, Path(report)):
             console.say(f"wrote {page}")
     if found.exit_code:
-        tried = repair and found.mendable
-        raise FailedError(found.summary, hint=None if tried else found.next_step)
+        hint = None if repair and found.mendable else found.next_step
+        if hint == REPAIR:
+            hint += _flags(chosen)
+        raise FailedError(found.summary, hint=hint)
     console.summary(found.summary)
 
 

@@ -62,9 +62,10 @@ def up(target: Target, console: Console, force_unlock: str = "") -> None:
     if planned.any:
         _prove_empty(terraform)
     rows = effects_table(target, terraform.resources(), planned, seconds)
+    changed = [row for row in rows if row[1] != "unchanged"]
     url, where = _kestra(target)
     console.result(
-        table("Resources", ["resource", "action", "s#", "effect"], rows) if rows else None,
+        table("Resources", ["resource", "action", "s#", "effect"], changed) if changed else None,
         {
             "kestra": {"url": url, "version": version},
             "changes": planned.counts,

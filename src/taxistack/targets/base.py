@@ -334,6 +334,11 @@ class Target(ABC):
         return in_words(self.source)
 
     @property
+    def task_types(self) -> str | None:
+        """Which types of tasks the server has, where that is less than Kestra's own image."""
+        return None
+
+    @property
     def maximum_bytes_billed(self) -> int | None:
         """The cap of one BigQuery statement in bytes; None where nothing is billed."""
         return self.settings.maximum_bytes_billed

@@ -169,6 +169,17 @@ class LocalTarget(Target):
             )
         return kestra.url
 
+    @property
+    def task_types(self) -> str | None:
+        """What the embedded engine is built with (src/localcloud/kestra/java)."""
+        if self.settings.kestra != "embedded":
+            return None
+        return (
+            "the embedded engine has the types io.kestra.plugin.core.*, and python.Commands and "
+            "shell.Commands of io.kestra.plugin.scripts; with the setting kestra: docker the "
+            "server has all plugins of Kestra's image"
+        )
+
     def flow_settings(self) -> dict[str, str]:
         """The emulators' endpoints and the local PostgreSQL."""
         state = self.running()

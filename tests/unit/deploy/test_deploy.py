@@ -79,7 +79,7 @@ def test_one_invalid_flow_stops_everything_and_is_named_with_its_reason(run, ser
 @pytest.mark.parametrize(
     ("text", "rule"),
     [
-        ("id: [", "broken.yaml: not YAML"),
+        ("id: [", r'broken.yaml: not YAML:\n  while parsing .*\n  .*in "broken.yaml", line 1'),
         ("id: other\nnamespace: taxi", "must be flow `broken` of namespace `taxi`"),
         ("id: broken\nnamespace: other", "must be flow `broken` of namespace `taxi`"),
         ("- a list", "must be flow `broken` of namespace `taxi`"),
