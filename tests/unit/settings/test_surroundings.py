@@ -138,9 +138,9 @@ def test_a_step_takes_them_out_before_it_connects(tmp_path):
     """As a process: libpq reads its own environment, not Python's picture of it."""
     program = (
         "import json, os, psycopg, taxi_etl.cli as cli\n"
-        "cli.main(['sample', '--taxi', 'green', '--month', '2020-01', '--rows', '10', '--folder',"
+        "cli.main(['sample', '--taxi', 'green', '--month', '2020-01', '--rows', '10', '--out',"
         " '.'])\n"
-        "told = {one.keyword.decode(): one.val and one.val.decode()"
+        "told = {one.keyword.decode(): (one.val or b'').decode()"
         " for one in psycopg.pq.Conninfo.get_defaults()}\n"
         "print(json.dumps({name: told[name] for name in ('sslmode', 'options', 'host')}))\n"
     )
