@@ -99,9 +99,9 @@ def deploy(
 
     `flows_dir`: one `<id>.yaml` (or .yml) a flow. `etl_dir`: the package `taxi_etl`, which becomes
     files of the namespace. `kv`: the key-value pairs. `prune`: delete flows, files and pairs that
-    are not in the repository. `expected_requirements`: SHA-256 of the requirements file that the ETL
-    needs; a server built from another one is refused; None leaves that check out. `dry_run`: say
-    what would be changed, and change and start nothing (the packages are not asked for then).
+    are not in the repository. `expected_requirements`: SHA-256 of the requirements file that the
+    ETL needs; a server built from another one is refused; None leaves that check out. `dry_run`:
+    say what would be changed, and change and start nothing (the packages are not asked for then).
     `before`: called when all is checked, with what is about to change; raising stops it.
 
     Raises `UsageError` when a flow breaks a rule (names file and reason; nothing was changed),

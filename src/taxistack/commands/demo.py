@@ -6,7 +6,7 @@ import time
 
 from taxistack.commands import flows, months, provision
 from taxistack.console import Console
-from taxistack.sources import Source, require_answer
+from taxistack.sources import Source
 from taxistack.targets import Target
 
 SAMPLE_NOTICE = (
@@ -22,8 +22,7 @@ def demo(target: Target, console: Console, *, source: str, report: str) -> None:
     months.check(target, scope, report)
     chosen = Source.parse(target.settings.source)
     target.check_source(chosen)
-    if chosen.url:
-        require_answer(chosen.url, chosen.words)
+    flows.look_at(target, chosen)
     quiet = Console(json=False, assume_yes=True, out=console.err, err=console.err)
     console.say("1/4 provision")
     provision.up(target, quiet)

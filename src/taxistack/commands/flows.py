@@ -55,6 +55,15 @@ def redeploy(target: Target) -> None:
         )
 
 
+def look_at(target: Target, source: Source) -> None:
+    """Ask a source once, before anything is changed for it. Raises MissingError when it is silent.
+
+    Folders and samples are served here, and what the VM reaches can't be told from here.
+    """
+    if source.url and target.source_seen_from_here:
+        require_answer(source.url, source.words)
+
+
 def deploy_flows(
     target: Target,
     console: Console,
@@ -72,8 +81,8 @@ def deploy_flows(
     before = _deployed(target)
     chosen = Source.parse(source or target.settings.source) if source or not before else None
     url = target.source_url(chosen) if chosen else target.moved_source(str(before))
-    if chosen and chosen.url:
-        require_answer(url, chosen.words)
+    if chosen:
+        look_at(target, chosen)
     formerly = target.source_words if before else ""
 
     def ready(changes: list[Change]) -> None:

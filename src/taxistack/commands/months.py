@@ -109,7 +109,8 @@ def backfill(
 def _refuse_silence(target: Target, plan: Plan) -> None:
     """Raise MissingError when the source told nothing of any month: each would fail alike."""
     files = [found.source for cell in plan.steps if (found := plan.states[cell])]
-    if files and all(one is not None and one.published is None for one in files):
+    here = target.source_seen_from_here
+    if here and files and all(one is not None and one.published is None for one in files):
         problem = next(one.problem for one in files if one)
         raise MissingError(
             f"no answer from {target.source_words}: {problem}; nothing was started",

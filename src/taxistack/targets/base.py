@@ -334,6 +334,11 @@ class Target(ABC):
         return in_words(self.source)
 
     @property
+    def source_seen_from_here(self) -> bool:
+        """Whether the flows reach what this machine reaches, so that its silence is theirs."""
+        return True
+
+    @property
     def task_types(self) -> str | None:
         """Which types of tasks the server has, where that is less than Kestra's own image."""
         return None

@@ -189,6 +189,11 @@ class GcpTarget(Target):
         """A URL is served by its own site."""
 
     @property
+    def source_seen_from_here(self) -> bool:
+        """The VM's network is not this machine's."""
+        return False
+
+    @property
     def serves_samples(self) -> bool:
         """No sample is served to a VM."""
         return False

@@ -51,6 +51,12 @@ def test_public_is_the_courses_release_site(tmp_path):
     assert _target(tmp_path).source_url(Source.parse("public")) == PUBLIC_SOURCE
 
 
+def test_what_the_vm_reaches_is_not_asked_from_here(tmp_path):
+    from taxistack.commands.flows import look_at
+
+    look_at(_target(tmp_path), Source.parse("http://127.0.0.1:9"))  # nobody listens there
+
+
 def test_without_a_tunnel_it_says_how_to_open_one(tmp_path):
     with pytest.raises(MissingError) as raised:
         _target(tmp_path).kestra_url()
