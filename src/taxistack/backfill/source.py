@@ -10,6 +10,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from taxi_etl import release
 from taxi_etl.month import Month
+from taxi_etl.surroundings import is_local
 from taxistack.backfill.state import SourceFile
 
 PARALLEL = 8
@@ -43,6 +44,7 @@ def look(
             follow_redirects=True,
             timeout=TIMEOUT_S,
             limits=limits,
+            trust_env=not is_local(base_url),
             headers={"Accept-Encoding": "identity"},
         ) as client,
         ThreadPoolExecutor(PARALLEL) as pool,

@@ -89,6 +89,22 @@ def test_nothing_of_this_machine_is_asked_through_a_proxy(serving, already):
     assert asked[4].startswith("/api/v1/configs")
 
 
+def test_a_socks_proxy_is_no_error_for_what_is_on_this_machine(serving, monkeypatch):
+    from taxi_etl.month import Month
+    from taxistack.backfill import source
+    from taxistack.errors import MissingError
+    from taxistack.kestra import KestraClient
+    from taxistack.sources import require_answer
+
+    site, asked = serving()
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    with KestraClient(site, "user", "Swordfish") as client, pytest.raises(MissingError):
+        client.version()  # it answers {}, which is no version
+    require_answer(site, site)
+    source.look(site, [("green", Month(2019, 1))])
+    assert len(asked) == 3
+
+
 def test_a_proxy_stays_for_the_world_outside_and_its_exceptions_too():
     environ = {"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "corp.example,127.0.0.1"}
     settle(environ)
