@@ -20,8 +20,6 @@ from taxistack.sources import KINDS, Source
 ROOT = Path(__file__).resolve().parents[2]
 """The clone: invoke.yaml, infra/, flows/ and scripts/ stand here."""
 
-ENGINE_VERSION = "2.0.0"
-"""The Kestra release of the embedded engine (src/localcloud/kestra/engine.lock)."""
 
 VARIABLE_PREFIX = "INVOKE_TAXISTACK_"
 
@@ -71,12 +69,9 @@ class Settings:
             raise UsageError(f"unknown setting {unknown[0]!r}; invoke.yaml lists the known ones")
         if missing := sorted(known - set(given)):
             raise UsageError(f"setting {missing[0]!r} is missing from invoke.yaml")
-        loaded = cls(
+        return cls(
             **{key: RULES[key](_said(key, overrides), value) for key, value in given.items()}
         )
-        if loaded.target == "local" and loaded.kestra == "embedded":
-            _check_engine(loaded.kestra_version)
-        return loaded
 
     @property
     def maximum_bytes_billed(self) -> int | None:
@@ -106,14 +101,6 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
                 )
             given[key] = RULES[key](f"setting {key}", environ[variable])
     return given
-
-
-def _check_engine(version: str) -> None:
-    if version != ENGINE_VERSION:
-        raise UsageError(
-            f"setting kestra_version: the embedded engine is {ENGINE_VERSION}, not {version}; "
-            "other versions run with kestra: docker or on target gcp"
-        )
 
 
 def _said(key: str, overrides: Mapping[str, Any]) -> str:
@@ -211,7 +198,7 @@ RULES: dict[str, Rule] = {
     "secret_version": _whole(0, 1_000_000),
     "state_bucket": _text(r"([a-z0-9][a-z0-9._-]{1,61}[a-z0-9])?", "a bucket's name, or empty"),
     "kestra": _one_of("embedded", "docker"),
-    "kestra_version": _text(r"\d+\.\d+\.\d+", "a version such as 2.0.0"),
+    "kestra_version": _text(r"\d+\.\d+\.\d+", "a version such as 2.0.8"),
     "kestra_user": _text(r".+", "an e-mail address"),
     "kestra_url": _text(r"(https?://[^\s]+)?", "a URL, or empty"),
     "postgres_host": _text(r"[^\s]+", "a host name or an address"),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from taxistack.backfill import Plan, Request, grid_table, plan_backfill, run_backfill
+from taxistack.backfill import Request, grid_table, plan_backfill, run_backfill
 from taxistack.backfill.grid import outlook
 from taxistack.console import Console
-from taxistack.errors import FailedError, MissingError, UsageError
+from taxistack.errors import FailedError, UsageError
 from taxistack.targets import Target
 from taxistack.verify import VerifyRequest, repair_months, verification_table, verify_months
 
@@ -96,7 +96,6 @@ def backfill(
         return
     console.sketch(grid_table(plan, target.source_words))
     console.say(outlook(plan))
-    _refuse_silence(target, plan)
     result = run_backfill(target, plan, console, max_failures=max_failures or None)
     console.result(None, result.to_json())
     for failure in result.failures:
@@ -104,18 +103,6 @@ def backfill(
     if result.exit_code:
         raise FailedError(result.summary)
     console.summary(result.summary)
-
-
-def _refuse_silence(target: Target, plan: Plan) -> None:
-    """Raise MissingError when the source told nothing of any month: each would fail alike."""
-    files = [found.source for cell in plan.steps if (found := plan.states[cell])]
-    here = target.source_seen_from_here
-    if here and files and all(one is not None and one.published is None for one in files):
-        problem = next(one.problem for one in files if one)
-        raise MissingError(
-            f"no answer from {target.source_words}: {problem}; nothing was started",
-            hint="the network, or another source: invoke deploy-flows --source …",
-        )
 
 
 def load(target: Target, console: Console, chosen: Scope) -> FailedError | None:
