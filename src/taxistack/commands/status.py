@@ -17,7 +17,7 @@ from taxistack.backfill.state import DESTINATIONS
 from taxistack.commands import provision
 from taxistack.commands.executions import last_failures
 from taxistack.console import Console, counted, moment, table
-from taxistack.errors import MissingError
+from taxistack.errors import FailedError, MissingError
 from taxistack.kestra import Execution
 from taxistack.targets import Target
 from taxistack.targets.local import LocalTarget
@@ -80,13 +80,20 @@ def _loaded(target: Target) -> list[dict[str, Any]]:
 
 
 def _deployed(target: Target) -> dict[str, Any]:
-    """Where the flows' months come from, and which executions failed last."""
+    """Where the flows' months come from, and which executions failed last.
+
+    A Kestra that does not answer is itself what the status has to say.
+    """
+    nothing: dict[str, Any] = {"source": None, "failures": [], "problem": None}
     try:
         source = target.source_words
+        failed, reasons = last_failures(target.kestra(), MOST_FAILURES)
     except MissingError:
-        return {"source": None, "failures": []}
-    failed, reasons = last_failures(target.kestra(), MOST_FAILURES)
+        return nothing
+    except FailedError as error:
+        return {**nothing, "problem": error.message}
     return {
+        **nothing,
         "source": source,
         "failures": [
             {
@@ -133,6 +140,8 @@ def _render(report: dict[str, Any]) -> RenderableType:
         blocks.append(table("Local cloud", columns, rows))
     if report["stack"]:
         blocks.append(table("\nStack", ["output", "value"], _stack_rows(report["stack"])))
+    if report.get("problem"):
+        blocks.append(Text(f"\n{report['problem']}", style="red"))
     if report.get("source"):
         blocks.append(Text(f"\nMonths come from {report['source']}"))
     if report["loaded"]:
