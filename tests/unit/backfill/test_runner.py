@@ -107,6 +107,41 @@ def test_the_reason_of_an_old_failure_is_not_waited_for(context, kestra):
     assert kestra.log_lag == 1
 
 
+SPEECHLESS = "green 2019-01 → bigquery failed: see the log of the task that is red"
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        (
+            [
+                "io.pebbletemplates.pebble.error.PebbleException: The key 'bucket' does not exist "
+                "in the namespace 'taxi'. ({{ kv('bucket') }}:1)\n\tat io.kestra.Some.code",
+                SPEECHLESS,
+            ],
+            "KV pair `bucket` of namespace taxi is missing: invoke deploy-flows",
+        ),
+        (
+            ["java.io.IOException: No space left on device\n\tat java.base/Some.code", SPEECHLESS],
+            "No space left on device",
+        ),
+        (["javax.net.ssl.SSLException: closed", SPEECHLESS], "closed"),
+        (["short row 17", "Command failed with exit code 1", SPEECHLESS], "short row 17"),
+        (["Command failed with exit code 1", SPEECHLESS], "Command failed with exit code 1"),
+        (["yellow (no month) → postgres failed: no month was given"], "no month was given"),
+        ([SPEECHLESS], "its log has no error line"),
+        ([], "its log has no error line"),
+    ],
+)
+def test_a_reason_says_what_happened_and_how_a_missing_pair_is_mended(
+    context, kestra, monkeypatch, lines, reason
+):
+    told = [{"level": "ERROR", "taskId": "failed", "message": line} for line in lines]
+    monkeypatch.setattr(kestra, "_log", lambda: told)
+    ended = datetime.now(UTC) - timedelta(hours=1)
+    assert Executions(context.kestra()).reason("x", ended) == reason
+
+
 def test_after_max_failures_the_rest_is_cancelled(run, planned, kestra):
     kestra.ends = {f"2019-0{n}": "FAILED" for n in range(1, 5)}
     result = run(planned(parallel=1), max_failures=2)
