@@ -14,7 +14,7 @@ import google_crc32c
 
 from taxi_etl import rows
 from taxi_etl.errors import BadFile
-from taxi_etl.fields import RULES, SCALE, UNUSUAL
+from taxi_etl.fields import RULES, SCALE
 from taxi_etl.month import Month
 from taxi_etl.schema import TAXIS, Taxi
 
@@ -107,7 +107,7 @@ class _Lines:
         # A usual block is so many usual lines and nothing else: the pattern finds them all, and
         # the measure of each. Another one takes the long way, which finds out what it is.
         measured = self._rows.findall(block)
-        if len(measured) != count or any(end in block for end in UNUSUAL):
+        if len(measured) != count:
             measured = [self._field(line, self._measured) for line in self._lines(block)]
         self._total += sum(map(self._known.__getitem__, measured))
         if len(self._known) > _KNOWN:
