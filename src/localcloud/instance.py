@@ -9,13 +9,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from localcloud import compose, kestra, supervisor
+from localcloud import compose, gate, kestra, supervisor
 from localcloud.layout import Layout, write_private
 from localcloud.ports import HOST
 from localcloud.record import Record
 from localcloud.state import InstanceConfig
 from localcloud.waiting import start_and_wait
 
+EMULATOR_KEY = "EMULATOR_KEY"
+"""The secret by which flows reach storage and warehouse: `secret('EMULATOR_KEY')`."""
 _ALIVE = ("STARTING", "RUNNING", "BACKOFF")
 
 
@@ -125,7 +127,7 @@ class Instance:
         common = {
             "user": config.user,
             "password": config.password,
-            "secrets": config.secrets,
+            "secrets": {**config.secrets, EMULATOR_KEY: gate.key(self._layout)},
         }
         if self._record.compose is not None:
             return _text({**common, "compose": self._record.compose, "variables": config.variables})

@@ -26,7 +26,6 @@ def environment(target: Target) -> dict[str, str]:
     """Endpoints and credentials of the stack, by the names that the tools read."""
     made = target.outputs
     address = target.postgres_address()
-    flows = target.flow_settings()
     values = {
         "KESTRA_URL": target.kestra_url(),
         "KESTRA_USER": target.settings.kestra_user,
@@ -40,8 +39,7 @@ def environment(target: Target) -> dict[str, str]:
         "GOOGLE_CLOUD_PROJECT": made.project,
         "TAXI_BUCKET": made.bucket,
         "TAXI_DATASET": made.dataset,
-        "STORAGE_EMULATOR_HOST": flows["storage_endpoint"],
-        "BIGQUERY_EMULATOR_HOST": flows["bigquery_endpoint"],
+        **target.emulators(),
     }
     return {name: value for name, value in values.items() if value}
 
