@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -130,9 +131,15 @@ class LocalTarget(Target):
     def _recorded(self, *kinds: str) -> Iterator[dict[str, Any]]:
         # What the provider stand-in holds of these types, whether or not it runs.
         path = self.cloud.layout.data("google") / "objects.db"
-        store = Store(path) if path.exists() else None
-        for kind in kinds if store else ():
-            yield from (found for id_ in store.ids(kind) if (found := store.get(kind, id_)))
+        try:
+            store = Store(path) if path.exists() else None
+            for kind in kinds if store else ():
+                yield from (found for id_ in store.ids(kind) if (found := store.get(kind, id_)))
+        except sqlite3.OperationalError as error:
+            raise MissingError(
+                f"what the local cloud holds can't be read: {path}: {error}",
+                hint="Is the disk full? `invoke stop` and `invoke down` need no free space.",
+            ) from None
 
     def terraform_environment(self) -> Mapping[str, str]:
         """The provider stand-in instead of the registry's provider, and the way to the state.
