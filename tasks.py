@@ -9,9 +9,15 @@ Exit codes: 0 done; 1 ran and failed; 2 wrong use; 3 something is missing; 4 loc
 
 from __future__ import annotations
 
-from invoke import Context, task
+from taxistack import interrupts
 
-from taxistack.commands import boundary, flags
+interrupts.watch()  # before what takes long to load
+
+# isort: split
+
+from invoke import Context, task  # noqa: E402
+
+from taxistack.commands import boundary, flags  # noqa: E402
 
 flags.refuse_wrong_use()
 boundary.check_environment()

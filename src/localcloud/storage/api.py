@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, unquote
@@ -29,7 +29,7 @@ from localcloud.storage.uploads import Uploads, Wanted
 
 _MULTIPART_LIMIT = 64 << 20  # bytes; the clients use a resumable upload from 8 or 16 MiB on
 _PAGE = 1000
-_BLOCK = 1 << 18
+_BLOCK = 1 << 20
 # Without effect on what is done, or read where they belong.
 _IGNORED = frozenset(
     {
@@ -322,8 +322,8 @@ def _byte_range(header: str | None, size: int) -> tuple[int, int] | None:
     return (int(first), end) if int(first) < end else None
 
 
-def _blocks(file: Any, first: int, end: int) -> Iterator[bytes]:
-    with file:
+async def _blocks(file: Any, first: int, end: int) -> AsyncIterator[bytes]:
+    with file:  # read here: a thread for each block would take longer than the block
         file.seek(first)
         while first < end and (data := file.read(min(_BLOCK, end - first))):
             first += len(data)
