@@ -16,7 +16,7 @@ def test_a_folder_with_other_things_is_refused_and_left_alone(tmp_path: Path):
     (tmp_path / "local").mkdir()
     (tmp_path / "local" / "thesis.txt").write_text("mine")
     for act in (state_folder.check, state_folder.claim):
-        with pytest.raises(UsageError, match=r"setting state: .* is not empty .*\(local\)"):
+        with pytest.raises(UsageError, match=r"setting state: .* is not empty.*\(local\)"):
             act(tmp_path)
     with pytest.raises(UsageError, match="setting state"):
         open_target(settings_of(tmp_path))
@@ -41,7 +41,7 @@ def test_an_empty_or_missing_folder_is_marked_and_released(tmp_path: Path, there
 
 def test_down_removes_what_the_kit_made_and_nothing_of_the_users(tmp_path: Path):
     state = tmp_path / "state"
-    target = open_target(settings_of(state, sample_rows=5))
+    target = open_target(settings_of(state, sample_rows=10))
     from taxi_etl.month import Month
 
     target.state_dir.joinpath("releases.url").write_text("http://127.0.0.1:1")
