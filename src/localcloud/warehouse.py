@@ -30,6 +30,7 @@ def run(layout: Layout, port: int) -> None:
     for folder in (data, lake, uploads):
         folder.mkdir(exist_ok=True)
     import_extension("spatial")  # DuckDB would download it
+    _keep_nine_decimals()
     _adapt(layout, port, [lake, uploads])
     run_forever(
         Settings(
@@ -122,3 +123,21 @@ class _NoGrpc:
 
     async def stop(self, grace: float) -> None:
         """Nothing did."""
+
+
+def _keep_nine_decimals() -> None:
+    """Make NUMERIC what it is in BigQuery: 38 digits, 9 of them decimals.
+
+    The emulator hands DuckDB the bare word DECIMAL, which there has 18 digits and 3 decimals:
+    the rest of an amount would be cut off without a word.
+    """
+    from sqlglot import exp
+    from sqlglot.dialects.duckdb import DuckDB
+
+    usual = DuckDB.Generator.datatype_sql
+
+    def datatype_sql(self: Any, expression: exp.DataType) -> str:
+        told = usual(self, expression)
+        return "DECIMAL(38, 9)" if told == "DECIMAL" else told
+
+    DuckDB.Generator.datatype_sql = datatype_sql  # type: ignore[method-assign]

@@ -19,7 +19,7 @@ import localcloud.errors
 from localcloud import Compose, LocalCloud, State
 from localcloud.google import TYPES, reattach
 from localcloud.google.store import Store
-from localcloud.kestra import require_built
+from localcloud.kestra import engine_version, require_built
 from taxi_etl import sample
 from taxi_etl.month import Month
 from taxi_etl.release import file_name
@@ -140,6 +140,13 @@ class LocalTarget(Target):
                 f"what the local cloud holds can't be read: {path}: {error}",
                 hint="Is the disk full? `invoke stop` and `invoke down` need no free space.",
             ) from None
+
+    def variables(self) -> dict[str, Any]:
+        """As on Google Cloud; the embedded engine's version is its own, not the setting's."""
+        shared = super().variables()
+        if self.settings.kestra == "docker":
+            return shared
+        return {**shared, "kestra_version": engine_version()}
 
     def terraform_environment(self) -> Mapping[str, str]:
         """The provider stand-in instead of the registry's provider, and the way to the state.
