@@ -90,7 +90,9 @@ class Instance:
             return
         path = self._layout.kestra_config
         content = json.loads(path.read_text(encoding="utf-8"))
-        write_private(path, _text({**content, **self._engine_ports()}))
+        # One that was made before there was a key learns it here.
+        secrets = {**content.get("secrets", {}), EMULATOR_KEY: gate.key(self._layout)}
+        write_private(path, _text({**content, "secrets": secrets, **self._engine_ports()}))
 
     # -- in containers ---------------------------------------------------------------------------
 
