@@ -14,7 +14,7 @@ from rich.table import Table
 
 from taxistack.commands.resources import Progress, changes_table, done_summary, effects_table
 from taxistack.console import Console, counted, table
-from taxistack.errors import FailedError, MissingError, NotConfirmedError, UsageError
+from taxistack.errors import FailedError, NotConfirmedError, UsageError
 from taxistack.inventory import Leftover
 from taxistack.targets import Target
 from taxistack.terraform import Plan, Terraform, TerraformError
@@ -78,12 +78,9 @@ def up(target: Target, console: Console, force_unlock: str = "") -> None:
 
 
 def _kestra(target: Target) -> tuple[str | None, str]:
-    """Where Kestra answers, as a URL and in words; None when the operator opens a way first."""
-    try:
-        url = target.kestra_url()
-    except MissingError as error:
-        return None, f"is healthy; {error.message}: {error.hint}"
-    return url, f"at {url}"
+    """Where Kestra answers from now on, as a URL and in words; None: through a tunnel only."""
+    url = target.lasting_kestra_url()
+    return url, f"at {url}" if url else "answers; `invoke ui` opens its page"
 
 
 def _ask(target: Target, console: Console, planned: Plan) -> None:

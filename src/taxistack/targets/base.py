@@ -271,6 +271,14 @@ class Target(ABC):
                 client.close()
         self.__dict__.pop("outputs", None)
 
+    def lasting_kestra_url(self) -> str | None:
+        """Where Kestra answers after this command has ended too; None: nowhere."""
+        return self.kestra_url()
+
+    def lasting_postgres_address(self) -> dict[str, Any] | None:
+        """Where PostgreSQL answers after this command has ended too; None: nowhere."""
+        return self.postgres_address()
+
     def kestra(self) -> KestraClient:
         """A client of the running Kestra."""
         return self._kestra

@@ -50,14 +50,6 @@ def test_public_is_the_courses_release_site(tmp_path):
     assert _target(tmp_path).release_url("public", print) == PUBLIC_SOURCE
 
 
-def test_without_a_tunnel_it_says_how_to_open_one(tmp_path):
-    with pytest.raises(MissingError) as raised:
-        _target(tmp_path).kestra_url()
-    assert "start-iap-tunnel taxistack-kestra 8080" in (raised.value.hint or "")
-    with_url = _target(tmp_path, kestra_url="http://127.0.0.1:8080/")
-    assert with_url.kestra_url() == "http://127.0.0.1:8080"
-
-
 class Vm:
     """A VM that boots: its guest attribute, look by look."""
 
@@ -83,13 +75,14 @@ def _booting(tmp_path, monkeypatch, *looks):
     target.__dict__["google"] = GoogleApis(sleep=lambda seconds: None)
     target.google.__dict__["session"] = Vm(*looks)
     target.__dict__["outputs"] = SimpleNamespace(instance="vm", zone="z")
+    target.__dict__["_kestra"] = SimpleNamespace(ready=lambda: "2.0.1")
     return target
 
 
-def test_without_a_tunnel_the_vm_itself_says_when_kestra_is_healthy(tmp_path, monkeypatch):
+def test_the_vm_itself_says_when_kestra_is_healthy_and_then_it_is_asked(tmp_path, monkeypatch):
     looks = (404, "install-docker", requests.ConnectionError("a network that blinks"), "healthy")
     target = _booting(tmp_path, monkeypatch, *looks)
-    assert target.wait_for_kestra() == "2.0.8"
+    assert target.wait_for_kestra() == "2.0.1"
     assert target.google.session.looks == []
 
 
