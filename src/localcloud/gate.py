@@ -14,12 +14,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
 from hmac import compare_digest
-from typing import Any
-
-from starlette.responses import JSONResponse, PlainTextResponse
+from typing import TYPE_CHECKING, Any
 
 from localcloud.layout import Layout, write_private
 from localcloud.ports import HOST
+
+if TYPE_CHECKING:  # an operator of Google Cloud alone has no server's packages
+    from starlette.responses import Response
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -65,18 +66,17 @@ class Gate:
             raise RuntimeError(f"no part behind the gate speaks {scope['type']}")
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         if headers.get(b"host") not in self._hosts:
-            refused = _refused(403, "this server answers to 127.0.0.1 only")
+            answer = _refused(403, "this server answers to 127.0.0.1 only")
         elif b"origin" in headers or headers.get(b"sec-fetch-site", "none") != "none":
-            refused = _refused(403, "this server does not answer to web pages")
+            answer = _refused(403, "this server does not answer to web pages")
         elif scope["path"] == READY:
-            await PlainTextResponse("", 204)(scope, receive, send)
-            return
+            answer = _ready()
         elif (prefix := self._prefix(scope["path"], headers)) is None:
-            refused = _refused(401, "no key: the endpoint that `invoke status --env` prints has it")
+            answer = _refused(401, "no key: the endpoint that `invoke status --env` prints has it")
         else:
             await self._app({**scope, "root_path": prefix}, receive, send)
             return
-        await refused(scope, receive, send)
+        await answer(scope, receive, send)
 
     def _prefix(self, path: str, headers: dict[bytes, str]) -> str | None:
         """The part of the path that carried the key; None when nothing carried it."""
@@ -92,7 +92,15 @@ class Gate:
         return compare_digest(text.encode(), (self._key or "").encode())
 
 
-def _refused(code: int, message: str) -> JSONResponse:
+def _ready() -> Response:
+    from starlette.responses import Response
+
+    return Response(status_code=204)
+
+
+def _refused(code: int, message: str) -> Response:
     """The shape that Google's clients read."""
+    from starlette.responses import JSONResponse
+
     error = {"code": code, "message": message, "errors": [{"message": message}]}
     return JSONResponse({"error": error}, code, {"Connection": "close"})
