@@ -11,11 +11,17 @@ from __future__ import annotations
 
 import os
 
-from invoke import Context
+from taxistack import interrupts
 
-from taxi_etl.surroundings import settle
-from taxistack.commands import boundary, flags
-from taxistack.commands.flags import task
+interrupts.watch()  # before what takes long to load
+
+# isort: split
+
+from invoke import Context  # noqa: E402
+
+from taxi_etl.surroundings import settle  # noqa: E402
+from taxistack.commands import boundary, flags  # noqa: E402
+from taxistack.commands.flags import task  # noqa: E402
 
 settle(os.environ)
 flags.refuse_wrong_use()

@@ -119,7 +119,9 @@ class Provider:
         row = self._row(request.type_name)
         planned = planning.plan(row, prior, proposed, unpack(request.config), self._context(peer))
         response.planned_state.CopyFrom(pack(planned))
-        for path in planning.replacing(row, prior, planned) if prior is not None else ():
+        for path in (
+            planning.replacing(request.type_name, row, prior, planned) if prior is not None else ()
+        ):
             response.requires_replace.add(steps=_steps(path))
         return response
 

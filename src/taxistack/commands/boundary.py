@@ -13,6 +13,7 @@ from invoke import Context, Exit
 
 from localcloud.errors import BusyError, CloudError, FolderError, MissingError
 from taxi_etl.errors import EtlError
+from taxistack import interrupts
 from taxistack.console import Console
 from taxistack.errors import TaxistackError, UsageError
 from taxistack.google import explained
@@ -74,6 +75,7 @@ def command(
     console = Console(json=json, assume_yes=yes)
     target: Target | None = None
     try:
+        interrupts.give_back()
         target = open_target(_settings(ctx, overrides))
         yield target, console
     except TaxistackError as error:

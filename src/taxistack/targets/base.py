@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxi_etl.month import Month
+from taxistack import state_folder
 from taxistack.errors import FailedError, MissingError
 from taxistack.inventory import Leftover
 from taxistack.kestra import KestraClient, Unauthorized
@@ -71,8 +72,12 @@ class Target(ABC):
     name: str
 
     def __init__(self, settings: Settings) -> None:
-        """`settings`: checked settings; nothing is contacted yet."""
+        """`settings`: checked settings; nothing is contacted yet.
+
+        Raises UsageError for a state folder that taxistack did not make.
+        """
         self.settings = settings
+        state_folder.check(settings.state)
 
     # --- what the targets differ in ------------------------------------------------------
 
@@ -120,6 +125,10 @@ class Target(ABC):
     def flow_settings(self) -> dict[str, str]:
         """The endpoints that the flows need on this target, as KV pairs."""
 
+    def emulators(self) -> dict[str, str]:
+        """Variables by which Google's clients find the emulators; secret. None on Google Cloud."""
+        return {}
+
     @abstractmethod
     def postgres_address(self) -> dict[str, Any]:
         """Host, port, database and user of PostgreSQL as the operator reaches it."""
@@ -165,6 +174,10 @@ class Target(ABC):
     def exceptions(self) -> list[str]:
         """What `down` leaves on purpose, in words."""
 
+    def can_go_without_terraform(self, error: Exception) -> bool:
+        """Whether `retire` alone removes the whole stack, after `error` has stopped Terraform."""
+        return False
+
     @abstractmethod
     def retire(self, keep_data: bool) -> None:
         """After the stack is destroyed: take away what the target itself runs."""
@@ -174,6 +187,7 @@ class Target(ABC):
     @property
     def state_dir(self) -> Path:
         """The folder that keeps this target's state on the operator's machine."""
+        state_folder.claim(self.settings.state)
         folder = self.settings.state / self.name
         folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -236,6 +250,7 @@ class Target(ABC):
         on_event: Callable[[Any], None] | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> Terraform:
+        state_folder.claim(self.settings.state)
         return Terraform(
             root=INFRA,
             data_dir=self.settings.state / "terraform" / self.name,
