@@ -7,19 +7,15 @@ names that infra/ gives: a prefix would take in what belongs to a stack called <
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from taxistack.errors import FailedError
+from taxistack.google import Api, DisabledApiError, GoogleApis, NotFoundError
 
 if TYPE_CHECKING:
-    from google.auth.transport.requests import AuthorizedSession
     from google.cloud import bigquery, storage
-
-COMPUTE = "https://compute.googleapis.com/compute/v1/projects"
-SECRETS = "https://secretmanager.googleapis.com/v1/projects"
-IAM = "https://iam.googleapis.com/v1/projects"
 
 # Compute Engine's collections: path, and what makes a thing in it the stack's.
 COLLECTIONS = (
@@ -58,30 +54,18 @@ def datasets(client: bigquery.Client, stack: str) -> Iterator[Leftover]:
             yield Leftover("dataset", dataset.dataset_id)
 
 
-Get = Callable[..., Any]
+def _pages(google: GoogleApis, api: Api, path: str, **parameters: str) -> Iterator[dict[str, Any]]:
+    doing = f"inventory: listing {path.rpartition('/')[2]}"
+    # A project whose API was never enabled has nothing of that kind.
+    with contextlib.suppress(DisabledApiError):
+        yield from google.pages(api, path, doing=doing, **parameters)
 
 
-def _pages(get: Get, url: str, **parameters: str) -> Iterator[dict[str, Any]]:
-    token = ""
-    while True:
-        answer = get(url, params={**parameters, "pageToken": token}, timeout=60)
-        # A project whose API was never enabled has nothing of that kind.
-        if answer.status_code == 403 and "SERVICE_DISABLED" in answer.text:
-            return
-        if answer.status_code != 200:
-            raise FailedError(f"inventory: {url} answered {answer.status_code}")
-        page = answer.json()
-        yield page
-        token = page.get("nextPageToken", "")
-        if not token:
-            return
-
-
-def _compute(get: Get, project: str, stack: str) -> Iterator[Leftover]:
+def _compute(google: GoogleApis, project: str, stack: str) -> Iterator[Leftover]:
     for collection, ours in COLLECTIONS:
         kind = collection.rpartition("/")[2]
-        chosen = ours.format(stack=stack)
-        for page in _pages(get, f"{COMPUTE}/{project}/{collection}", filter=chosen):
+        path, chosen = f"projects/{project}/{collection}", ours.format(stack=stack)
+        for page in _pages(google, Api.COMPUTE, path, filter=chosen):
             items = page.get("items", [])
             groups = items.values() if isinstance(items, dict) else [{kind: items}]
             for group in groups:
@@ -89,35 +73,34 @@ def _compute(get: Get, project: str, stack: str) -> Iterator[Leftover]:
                     yield Leftover(kind.rstrip("s"), item["name"])
 
 
-def google_cloud(get: Get, project: str, stack: str) -> Iterator[Leftover]:
+def google_cloud(google: GoogleApis, project: str, stack: str) -> Iterator[Leftover]:
     """The stack's virtual machines, disks, snapshots, networks, secrets and accounts.
 
-    `get`: `AuthorizedSession.get`. Sources: the REST references of Compute Engine v1
-    (`instances.aggregatedList` and its siblings), Secret Manager v1 (`secrets.list`) and
-    IAM v1 (`serviceAccounts.list`). Raises FailedError when an API refuses to answer.
+    Sources: the REST references of Compute Engine v1 (`instances.aggregatedList` and its
+    siblings), Secret Manager v1 (`secrets.list`) and IAM v1 (`serviceAccounts.list`). Raises the
+    errors of `GoogleApis.call` when an API refuses to answer.
     """
-    yield from _compute(get, project, stack)
-    for page in _pages(get, f"{SECRETS}/{project}/secrets", filter=f"labels.stack={stack}"):
+    yield from _compute(google, project, stack)
+    path = f"projects/{project}/secrets"
+    for page in _pages(google, Api.SECRET_MANAGER, path, filter=f"labels.stack={stack}"):
         for secret in page.get("secrets", []):
             yield Leftover("secret", secret["name"].rpartition("/")[2])
-    for page in _pages(get, f"{IAM}/{project}/serviceAccounts"):
+    for page in _pages(google, Api.IAM, f"projects/{project}/serviceAccounts"):
         for account in page.get("accounts", []):
             if account["email"].startswith(f"{stack}-kestra@"):
                 yield Leftover("service account", account["email"])
 
 
-def delete_snapshots(session: AuthorizedSession, project: str, stack: str) -> Iterator[str]:
+def delete_snapshots(google: GoogleApis, project: str, stack: str) -> Iterator[str]:
     """Delete the snapshots labelled with the stack; their names as they go.
 
     A snapshot schedule makes them on its own, so no destroy of Terraform's reaches them. Raises
-    FailedError when Compute Engine refuses.
+    the errors of `GoogleApis.call` when Compute Engine refuses.
     """
-    url = f"{COMPUTE}/{project}/global/snapshots"
-    for page in _pages(session.get, url, filter=f"labels.stack={stack}"):
+    path = f"projects/{project}/global/snapshots"
+    for page in _pages(google, Api.COMPUTE, path, filter=f"labels.stack={stack}"):
         for snapshot in page.get("items", []):
-            answer = session.delete(f"{url}/{snapshot['name']}", timeout=60)
-            if answer.status_code not in (200, 204, 404):
-                raise FailedError(
-                    f"snapshot {snapshot['name']}: Compute Engine answered {answer.status_code}"
-                )
-            yield snapshot["name"]
+            name = snapshot["name"]
+            with contextlib.suppress(NotFoundError):
+                google.call("DELETE", Api.COMPUTE, f"{path}/{name}", doing=f"deleting {name}")
+            yield name

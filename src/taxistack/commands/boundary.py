@@ -15,6 +15,7 @@ from localcloud.errors import BusyError, CloudError, FolderError, MissingError
 from taxi_etl.errors import EtlError
 from taxistack.console import Console
 from taxistack.errors import TaxistackError, UsageError
+from taxistack.google import explained
 from taxistack.settings import Settings, from_environment
 from taxistack.targets import Target, open_target
 
@@ -57,6 +58,11 @@ def _cloud_code(error: CloudError) -> int:
     return 4 if isinstance(error, BusyError) else 1
 
 
+def _of_google(target: Target | None, error: Exception) -> TaxistackError | None:
+    """What a client library of Google's raised on the way, as an error of the kit's."""
+    return explained(error) if target is not None and target.name == "gcp" else None
+
+
 @contextlib.contextmanager
 def command(
     ctx: Context, *, json: bool = False, yes: bool = False, **overrides: Any
@@ -81,6 +87,8 @@ def command(
     except Exception as error:
         if isinstance(error, Exit):
             raise
+        if (told := _of_google(target, error)) is not None:
+            raise _fail(console, told.message, told.hint, told.exit_code) from error
         message = f"unexpected {type(error).__name__}: {error}"
         hint = "the same command with --debug shows where; please report it"
         raise _fail(console, message, hint, 1) from error

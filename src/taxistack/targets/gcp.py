@@ -16,14 +16,20 @@ from typing import TYPE_CHECKING, Any
 from taxi_etl.month import Month
 from taxistack import inventory
 from taxistack.errors import FailedError, MissingError, UsageError
+from taxistack.google import (
+    Api,
+    BusyError,
+    DisabledApiError,
+    GoogleApis,
+    NoNetworkError,
+    NotFoundError,
+)
 from taxistack.inventory import Leftover
 from taxistack.targets.base import Say, Target, new_password, public_or_url
 
 if TYPE_CHECKING:
-    from google.auth.transport.requests import AuthorizedSession
     from google.cloud import bigquery, storage
 
-SECRETS = "https://secretmanager.googleapis.com/v1"
 PAUSE = 5.0  # seconds between two looks at a VM that boots
 
 
@@ -55,31 +61,21 @@ class GcpTarget(Target):
         return {"bucket": self.settings.tfstate_bucket, "prefix": self.settings.name}
 
     @cached_property
-    def _session(self) -> AuthorizedSession:
-        import google.auth
-        from google.auth.exceptions import DefaultCredentialsError
-        from google.auth.transport.requests import AuthorizedSession
-
-        try:
-            credentials, _ = google.auth.default(
-                scopes=["https://www.googleapis.com/auth/cloud-platform"]
-            )
-        except DefaultCredentialsError:
-            raise MissingError(
-                "no Google Cloud credentials on this machine",
-                hint="gcloud auth application-default login (key files are not needed)",
-            ) from None
-        return AuthorizedSession(credentials)
+    def google(self) -> GoogleApis:
+        """Google's APIs with the operator's credentials."""
+        return GoogleApis()
 
     def read_secret(self, secret_id: str) -> str | None:
-        """Ask Secret Manager (REST `versions/latest:access`)."""
+        """Ask Secret Manager (REST `versions/latest:access`); None before the first `up`.
+
+        In a new project the API is off until that `up` enables it: no value either.
+        """
         path = f"projects/{self.settings.project}/secrets/{secret_id}/versions/latest:access"
-        answer = self._session.get(f"{SECRETS}/{path}", timeout=30)
-        if answer.status_code == 404:
+        try:
+            answer = self.google.get(Api.SECRET_MANAGER, path, doing=f"reading secret {secret_id}")
+        except (NotFoundError, DisabledApiError):
             return None
-        if answer.status_code != 200:
-            raise FailedError(f"secret {secret_id}: Secret Manager answered {answer.status_code}")
-        return base64.b64decode(answer.json()["payload"]["data"]).decode()
+        return base64.b64decode(answer["payload"]["data"]).decode()
 
     def postgres_password(self) -> str:
         """From Secret Manager; a new one before the first `up`."""
@@ -96,7 +92,7 @@ class GcpTarget(Target):
     def clear_snapshots(self, say: Say) -> None:
         """Delete them by label (Compute Engine REST, `snapshots.delete`)."""
         for name in inventory.delete_snapshots(
-            self._session, self.settings.project, self.settings.name
+            self.google, self.settings.project, self.settings.name
         ):
             say(f"  deleted snapshot {name}")
 
@@ -136,21 +132,14 @@ class GcpTarget(Target):
 
     def _boot_step(self, vm: str | None, zone: str) -> str:
         # What infra/kestra/boot.sh wrote last (Compute Engine REST, `getGuestAttributes`).
-        from google.auth.exceptions import TransportError
-        from requests.exceptions import RequestException
-
-        url = f"{inventory.COMPUTE}/{self.settings.project}/zones/{zone}/instances/{vm}"
+        path = f"projects/{self.settings.project}/zones/{zone}/instances/{vm}/getGuestAttributes"
         try:
-            answer = self._session.get(
-                f"{url}/getGuestAttributes", params={"queryPath": "taxistack/boot"}, timeout=30
+            answer = self.google.get(
+                Api.COMPUTE, path, doing=f"looking at the boot of {vm}", queryPath="taxistack/boot"
             )
-        except (RequestException, TransportError):  # the next look may get through
-            return ""
-        if answer.status_code == 404:  # nothing is written yet
-            return ""
-        if answer.status_code != 200:
-            raise FailedError(f"guest attributes of {vm}: HTTP {answer.status_code}")
-        return str(answer.json()["queryValue"]["items"][0]["value"])
+        except (NotFoundError, BusyError, NoNetworkError):  # nothing is written yet; or the next
+            return ""  # look may get through
+        return str(answer["queryValue"]["items"][0]["value"])
 
     def flow_settings(self) -> dict[str, str]:
         """No emulators; PostgreSQL is the VM's own, by its name in the compose file."""
@@ -175,19 +164,11 @@ class GcpTarget(Target):
 
     @cached_property
     def _storage(self) -> storage.Client:
-        # Cloud Storage with the operator's credentials.
-        from google.cloud import storage
-
-        return storage.Client(project=self.settings.project, _http=self._session)
+        return self.google.storage(self.settings.project)
 
     @cached_property
     def _bigquery(self) -> bigquery.Client:
-        # BigQuery with the operator's credentials.
-        from google.cloud import bigquery
-
-        return bigquery.Client(
-            project=self.settings.project, location=self.settings.location, _http=self._session
-        )
+        return self.google.bigquery(self.settings.project, self.settings.location)
 
     def check_source(self, source: str) -> None:
         """A VM can fetch from URLs only; folders and samples are on the operator's machine."""
@@ -228,7 +209,7 @@ class GcpTarget(Target):
         project, stack = self.settings.project, self.settings.name
         yield from inventory.buckets(self.storage(), project, stack)
         yield from inventory.datasets(self.bigquery(), stack)
-        yield from inventory.google_cloud(self._session.get, project, stack)
+        yield from inventory.google_cloud(self.google, project, stack)
 
     def exceptions(self) -> list[str]:
         """The state bucket and the enabled APIs outlive a stack."""

@@ -11,6 +11,7 @@ import requests
 import yaml
 
 from taxistack.errors import FailedError, MissingError, UsageError
+from taxistack.google import GoogleApis
 from taxistack.settings import PUBLIC_SOURCE, Settings
 from taxistack.targets import open_target
 from taxistack.targets.base import new_password
@@ -63,7 +64,7 @@ class Vm:
     def __init__(self, *looks: str | int | Exception) -> None:
         self.looks = list(looks)
 
-    def get(self, url: str, params: dict[str, str], timeout: float) -> SimpleNamespace:
+    def request(self, method: str, url: str, *, params, json, timeout) -> SimpleNamespace:
         assert url.endswith("/some-project/zones/z/instances/vm/getGuestAttributes")
         assert params == {"queryPath": "taxistack/boot"}
         look = self.looks.pop(0)
@@ -71,13 +72,16 @@ class Vm:
             raise look
         body = {"queryValue": {"items": [{"namespace": "taxistack", "key": "boot", "value": look}]}}
         status = look if isinstance(look, int) else 200
-        return SimpleNamespace(status_code=status, json=lambda: body)
+        return SimpleNamespace(
+            status_code=status, ok=status < 400, headers={}, text="", json=lambda: body
+        )
 
 
 def _booting(tmp_path, monkeypatch, *looks):
     monkeypatch.setattr("taxistack.targets.gcp.PAUSE", 0)
     target = _target(tmp_path)
-    target.__dict__["_session"] = Vm(*looks)
+    target.__dict__["google"] = GoogleApis(sleep=lambda seconds: None)
+    target.google.__dict__["session"] = Vm(*looks)
     target.__dict__["outputs"] = SimpleNamespace(instance="vm", zone="z")
     return target
 
@@ -86,7 +90,7 @@ def test_without_a_tunnel_the_vm_itself_says_when_kestra_is_healthy(tmp_path, mo
     looks = (404, "install-docker", requests.ConnectionError("a network that blinks"), "healthy")
     target = _booting(tmp_path, monkeypatch, *looks)
     assert target.wait_for_kestra() == "2.0.0"
-    assert target.__dict__["_session"].looks == []
+    assert target.google.session.looks == []
 
 
 def test_a_boot_that_failed_names_its_step_and_where_its_log_is(tmp_path, monkeypatch):

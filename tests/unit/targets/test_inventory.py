@@ -8,35 +8,46 @@ from types import SimpleNamespace
 import pytest
 
 from taxistack import inventory
-from taxistack.errors import FailedError
+from taxistack.google import ForbiddenError, GoogleApis
 
 
 def _answer(status: int, body: object) -> SimpleNamespace:
-    return SimpleNamespace(status_code=status, text=json.dumps(body), json=lambda: body)
+    return SimpleNamespace(
+        status_code=status, ok=status < 400, headers={}, text=json.dumps(body), json=lambda: body
+    )
+
+
+def _refused(reason: str) -> SimpleNamespace:
+    return _answer(403, {"error": {"message": "no", "details": [{"reason": reason}]}})
 
 
 class Api:
-    """Answers by the end of the URL; empty elsewhere. Keeps what was asked."""
+    """A session that answers by the end of the URL; empty elsewhere. Keeps what was asked."""
 
     def __init__(self, answers: dict[str, list[SimpleNamespace]]) -> None:
         self.answers = answers
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.deleted: list[str] = []
 
-    def get(self, url: str, params: dict[str, str], timeout: float) -> SimpleNamespace:
+    def request(self, method: str, url: str, *, params, json, timeout) -> SimpleNamespace:
+        if method == "DELETE":
+            self.deleted.append(url.rpartition("/")[2])
+            return _answer(200, {})
         self.asked.append((url, params))
         for end, pages in self.answers.items():
             if url.endswith(end):
                 return pages.pop(0) if len(pages) > 1 else pages[0]
         return _answer(200, {})
 
-    def delete(self, url: str, timeout: float) -> SimpleNamespace:
-        self.deleted.append(url.rpartition("/")[2])
-        return _answer(200, {})
+
+def _google(session: Api) -> GoogleApis:
+    apis = GoogleApis()
+    apis.__dict__["session"] = session
+    return apis
 
 
 def test_an_empty_project_has_nothing_left():
-    assert list(inventory.google_cloud(Api({}).get, "p", "taxi")) == []
+    assert list(inventory.google_cloud(_google(Api({})), "p", "taxi")) == []
 
 
 def test_machines_are_found_in_every_zone_and_on_every_page():
@@ -46,7 +57,7 @@ def test_machines_are_found_in_every_zone_and_on_every_page():
         _answer(200, {"items": {"zones/c": {"instances": [{"name": "two"}]}}}),
     ]  # fmt: skip
     api = Api({"aggregated/instances": pages})
-    found = list(inventory.google_cloud(api.get, "p", "taxi"))
+    found = list(inventory.google_cloud(_google(api), "p", "taxi"))
     assert [(one.kind, one.name) for one in found] == [("instance", "one"), ("instance", "two")]
     assert api.asked[0][1]["filter"] == "labels.stack = taxi"
 
@@ -60,7 +71,7 @@ def test_networks_secrets_and_accounts_are_found():
             {"email": "other@p.iam.gserviceaccount.com"},
         ]})],
     })  # fmt: skip
-    kinds = {one.kind: one.name for one in inventory.google_cloud(api.get, "p", "taxi")}
+    kinds = {one.kind: one.name for one in inventory.google_cloud(_google(api), "p", "taxi")}
     assert kinds == {
         "network": "taxi-network",
         "secret": "taxi-password",
@@ -69,17 +80,17 @@ def test_networks_secrets_and_accounts_are_found():
 
 
 def test_an_api_that_was_never_enabled_holds_nothing():
-    api = Api({"/secrets": [_answer(403, {"reason": "SERVICE_DISABLED"})]})
-    assert list(inventory.google_cloud(api.get, "p", "taxi")) == []
+    api = Api({"/secrets": [_refused("SERVICE_DISABLED")]})
+    assert list(inventory.google_cloud(_google(api), "p", "taxi")) == []
 
 
 def test_an_api_that_refuses_is_an_error_and_not_an_empty_list():
-    api = Api({"/secrets": [_answer(403, {"reason": "IAM_PERMISSION_DENIED"})]})
-    with pytest.raises(FailedError, match="403"):
-        list(inventory.google_cloud(api.get, "p", "taxi"))
+    api = Api({"/secrets": [_refused("IAM_PERMISSION_DENIED")]})
+    with pytest.raises(ForbiddenError, match="listing secrets: no"):
+        list(inventory.google_cloud(_google(api), "p", "taxi"))
 
 
 def test_snapshots_of_the_stack_are_deleted():
     api = Api({"global/snapshots": [_answer(200, {"items": [{"name": "daily-1"}]})]})
-    assert list(inventory.delete_snapshots(api, "p", "taxi")) == ["daily-1"]
+    assert list(inventory.delete_snapshots(_google(api), "p", "taxi")) == ["daily-1"]
     assert api.deleted == ["daily-1"]
