@@ -70,7 +70,7 @@ class Effect:
         raise NotImplementedError
 
     def find(self, id_: str) -> Object | None:
-        """What an object that Terraform has not made is like, for an import; None: none is there."""
+        """What an object that another has made is like, for an import; None: there is none."""
         return None
 
 
