@@ -50,7 +50,7 @@ class WholeGoogle(Google):
             token = self.tokens._new("user", self.tokens._account)
             return Answer.of({"access_token": token, "expires_in": 3600, "token_type": "Bearer"})
         rights = _RIGHTS.fullmatch(request.path)
-        plain = self.project.cloud is None and request.path.startswith("/storage/v1/b")
+        plain = self.project.cloud is None and request.path.startswith(("/storage/v1/b", "/bigq"))
         if not rights and not plain:
             answer = super().answer(request)
             active = b'"lifecycleState": "ACTIVE"'
@@ -90,6 +90,8 @@ class WholeGoogle(Google):
         return self.buckets[name]
 
     def _plain(self, request: Request) -> Answer:
+        if request.path == f"/bigquery/v2/projects/{self.project.id}/datasets":
+            return Answer.of({"kind": "bigquery#datasetList"})
         if found := _ONE.fullmatch(request.path):
             return Answer.of(self._get(found[1]))
         if request.query.get("project") != self.project.id:

@@ -132,6 +132,7 @@ class Setup:
     def run(self, force_unlock: str) -> None:
         """The steps, each of which finds out for itself what is there."""
         began = time.monotonic()
+        self.target.check()
         self.google.check()
         wanted = services.needed(ci=self.identity.github not in ("", NOBODY))
         on = services.enabled(self.google, self.project)
@@ -140,7 +141,7 @@ class Setup:
         self._ask(off, place)
         self._enable(off, wanted)
         place = place or self._make_bucket()
-        self._apply(self._terraform(place, {}), place, force_unlock)
+        self._apply(place, force_unlock)
         self._close(began)
 
     def _ask(self, off: list[str], place: str | None) -> None:
@@ -210,13 +211,13 @@ class Setup:
 
     # --- Terraform --------------------------------------------------------------------------
 
-    def _terraform(self, place: str, before: dict[str, Any]) -> Terraform:
+    def _terraform(self, place: str, **identity: Any) -> Terraform:
         variables = {
             "project": self.project,
             "region": self.settings.region,
             "state_bucket": self.bucket,
             "state_location": place,
-            **self.identity.variables(before),
+            **identity,
         }
         return Terraform(
             root=INFRA / "bootstrap",
@@ -227,12 +228,13 @@ class Setup:
             on_event=Progress(self.console),
         )
 
-    def _apply(self, terraform: Terraform, place: str, force_unlock: str) -> None:
+    def _apply(self, place: str, force_unlock: str) -> None:
+        terraform = self._terraform(place)
         try:
             terraform.init()
             if force_unlock:
                 terraform.force_unlock(force_unlock)
-            terraform = self._terraform(place, terraform.outputs())
+            terraform = self._terraform(place, **self.identity.variables(terraform.outputs()))
             known = terraform.resources()
             if BUCKET not in known:
                 terraform.import_(BUCKET, self.bucket)
