@@ -28,6 +28,7 @@ from taxistack.console import Console
 from taxistack.errors import MissingError
 from taxistack.settings import Settings
 from taxistack.targets import open_target
+from taxistack.terraform import executable
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "some-project"
@@ -63,9 +64,9 @@ class World:
         chosen = {"target": "gcp", "project": PROJECT, "state": str(self.folder / "state")}
         return open_target(Settings.load({**raw, "location": "US", **chosen, **self.settings}))
 
-    def gcloud(self, script: str) -> None:
-        """What `gcloud` on PATH does."""
-        path = self.folder / "bin" / "gcloud"
+    def program(self, name: str, script: str) -> None:
+        """What the program of this name on PATH does."""
+        path = self.folder / "bin" / name
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)
 
@@ -102,11 +103,13 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("HOME", str(tmp_path))
         monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
-        path = f"{tmp_path / 'bin'}:/usr/local/bin:/usr/bin:/bin"
-        monkeypatch.setenv("PATH", path)
+        monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
         made = World(google, tmp_path, monkeypatch)
-        made.gcloud("echo me@example.com")
+        executable.cache_clear()
+        made.program("gcloud", "echo me@example.com")
+        made.program("terraform", """echo '{"terraform_version": "1.11.4"}'""")
         yield made
+        executable.cache_clear()
 
 
 def look(world: World, capsys: pytest.CaptureFixture[str]) -> tuple[dict[str, dict], str]:
@@ -205,7 +208,7 @@ def no_gcloud(world: World) -> None:
 
 
 def gcloud_without_login(world: World) -> None:
-    world.gcloud("exit 0")
+    world.program("gcloud", "exit 0")
 
 
 def boot_failed(world: World) -> None:
@@ -233,9 +236,7 @@ def clock_behind(world: World) -> None:
 
 
 def old_terraform(world: World) -> None:
-    path = world.folder / "bin" / "terraform"
-    path.write_text('#!/bin/sh\necho \'{"terraform_version": "1.5.7"}\'\n')
-    path.chmod(0o755)
+    world.program("terraform", """echo '{"terraform_version": "1.5.7"}'""")
     from taxistack.terraform import program
 
     def alone(name: str) -> object:
@@ -331,11 +332,25 @@ def test_a_busy_google_is_told_as_what_could_not_be_checked(world, capsys):
     assert ended == "not checked: billing"
 
 
-def test_a_check_that_breaks_does_not_take_the_table_with_it(world, capsys, monkeypatch):
-    monkeypatch.setattr(WholeGoogle, "_held", lambda *_: 1 / 0)  # closes the connection
+def test_a_connection_that_breaks_is_told_in_its_row_alone(world, capsys):
+    world.google.fail("GET /storage/v1/b/some-project-tfstate", reset=True, times=99)
+    world.patch.setattr("taxistack.google.apis.ATTEMPTS", 2)
     rows, _ = look(world, capsys)
     assert rows["state bucket"]["state"] == "not checked"
+    assert "connection reset" in rows["state bucket"]["found"]
     assert rows["server"]["state"] == "ok"
+
+
+def test_a_check_that_breaks_does_not_take_the_table_with_it(world, capsys):
+    def broken(*_: object) -> None:
+        raise KeyError("queryValue")
+
+    world.patch.setattr("taxistack.commands.doctor.stack._step", broken)
+    world.runs("healthy")
+    rows, ended = look(world, capsys)
+    assert len(rows) == 17
+    assert rows["server"]["found"] == "unexpected KeyError: 'queryValue'"
+    assert ended == "not checked: server"
 
 
 def test_an_api_that_is_off_is_no_fault_of_the_roles(world, capsys):
