@@ -22,15 +22,16 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+from taxi_etl.compare import TableMonth
 from taxi_etl.lake import LakeObject
+from taxi_etl.ledger import Entry
 from taxi_etl.month import Month
 from taxistack.backfill.planner import Plan, Request, plan
 from taxistack.backfill.source import look
-from taxistack.backfill.state import Cell, CellState, Load, Run, RunState, State
+from taxistack.backfill.state import Cell, CellState, Run, RunState, State
 from taxistack.backfill.survey import derive
 from taxistack.report import write_report
 from taxistack.verify.compare import Known
-from taxistack.verify.tables import TableMonth
 from taxistack.verify.verification import Verification, VerifyRequest, check_all
 
 FIRST, LAST = Month(2019, 1), Month(2024, 2)
@@ -58,12 +59,13 @@ class Source(http.server.BaseHTTPRequestHandler):
         """Stay quiet."""
 
 
-def load_of(cell: Cell) -> Load:
+def load_of(cell: Cell) -> Entry:
     """The ledger row of a cell."""
     rows = 1000 + 37 * cell.month.number
-    return Load(
-        cell, "http://site/x", '"a"', 1000, 5000, "s", "c", rows, Decimal(rows) * 10,
-        "gs://lake/x", "1", "exec", NOW - timedelta(seconds=rows / 90), NOW,
+    return Entry(
+        cell.taxi, cell.month, "http://site/x", '"a"', 1000, 5000, "s", "c", rows,
+        Decimal(rows) * 10, "gs://lake/x", 1, "job", "exec",
+        NOW - timedelta(seconds=rows / 90), NOW,
     )  # fmt: skip
 
 

@@ -38,7 +38,7 @@ def naive(path: Path, taxi: Taxi) -> Figures:
         assert next(lines) == [column.name for column in taxi.columns]
         for line in lines:
             assert len(line) == len(taxi.columns)
-            total += Decimal(line[taxi.total_position] or 0)
+            total += Decimal(line[taxi.place("total_amount")] or 0)
             rows += 1
     data = path.read_bytes()
     google_crc32c.Checksum(data).digest()

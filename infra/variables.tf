@@ -113,11 +113,11 @@ variable "kestra_user" {
 variable "kestra_version" {
   description = "Version of the Kestra server: the tag of its container image without the v."
   type        = string
-  default     = "2.0.0"
+  default     = "2.0.8"
 
   validation {
     condition     = can(regex("^2\\.0\\.[0-9]+$", var.kestra_version))
-    error_message = "kestra_version must be an exact 2.0 release such as 2.0.0: the flows are written in the language of 2.0, and a floating tag would change the server behind your back."
+    error_message = "kestra_version must be an exact 2.0 release such as 2.0.8: the flows are written in the language of 2.0, and a floating tag would change the server behind your back."
   }
 }
 

@@ -135,9 +135,11 @@ def _serve(variables: dict[str, str]) -> int:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             allowed = self.headers.get("Authorization") == f"Basic {login}"
-            known = self.path == "/api/v1/configs"
-            self.send_response(401 if not allowed else 200 if known else 404)
-            body = json.dumps({"version": variables["KESTRA_VERSION"]}).encode()
+            open_to_all = self.path == "/api/v1/configs"
+            known = open_to_all or self.path.startswith("/api/v1/main/flows/search?")
+            self.send_response(401 if not (allowed or open_to_all) else 200 if known else 404)
+            answer = {"version": variables["KESTRA_VERSION"]} if open_to_all else {"results": []}
+            body = json.dumps(answer).encode()
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -14,9 +14,12 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
+from taxi_etl.destinations import MODULES, Order, get
 from taxi_etl.errors import EtlError, WrongUse
+from taxi_etl.facts import Facts
 from taxi_etl.month import Month
 from taxi_etl.schema import TAXIS
 
@@ -49,8 +52,10 @@ def _failed(options: argparse.Namespace, message: str, code: int) -> int:
 
 _PROGRAM = "python -m taxi_etl"
 _WHERE = """\
-Google's credentials are those of the machine; STORAGE_EMULATOR_HOST and BIGQUERY_EMULATOR_HOST
-name emulators instead. PostgreSQL is found by PGHOST, PGPORT, PGDATABASE, PGUSER and PGPASSWORD."""
+Where a destination is stands in the environment. BigQuery: GOOGLE_CLOUD_PROJECT, DATASET and, for
+load, STAGING_DATASET; also LOCATION and MAXIMUM_BYTES, which a query may not cost more than.
+PostgreSQL: PGHOST, PGPORT, PGDATABASE, PGUSER and PGPASSWORD. Google's credentials are those of
+the machine; STORAGE_EMULATOR_HOST and BIGQUERY_EMULATOR_HOST name emulators instead."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -113,7 +118,7 @@ def _load(steps: argparse._SubParsersAction) -> argparse.ArgumentParser:
         f"{_WHERE}",
         "\\\n    --destination postgres --facts facts.json",
     )
-    _destination(step, staging=True)
+    _destination(step)
     step.add_argument("--execution-id", type=_id, default="shell", help="who asked for the load")
     step.add_argument(
         "--attempt", type=_count, default=1, help="a failed attempt burns its job ids"
@@ -129,29 +134,16 @@ def _reconcile(steps: argparse._SubParsersAction) -> argparse.ArgumentParser:
         "reconcile",
         "compare source, lake, ledger and table",
         f"Fails with every difference in one line; changes nothing.\n\n{_WHERE}",
-        "\\\n    --destination bigquery --project my-project --dataset trips --facts facts.json",
+        "\\\n    --destination bigquery --facts facts.json",
     )
-    _destination(step, staging=False)
+    _destination(step)
     step.set_defaults(run=_run_reconcile)
     return step
 
 
-def _destination(step: argparse.ArgumentParser, *, staging: bool) -> None:
-    step.add_argument(
-        "--destination", required=True, choices=("bigquery", "postgres"), help="whose table"
-    )
+def _destination(step: argparse.ArgumentParser) -> None:
+    step.add_argument("--destination", required=True, choices=sorted(MODULES), help="whose table")
     step.add_argument("--facts", type=Path, help="extract's facts (default: JSON in TAXI_FACTS)")
-    group = step.add_argument_group("BigQuery")
-    group.add_argument("--project", type=_project, help="project of the datasets and the jobs")
-    group.add_argument("--dataset", type=_dataset, help="dataset of the tables")
-    if staging:
-        group.add_argument(
-            "--staging-dataset", type=_dataset, help="dataset of tables that last for one load"
-        )
-    group.add_argument("--location", help="where the datasets are, for example EU")
-    group.add_argument(
-        "--maximum-bytes-billed", type=_count, help="a query that would cost more is refused"
-    )
 
 
 def _sample(steps: argparse._SubParsersAction) -> argparse.ArgumentParser:
@@ -200,31 +192,25 @@ def _run_extract(options: argparse.Namespace) -> Outputs:
 
 
 def _run_load(options: argparse.Namespace) -> Outputs:
-    facts = _facts(options)
-    taxi = TAXIS[options.taxi]
-    if options.destination == "postgres":
-        from taxi_etl.postgres_load import load
+    from taxi_etl.load import load
 
-        return load(
-            taxi, options.month, facts, execution_id=options.execution_id, work=options.work
-        ).to_json()
-    from taxi_etl.bigquery_load import load as load_bigquery
-
-    return load_bigquery(
-        taxi,
+    order = Order(
+        TAXIS[options.taxi],
         options.month,
-        facts,
-        target=_target(options),
+        _facts(options),
         execution_id=options.execution_id,
         attempt=options.attempt,
-    ).to_json()
+        work=options.work,
+        started=datetime.now(UTC),
+    )
+    return load(get(options.destination), order).to_json()
 
 
 def _run_reconcile(options: argparse.Namespace) -> Outputs:
     from taxi_etl.reconcile import reconcile
 
-    target = _target(options) if options.destination == "bigquery" else None
-    return reconcile(TAXIS[options.taxi], options.month, _facts(options), target)
+    facts = _facts(options)
+    return reconcile(get(options.destination), TAXIS[options.taxi], options.month, facts)
 
 
 def _run_sample(options: argparse.Namespace) -> Outputs:
@@ -236,7 +222,7 @@ def _run_sample(options: argparse.Namespace) -> Outputs:
     return {"path": str(path), "rows": options.rows, "bytes": path.stat().st_size}
 
 
-def _facts(options: argparse.Namespace):
+def _facts(options: argparse.Namespace) -> Facts:
     from taxi_etl import facts, release
 
     found = facts.read(options.facts)
@@ -248,24 +234,6 @@ def _facts(options: argparse.Namespace):
     return found
 
 
-def _target(options: argparse.Namespace):
-    from taxi_etl.bigquery_sql import Target
-
-    needed = {"--project": options.project, "--dataset": options.dataset}
-    if staging := "staging_dataset" in options:
-        needed["--staging-dataset"] = options.staging_dataset
-    missing = [flag for flag, value in needed.items() if not value]
-    if missing:
-        raise WrongUse(f"--destination bigquery needs {', '.join(missing)}")
-    return Target(
-        project=options.project,
-        dataset=options.dataset,
-        staging_dataset=options.staging_dataset if staging else "",
-        location=options.location or None,
-        maximum_bytes_billed=options.maximum_bytes_billed,
-    )
-
-
 def _checked(pattern: str, rule: str) -> Callable[[str], str]:
     def check(text: str) -> str:
         if re.fullmatch(pattern, text, re.ASCII):
@@ -275,9 +243,7 @@ def _checked(pattern: str, rule: str) -> Callable[[str], str]:
     return check
 
 
-# These names become part of SQL text and of addresses, so each is held to its service's rules.
-_project = _checked(r"[a-z][a-z0-9.:-]{2,61}[a-z0-9]", "not a project id")
-_dataset = _checked(r"\w{1,1024}", "a dataset has letters, digits and _ only")
+# These names become part of addresses, so each is held to its service's rules.
 _bucket = _checked(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", "not the name of a bucket")
 _id = _checked(r"[\w-]{1,100}", "letters, digits, - and _ only, at most 100")
 

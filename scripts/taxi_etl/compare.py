@@ -1,7 +1,9 @@
 """Do source, lake, ledger and table say the same of a month? Pure: it asks nobody.
 
 `reconcile` uses it for the month just loaded, with extract's facts; the kit's `verify` for any
-month, with the ledger alone as the measure.
+month, with the ledger alone as the measure. What the source has too (rows without a pickup time,
+strays, duplicates) is no fault. Bytes decide where a mark is only a suspicion: another ETag or
+length of the source, another generation of the lake's object.
 """
 
 from __future__ import annotations
@@ -17,30 +19,47 @@ if TYPE_CHECKING:
     from taxi_etl.lake import LakeObject
     from taxi_etl.ledger import Entry
 
-SOURCE, LAKE, LEDGER, TABLE = "source", "lake", "ledger", "table"
-
 
 @dataclass(frozen=True)
 class TableMonth:
     """What a table says of one month; zeros for a month of which it has no row.
 
-    `strays` are pickups outside the month, `null_pickups` rows without one: both are counted,
-    and neither is a fault, because the source has them too.
+    `fingerprint` is the sum of the first 36 bits of every unique_row_id: equal sets of rows have
+    equal ones whatever their order. `strays` are pickups outside the month, `null_pickups` rows
+    without one, `null_block` rows of the null blocks, `negatives` negative measures;
+    `duplicates` the rows beyond the first of each group of identical ones, None when not asked.
     """
 
     rows: int = 0
     total_amount: Decimal = Decimal(0)
     distinct_ids: int = 0
+    fingerprint: int = 0
     null_pickups: int = 0
     strays: int = 0
+    null_block: int = 0
+    negatives: int = 0
+    duplicates: int | None = None
+
+    @classmethod
+    def read(
+        cls, rows: int, total: Decimal | None, ids: int, fingerprint: int | None, *rest: int | None
+    ) -> TableMonth:
+        """A row of a destination's query, whatever types its driver gives."""
+        pickups, strays, block, negatives, duplicates = rest
+        return cls(
+            int(rows), Decimal(str(total or 0)), int(ids), int(fingerprint or 0), int(pickups or 0),
+            int(strays or 0), int(block or 0), int(negatives or 0),
+            None if duplicates is None else int(duplicates),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Evidence:
     """What was found of one month; None where there is nothing.
 
-    A part that is not in `asked` was not looked at and is not compared. `facts` are extract's,
-    None when only the ledger is there to compare with.
+    `facts` are extract's, None when only the ledger is there to compare with. `source_url` is
+    the address that was asked, None when none was; `source_problem` says why it gave no answer.
+    `published_rows` is the count that is known of the source's release.
     """
 
     facts: Facts | None = None
@@ -48,83 +67,153 @@ class Evidence:
     table: TableMonth | None = None
     lake: LakeObject | None = None
     source: Remote | None = None
-    asked: frozenset[str] = frozenset({SOURCE, LAKE, LEDGER, TABLE})
+    source_url: str | None = None
+    source_problem: str | None = None
+    published_rows: int | None = None
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that is not as it should be: where, what, and both values as text."""
+    """One thing that is not as it should be. `check`: which one; `detail`: in words.
 
-    where: str
-    what: str
-    expected: str
-    found: str
+    `mendable`: whether loading the month again can mend it.
+    """
+
+    check: str
+    detail: str
+    mendable: bool = True
 
     def __str__(self) -> str:
-        """One clause of a sentence."""
-        return f"{self.where}: {self.what} is {self.found}, not {self.expected}"
+        """Check and detail in one line."""
+        return f"{self.check}: {self.detail}"
+
+
+def amount(value: Decimal) -> str:
+    """An amount with two decimals or more, never rounded."""
+    text = f"{value.normalize():f}"
+    whole, _, decimals = text.partition(".")
+    return f"{whole}.{decimals.ljust(2, '0')}"
 
 
 def compare(evidence: Evidence) -> list[Difference]:
     """Every difference, in the order source, lake, ledger, table. Empty: the month is proven."""
     measure = evidence.facts or evidence.ledger
     if measure is None:
-        return [Difference(LEDGER, "the row", "there", "missing")]
-    found = [
-        *(_source(evidence, measure) if SOURCE in evidence.asked else ()),
-        *(_lake(evidence, measure) if LAKE in evidence.asked else ()),
-        *(_ledger(evidence) if LEDGER in evidence.asked else ()),
-        *(_table(evidence, measure) if TABLE in evidence.asked else ()),
+        held = evidence.table.rows if evidence.table else 0
+        rows = f", but the table has {held:,} rows of this month" if held else " of this month"
+        return [Difference("ledger", f"has no row{rows}")]
+    return [
+        *_source(evidence, measure),
+        *_lake(evidence, measure),
+        *_ledger(evidence),
+        *_table(evidence.table or TableMonth(), measure),
+        *_published(evidence, measure),
     ]
-    return [one for one in found if one.expected != one.found]
+
+
+def suspicion(measure: Facts | Entry, remote: Remote) -> str | None:
+    """Why the source's file may be another one than was loaded; None when nothing says so.
+
+    Once its bytes were looked at (`remote.sha256`), they alone decide.
+    """
+    if remote.sha256:
+        if remote.sha256 == measure.sha256:
+            return None
+        return f"the source has other bytes (SHA-256 {remote.sha256[:12]}…) than were loaded"
+    if remote.length is not None and remote.length != measure.source_bytes:
+        return f"the source has {remote.length:,} bytes, {measure.source_bytes:,} were loaded"
+    if remote.etag and measure.etag and _bare(remote.etag) != _bare(measure.etag):
+        return f"the source's ETag is {remote.etag}, {measure.etag} was loaded"
+    return None
+
+
+def _bare(etag: str) -> str:
+    # A proxy that compresses marks the same tag as weak.
+    return etag.removeprefix("W/").strip('"')
+
+
+def absence(loaded_from: str, url: str) -> str:
+    """In words, that the source does not have the file of a loaded month.
+
+    Either the file was taken away, or the month came from another source than the present one.
+    """
+    if loaded_from != url:
+        return f"was loaded from {loaded_from}; {url} does not exist"
+    return f"{url} does not exist any more"
 
 
 def _source(evidence: Evidence, measure: Facts | Entry) -> Iterator[Difference]:
-    remote = evidence.source
-    if remote is None:
-        yield Difference(SOURCE, "the file", "there", "no longer published")
+    """A source that can't be looked at proves nothing; loading again would not help."""
+    url = evidence.source_url
+    if url is None:
         return
-    if remote.length is not None:
-        yield _of(SOURCE, "length", measure.source_bytes, remote.length)
-    if remote.etag and measure.etag:
-        yield _of(SOURCE, "ETag", measure.etag, remote.etag)
+    if evidence.source_problem:
+        yield Difference("source", f"could not be asked: {evidence.source_problem}", mendable=False)
+    elif evidence.source is None:
+        yield Difference("source", absence(measure.url, url), mendable=False)
+    elif why := suspicion(measure, evidence.source):
+        yield Difference("source", why)
 
 
 def _lake(evidence: Evidence, measure: Facts | Entry) -> Iterator[Difference]:
     stored = evidence.lake
     if stored is None:
-        yield Difference(LAKE, measure.object, "there", "missing")
+        yield Difference("lake", f"the object {measure.object} is not there")
         return
-    yield _of(LAKE, "size", measure.source_bytes, stored.size)
-    yield _of(LAKE, "crc32c", measure.crc32c, stored.crc32c)
-    yield _of(LAKE, "generation", measure.generation, stored.generation)
+    if stored.size != measure.source_bytes:
+        yield Difference("lake", f"{stored.size:,} bytes, {measure.source_bytes:,} were loaded")
+    if stored.crc32c != measure.crc32c:
+        yield Difference("lake", f"CRC32C {stored.crc32c}, {measure.crc32c} was loaded")
+
+
+_NOTED = ("sha256", "crc32c", "source_bytes", "csv_bytes", "rows", "total_amount")
 
 
 def _ledger(evidence: Evidence) -> Iterator[Difference]:
     entry, facts = evidence.ledger, evidence.facts
     if entry is None:
-        yield Difference(LEDGER, "the row", "there", "missing")
+        yield Difference("ledger", "has no row of this month")
     elif facts is not None:
-        yield _of(LEDGER, "sha256", facts.sha256, entry.sha256)
-        yield _of(LEDGER, "crc32c", facts.crc32c, entry.crc32c)
-        yield _of(LEDGER, "generation", facts.generation, entry.generation)
-        yield _of(LEDGER, "source_bytes", facts.source_bytes, entry.source_bytes)
-        yield _of(LEDGER, "csv_bytes", facts.csv_bytes, entry.csv_bytes)
-        yield _of(LEDGER, "rows", facts.rows, entry.rows)
-        yield _of(LEDGER, "total_amount", facts.total_amount, entry.total_amount)
+        for name in _NOTED:
+            noted, found = getattr(entry, name), getattr(facts, name)
+            if noted != found:
+                yield Difference("ledger", f"{name} is {noted}, extract found {found}")
 
 
-def _table(evidence: Evidence, measure: Facts | Entry) -> Iterator[Difference]:
-    table = evidence.table or TableMonth()
-    yield _of(TABLE, "rows", measure.rows, table.rows)
-    yield _of(TABLE, "total_amount", measure.total_amount, table.total_amount)
-    yield _of(TABLE, "number of distinct unique_row_id", table.rows, table.distinct_ids)
+def _table(table: TableMonth, measure: Facts | Entry) -> Iterator[Difference]:
+    if not table.rows and measure.rows:
+        yield Difference("table", f"no row of this month, {measure.rows:,} were loaded")
+        return
+    if table.rows != measure.rows:
+        gap = table.rows - measure.rows
+        yield Difference("rows", f"{table.rows:,} in the table, {measure.rows:,} loaded ({gap:+,})")
+    if table.total_amount != measure.total_amount:
+        there, loaded = amount(table.total_amount), amount(measure.total_amount)
+        yield Difference("total_amount", f"{there} in the table, {loaded} loaded")
+    if table.distinct_ids != table.rows:
+        detail = f"{table.distinct_ids:,} distinct ids in {table.rows:,} rows"
+        yield Difference("unique_row_id", detail)
 
 
-def _of(where: str, what: str, expected: object, found: object) -> Difference:
-    return Difference(where, what, _text(expected), _text(found))
+def _published(evidence: Evidence, measure: Facts | Entry) -> Iterator[Difference]:
+    """The file that was loaded is the source's: the same one again has as many rows."""
+    known = evidence.published_rows
+    if known is not None and known != measure.rows:
+        detail = f"{known:,} rows are published, {measure.rows:,} were loaded"
+        yield Difference("published", detail, mendable=False)
 
 
-def _text(value: object) -> str:
-    """Equal values have equal text: 2.50 and 2.5 are one amount."""
-    return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)
+def between(one: Evidence, other: Evidence, there: str) -> list[Difference]:
+    """How a month differs from the same one in the destination that is called `there`.
+
+    Only asked of months that are right by themselves: then it names what those checks can't see.
+    """
+    if not (one.table and other.table and one.ledger and other.ledger):
+        return []
+    if one.ledger.sha256 != other.ledger.sha256:
+        return [Difference("destinations", f"{there} was loaded from another edition of the file")]
+    if one.table.fingerprint != other.table.fingerprint:
+        return [Difference("destinations", f"{there} has other unique_row_ids")]
+    if one.table.total_amount != other.table.total_amount:
+        return [Difference("destinations", f"{there} has another sum of total_amount")]
+    return []

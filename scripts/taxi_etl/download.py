@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import httpx
 import tenacity
 
-from taxi_etl.errors import SourceRefused, SourceUnreachable
+from taxi_etl.compare import suspicion
+from taxi_etl.errors import SourceRefused, SourceSilent, SourceUnreachable
 from taxi_etl.release import shown
+
+if TYPE_CHECKING:
+    from taxi_etl.facts import Facts
+    from taxi_etl.ledger import Entry
 
 ATTEMPTS = 5
 """How often one file is asked for before its download fails."""
 
-_TIMEOUT = httpx.Timeout(60, connect=10)
+_TIMEOUT = httpx.Timeout(20, connect=10)
+_GRACE = 180.0  # seconds that a download may take whatever the file's size
+_SLOWEST = 32 << 10  # bytes a second on the whole: what a large file gets beyond the grace
+_WINDOW, _LEAST = 30.0, 30 << 10  # seconds, and the bytes that must arrive in them
 _ABSENT = (404, 410)
 _PART = re.compile(r"bytes (?P<start>\d+)-\d+/(?P<length>\d+|\*)", re.ASCII)
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
@@ -26,11 +37,23 @@ _PASSING = (408, 425, 429, 500, 502, 503, 504)
 
 @dataclass(frozen=True)
 class Remote:
-    """What the release site says of a file. `length` is None when it does not tell."""
+    """What the release site says of a file. `length` is None when it does not tell.
+
+    `sha256` is that of the file's bytes, None where nobody looked at them.
+    """
 
     etag: str
     last_modified: str
     length: int | None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How time is told and waited for between tries: the seam for tests."""
+
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
 
 
 def client(transport: httpx.BaseTransport | None = None) -> httpx.Client:
@@ -43,35 +66,82 @@ def client(transport: httpx.BaseTransport | None = None) -> httpx.Client:
     )
 
 
-def head(http: httpx.Client, url: str) -> Remote | None:
+def ask(http: httpx.Client, url: str) -> Remote | None:
     """What the site says of the file now, None when it does not have it (404, 410).
 
-    Raises SourceUnreachable or SourceRefused as `fetch` does, without trying again.
+    A site that refuses HEAD is asked by a GET that is closed after its headers. Raises
+    SourceUnreachable or SourceRefused as `fetch` does, without trying again.
     """
     with _told(url):
         answer = http.head(url)
     if answer.status_code in _ABSENT:
         return None
+    if answer.is_error and answer.status_code not in _PASSING:
+        return _ask_by_get(http, url)
     _refuse(answer, url)
-    return _remote(answer)
+    remote = _remote(answer)
+    # Some frameworks say 0 to every HEAD, and no month file is empty.
+    return remote if remote.length else replace(remote, length=None)
 
 
-def fetch(http: httpx.Client, url: str, path: Path, wait: Callable | None = None) -> Remote | None:
+def _ask_by_get(http: httpx.Client, url: str) -> Remote | None:
+    with _told(url), http.stream("GET", url) as answer:
+        if answer.status_code in _ABSENT:
+            return None
+        _refuse(answer, url)
+        return _remote(answer)
+
+
+def ask_of(http: httpx.Client, url: str, *loaded: Facts | Entry) -> Remote | None:
+    """As `ask`, of a file that was loaded before: bytes are looked at where marks differ.
+
+    Another ETag is only a suspicion: a file that was touched, two servers behind one name. A
+    length that a GET tells is none. Raises what `fetch` raises.
+    """
+    remote = ask(http, url)
+    if remote is not None and any(suspicion(one, remote) for one in loaded):
+        remote = _ask_by_get(http, url)  # HEAD may say something else than GET does
+    if remote is None:
+        return None
+    doubted = [one for one in loaded if suspicion(one, remote)]
+    if not any(remote.length in (None, one.source_bytes) for one in doubted):
+        return remote
+    with tempfile.TemporaryDirectory(prefix="compare-") as folder:
+        path = Path(folder) / "file"
+        found = fetch(http, url, path)
+        if found is None:
+            return None
+        with path.open("rb") as file:
+            return replace(found, sha256=hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def fetch(http: httpx.Client, url: str, path: Path, pace: Pace | None = None) -> Remote | None:
     """Download `url` to `path`; None (and no file) when the site does not have it (404, 410).
 
     An interrupted download goes on where it stopped (Range with If-Range), or begins again when
-    the file has changed meanwhile. Raises SourceUnreachable after ATTEMPTS tries, SourceRefused
-    at once for an answer that would stay.
+    the file has changed meanwhile. Raises SourceUnreachable after ATTEMPTS tries, or when the
+    time is over that a file of this size may take; SourceRefused at once for an answer that
+    would stay.
     """
-    download = _Download(http, url)
+    pace = pace or Pace()
+    download = _Download(http, url, pace.clock)
+    backoff = tenacity.wait_random_exponential(multiplier=0.5, max=20)
+
+    def wait(state: tenacity.RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        return max(backoff(state), getattr(error, "retry_after", 0.0))
+
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(SourceUnreachable),
-        stop=tenacity.stop_after_attempt(ATTEMPTS),
-        wait=wait or tenacity.wait_random_exponential(multiplier=0.5, max=20),
+        stop=lambda state: (
+            state.attempt_number >= ATTEMPTS or download.is_over(state.upcoming_sleep)
+        ),
+        wait=wait,
+        sleep=pace.sleep,
         before_sleep=_say,
         reraise=True,
     )
-    with path.open("wb") as file:
+    with path.open("wb+") as file:
         remote = retrying(download.go_on, file)
     if remote is None:
         path.unlink()
@@ -81,10 +151,18 @@ def fetch(http: httpx.Client, url: str, path: Path, wait: Callable | None = None
 class _Download:
     """One file on its way; remembers what it is a download of, so as to go on with it."""
 
-    def __init__(self, http: httpx.Client, url: str) -> None:
+    def __init__(self, http: httpx.Client, url: str, clock: Callable[[], float]) -> None:
         self._http = http
         self._url = url
+        self._clock = clock
+        self._began = clock()
         self._remote: Remote | None = None
+        self._size = 0  # as far as it is known
+        self._seen = ""  # digest of the last transfer whose end nothing told
+
+    def is_over(self, later: float = 0.0) -> bool:
+        """Whether the time of this download is over, or will be so many seconds later."""
+        return self._clock() + later - self._began > _GRACE + self._size / _SLOWEST
 
     def go_on(self, file: BinaryIO) -> Remote | None:
         """Ask for what is still missing and write it. Returns None when there is no such file."""
@@ -108,16 +186,55 @@ class _Download:
                 file.truncate(0)
                 file.seek(0)
                 remote = self._remote = _remote(answer)
-            for piece in answer.iter_raw():  # as it comes: a held back piece would be lost
-                file.write(piece)
-        self._check_length(file.tell(), remote)
+            self._write(answer, file, remote)
+            ended = "chunked" in answer.headers.get("Transfer-Encoding", "").lower()
+        self._check_end(file, remote, ended=ended)
         return remote
 
-    def _check_length(self, got: int, remote: Remote | None) -> None:
-        if remote and remote.length is not None and got != remote.length:
-            raise SourceUnreachable(
-                f"{shown(self._url)} is {remote.length} bytes long, but {got} arrived"
-            )
+    def _write(self, answer: httpx.Response, file: BinaryIO, remote: Remote | None) -> None:
+        """Write the body as it comes (a held back piece would be lost), if it comes fast enough."""
+        since, arrived = self._clock(), 0
+        for piece in answer.iter_raw():
+            file.write(piece)
+            arrived += len(piece)
+            self._size = max(self._size, file.tell(), (remote and remote.length) or 0)
+            if self._clock() - since >= _WINDOW:
+                if arrived < _LEAST:
+                    raise SourceUnreachable(
+                        f"{shown(self._url)} is too slow: {arrived} bytes in {_WINDOW:.0f} s"
+                    )
+                since, arrived = self._clock(), 0
+            if self.is_over():
+                raise SourceUnreachable(
+                    f"{shown(self._url)} is too slow: {file.tell()} bytes in "
+                    f"{self._clock() - self._began:.0f} s"
+                )
+
+    def _check_end(self, file: BinaryIO, remote: Remote | None, *, ended: bool) -> None:
+        """Whether the file is whole.
+
+        A transfer that tells neither its length nor its end is believed when it is as long as
+        HEAD says, else when the next one brings the same bytes.
+        """
+        got = file.tell()
+        length = remote.length if remote else None
+        if length is None and not ended:
+            told = ask(self._http, self._url)
+            length = told.length if told else None
+        if length is None and not ended:
+            file.seek(0)
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            if digest != self._seen:
+                self._seen = digest
+                file.truncate(0)
+                raise SourceUnreachable(
+                    f"{shown(self._url)} tells no length, {got} bytes arrived: fetched once more, "
+                    "to see whether they are all"
+                )
+        elif length is not None and got != length:
+            if remote and remote.length is None:
+                file.truncate(0)  # nothing to go on from: where it was cut is not known
+            raise SourceUnreachable(f"{shown(self._url)} is {length} bytes long, but {got} arrived")
 
 
 @contextmanager
@@ -126,9 +243,11 @@ def _told(url: str) -> Iterator[None]:
     try:
         yield
     except httpx.TimeoutException as error:
-        raise SourceUnreachable(f"{shown(url)}: no answer in time") from error
-    except httpx.TransportError as error:
+        raise SourceSilent(f"{shown(url)}: no answer in time") from error
+    except (httpx.ReadError, httpx.RemoteProtocolError, httpx.WriteError) as error:
         raise SourceUnreachable(f"{shown(url)}: {error or type(error).__name__}") from error
+    except httpx.TransportError as error:
+        raise SourceSilent(f"{shown(url)}: {error or type(error).__name__}") from error
     except (httpx.TooManyRedirects, httpx.InvalidURL) as error:
         raise SourceRefused(f"{shown(url)}: {error}") from error
 
@@ -139,7 +258,10 @@ def _refuse(answer: httpx.Response, url: str) -> None:
         return
     text = f"{shown(url)} answered {answer.status_code} {answer.reason_phrase}".rstrip()
     if answer.status_code in _PASSING:
-        raise SourceUnreachable(text)
+        error = SourceUnreachable(text)
+        after = answer.headers.get("Retry-After", "")
+        error.retry_after = float(after) if after.isdecimal() else 0.0
+        raise error
     raise SourceRefused(text)
 
 

@@ -2,7 +2,8 @@
 
     EtlError
     ├── Transient             may pass by itself; retried with backoff, a bounded number of times
-    │   ├── SourceUnreachable   refused connection, time-out, 429 or 5xx of the release site
+    │   ├── SourceUnreachable   too slow, cut off, 429 or 5xx of the release site
+    │   │   └── SourceSilent      nobody answers: refused connection, time-out
     │   └── Busy                a lock or a concurrent transaction stood in the way
     └── Terminal              trying again gives the same
         ├── WrongUse            a flag, a month or an environment variable breaks a rule (exit 2)
@@ -29,7 +30,16 @@ class Transient(EtlError):
 
 
 class SourceUnreachable(Transient):
-    """The release site did not answer, or answered that it is in trouble."""
+    """The release site did not answer, or answered that it is in trouble.
+
+    `retry_after`: the seconds that it asked to wait.
+    """
+
+    retry_after: float = 0.0
+
+
+class SourceSilent(SourceUnreachable):
+    """Nobody answered at the address of the release site."""
 
 
 class Busy(Transient):

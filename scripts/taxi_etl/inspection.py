@@ -16,23 +16,11 @@ import google_crc32c
 
 from taxi_etl import rows
 from taxi_etl.errors import BadFile
+from taxi_etl.fields import RULES, SCALE, UNUSUAL
 from taxi_etl.month import Month
 from taxi_etl.schema import TAXIS, Taxi
 
-_AMOUNT = re.compile(rb"(-?)(?=\.?\d)0*(\d*)(?:\.(\d{0,9}))?")
-_SCALE = 9  # decimals: as many as BigQuery's NUMERIC has
-_DIGITS = 15  # more than these a double precision number does not keep exactly
-_VALUE = b"0123456789.-NY"  # what numbers, times and flags are made of; see `_Lines._regular`
-_NUMBER = rb"[-.\d]*(?:\d[eE][-+]?\d+)?"
-_TIME = rb"(?:[-.\d]* [-.\d]*:[-.\d]*:[-.\d]*)?"
-_FORMS: dict[str, tuple[bytes, str, bytes]] = {
-    "text": (rb"[^,]*", "", b""),
-    "timestamp": (_TIME, "not a date and time", b" ::"),
-    "integer": (_NUMBER, "not a number", b""),
-    "double precision": (_NUMBER, "not a number", b""),
-}
-"""By the column's type in PostgreSQL: a field's pattern, how one that does not match is told, and
-what is left of a usual one without the characters of `_VALUE`."""
+_AMOUNT = re.compile(rb"(-?)(\d*)\.?(\d*)")
 _CENT = Decimal("0.01")
 _WIDE = Context(prec=60)
 _KNOWN = 1 << 16  # amounts remembered; a month has some ten thousand different ones
@@ -54,8 +42,8 @@ def inspect(path: Path, taxi: Taxi, month: Month) -> Inspection:
     """Check the file at `path` and say what it holds.
 
     Raises BadFile, with the number of the line, for anything that is not a whole month file of
-    that taxi: see `_Lines` for the rules. Stray pickups are allowed; a file in which no trip at
-    all is of the month is not.
+    that taxi: see `_Lines` for the rules. Stray pickups are allowed; a file of which most trips
+    are not of the month is another month's.
     """
     sha256, crc32c = hashlib.sha256(), google_crc32c.Checksum()
     lines = _Lines(taxi, month)
@@ -80,10 +68,8 @@ class _Lines:
     """The rules of a month file's text, checked block by block.
 
     The first line is exactly that taxi's header; every other line has as many columns, no
-    quote, no NUL and no carriage return but before its line end, is UTF-8, and has nothing but
-    the characters of a number or a time where its table has one: ranges are for the table to
-    judge. Its total_amount is a plain decimal number that both destinations keep exactly, or
-    empty.
+    quote, no NUL and no carriage return but before its line end, is UTF-8, and has in each
+    column what `fields` allows there. All lines end alike.
     """
 
     def __init__(self, taxi: Taxi, month: Month) -> None:
@@ -92,20 +78,20 @@ class _Lines:
         self._total = 0  # in units of the last decimal
         self._known: dict[bytes, int] = {b"": 0}
         self._taxi = taxi
-        self._month = month
         self._commas = len(taxi.columns) - 1
-        self._after_total = self._commas - taxi.total_position
-        forms = [_FORMS[column.postgres] for column in taxi.columns]
-        self._row = re.compile(b",".join(pattern for pattern, _, _ in forms))
-        self._skeleton = b",".join(left for _, _, left in forms)
+        self._measured = taxi.place(taxi.measure) if taxi.measure else None
+        self._pickup = taxi.place(taxi.pickup)
+        self._month = month
         self._of_month = f",{month}-".encode()
-        self._month_seen = False
+        self._month_rows = 0
         self._line = 1  # number of the next line in the file
+        self._end = b""  # the file's line end
+        self._rows = re.compile(b"")
 
     @property
     def total(self) -> Decimal:
-        """The exact sum of the amounts so far, in cents where it has no more decimals."""
-        total = Decimal(self._total).scaleb(-_SCALE, _WIDE)
+        """The exact sum of the measure so far, in cents where it has no more decimals."""
+        total = Decimal(self._total).scaleb(-SCALE, _WIDE)
         cents = total.quantize(_CENT, context=_WIDE)
         return cents if cents == total else total.normalize(_WIDE)
 
@@ -117,40 +103,79 @@ class _Lines:
 
     def check(self, block: bytes) -> None:
         """Check one block of whole lines and add it up."""
-        lines = rows.bare_lines(block)
         if self._line == 1:
-            self._header(lines[0])
-        if not self._regular(block, len(lines)):
-            self._characters(block)
-            self._columns(lines)
-            self._fields(lines)
-        if self._line == 1:
-            del lines[0]
-            self._line = 2
-        self._month_seen = self._month_seen or self._of_month in block
-        # Amounts repeat by the hundred: parse each distinct one once.
-        after = self._after_total
-        amounts = Counter([line.rsplit(b",", after + 1)[1] for line in lines])
-        self._total += self._sum(amounts, lines)
-        self.rows += len(lines)
-        self._line += len(lines)
+            block = self._begin(block)
+        count = block.count(b"\n")
+        # A usual block is so many usual lines and nothing else: the pattern finds them all, and
+        # the measure of each. Another one takes the long way, which finds out what it is.
+        measured = self._rows.findall(block)
+        if len(measured) != count or any(end in block for end in UNUSUAL):
+            measured = [self._field(line, self._measured) for line in self._lines(block)]
+        self._total += self._sum(Counter(measured))
+        self._month_rows += self._of_the_month(block, count)
+        self.rows += count
+        self._line += count
 
     def finish(self) -> None:
         """Check what only the end can tell."""
         if not self.rows:
             raise BadFile("the file has no rows" + (" after its header" if self._line > 1 else ""))
-        if not self._month_seen:
-            raise BadFile(f"no trip of {self._month} among {self.rows} rows: another month's file")
+        if 2 * self._month_rows <= self.rows:
+            raise BadFile(
+                f"{self._month_rows} of {self.rows} trips began in {self._month}: "
+                "another month's file"
+            )
 
-    def _regular(self, block: bytes, count: int) -> bool:
-        """Whether the block is `count` usual lines, at a glance.
+    def _begin(self, block: bytes) -> bytes:
+        """Check the header and learn how lines end; returns the rest of the block."""
+        header, _, rest = block.partition(b"\n")
+        self._end = b"\r\n" if header.endswith(b"\r") else b"\n"
+        self._header(header.removesuffix(b"\r"))
+        self._line = 2
+        patterns = [RULES[column.kind].usual for column in self._taxi.columns]
+        measured = self._measured
+        if measured is None:
+            patterns[0] = b"()" + patterns[0]
+        else:
+            patterns[measured] = b"(" + patterns[measured] + b")"
+        self._rows = re.compile(b"^" + b",".join(patterns) + re.escape(self._end), re.MULTILINE)
+        return rest
 
-        Without the characters of numbers, times and flags, such a block is the same few commas
-        and line end again and again. Anything else takes the long way, which finds out what it
-        is.
+    def _of_the_month(self, block: bytes, count: int) -> int:
+        """How many trips of the block began in the month, or fewer where they are most anyway.
+
+        Both times of a trip are usually of the month, so their number tells nearly as much.
         """
-        left = block.translate(None, _VALUE)
-        return left in ((self._skeleton + b"\r\n") * count, (self._skeleton + b"\n") * count)
+        least = block.count(self._of_month) - count
+        if least > 0.9 * count:
+            return least
+        start = self._of_month[1:]
+        return sum(self._field(line, self._pickup).startswith(start) for line in self._cut(block))
+
+    @staticmethod
+    def _field(line: bytes, place: int | None) -> bytes:
+        return b"" if place is None else line.split(b",", place + 1)[place]
+
+    def _cut(self, block: bytes) -> list[bytes]:
+        lines = block.split(self._end)
+        lines.pop()  # what follows the last line end: nothing
+        return lines
+
+    def _lines(self, block: bytes) -> list[bytes]:
+        """The lines of a block that is not usual, after every check."""
+        self._characters(block)
+        lines = self._cut(block)
+        for number, line in enumerate(lines, self._line):
+            if (commas := line.count(b",")) != self._commas:
+                found = f"{commas + 1} columns" if line else "no columns: it is empty"
+                raise BadFile(f"line {number} has {found}, not {self._commas + 1}")
+            for column, text in zip(self._taxi.columns, line.split(b","), strict=True):
+                rule = RULES[column.kind]
+                if text and not rule.allows(text):
+                    raise BadFile(
+                        f"line {number} has the {column.name} {_shown(text)}: {rule.told}"
+                    )
+        return lines
 
     def _characters(self, block: bytes) -> None:
         """Only what every reader takes for plain text: checked on the block, told by line."""
@@ -160,6 +185,12 @@ class _Lines:
             raise self._bad(block, b"\0", "has a NUL byte")
         if block.count(b"\r") != block.count(b"\r\n"):
             raise self._bad(block.replace(b"\r\n", b"\n"), b"\r", "has a carriage return inside")
+        if block.count(b"\r") != (block.count(b"\n") if self._end == b"\r\n" else 0):
+            for number, line in enumerate(block.split(b"\n"), self._line):
+                if line.endswith(b"\r") != (self._end == b"\r\n"):
+                    raise BadFile(
+                        f"line {number} ends in another way than the header (CRLF and LF)"
+                    )
         if not block.isascii():
             try:
                 block.decode("utf-8")
@@ -184,46 +215,16 @@ class _Lines:
                 )
         raise BadFile(f"wrong header: {_difference(header, self._taxi.header)}")
 
-    def _columns(self, lines: list[bytes]) -> None:
-        for number, line in enumerate(lines, self._line):
-            if (commas := line.count(b",")) != self._commas:
-                found = f"{commas + 1} columns" if line else "no columns: it is empty"
-                raise BadFile(f"line {number} has {found}, not {self._commas + 1}")
-
-    def _fields(self, lines: list[bytes]) -> None:
-        for number, line in enumerate(lines, self._line):
-            if number > 1 and not self._row.fullmatch(line):
-                raise self._bad_field(number, line)
-
-    def _bad_field(self, number: int, line: bytes) -> BadFile:
-        """The first field of the line that is not what its column holds."""
-        for column, text in zip(self._taxi.columns, line.split(b","), strict=True):
-            pattern, what, _ = _FORMS[column.postgres]
-            if not re.fullmatch(pattern, text):
-                break
-        return BadFile(f"line {number} has the {column.name} {_shown(text)}: {what}")
-
-    def _sum(self, amounts: Counter[bytes], lines: list[bytes]) -> int:
+    def _sum(self, amounts: Counter[bytes]) -> int:
+        """Amounts repeat by the hundred: each distinct one is parsed once."""
         known = self._known
         for text in amounts.keys() - known.keys():
-            if (match := _AMOUNT.fullmatch(text)) is None:
-                raise self._no_amount(text, lines)
-            sign, whole, decimals = match.groups(b"")
-            if len(whole + decimals.rstrip(b"0")) > _DIGITS:
-                raise self._no_amount(text, lines)
-            known[text] = int(sign + (whole or b"0") + decimals.ljust(_SCALE, b"0"))
+            sign, whole, decimals = _AMOUNT.fullmatch(text).groups()  # type: ignore[union-attr]
+            known[text] = int(sign + (whole or b"0") + decimals.ljust(SCALE, b"0"))
         total = sum(map(mul, map(known.__getitem__, amounts), amounts.values()))
         if len(known) > _KNOWN:
             self._known = {b"": 0}
         return total
-
-    def _no_amount(self, text: bytes, lines: list[bytes]) -> BadFile:
-        place = self._taxi.total_position
-        at = next(at for at, line in enumerate(lines) if line.split(b",")[place] == text)
-        return BadFile(
-            f"line {self._line + at} has the total_amount {_shown(text)}: not a plain number of at "
-            f"most {_DIGITS} digits, {_SCALE} of them decimals"
-        )
 
 
 def _shown(text: bytes) -> str:

@@ -41,6 +41,11 @@ class Month:
         return cls(int(year), int(number))
 
     @classmethod
+    def of(cls, day: date) -> Month:
+        """The month that a day lies in: the way back from `source_month`."""
+        return cls(day.year, day.month)
+
+    @classmethod
     def range(cls, first: Month, last: Month) -> list[Month]:
         """Every month from `first` to `last`, both included. Raises WrongUse when it is empty."""
         if last < first:
@@ -69,3 +74,7 @@ class Month:
     def __str__(self) -> str:
         """`YYYY-MM`, as in the names of the files."""
         return f"{self.year:04d}-{self.number:02d}"
+
+
+EVER = (Month(1, 1), Month(9999, 12))
+"""The first and the last month: the range that leaves none out."""

@@ -24,7 +24,8 @@ def text_blocks(file: BinaryIO, *digests: Callable[[bytes], object]) -> Iterator
 
     Each of `digests` is called with every compressed piece, in order. zlib checks the CRC and
     the length in each member's trailer. Raises BadFile when the file is not gzip, ends too
-    early, is damaged, or goes on after its last member.
+    early, is damaged, or goes on after its last member, be it with zeros: not every reader
+    takes padding.
     """
     first = file.read(_READ)
     if first[:2] != _MAGIC:
@@ -36,9 +37,6 @@ def text_blocks(file: BinaryIO, *digests: Callable[[bytes], object]) -> Iterator
             digest(piece)
         while piece:
             if member.eof:
-                piece = piece.lstrip(b"\0")  # zero padding between members is allowed
-                if not piece:
-                    break
                 if piece[0] != _MAGIC[0]:
                     raise BadFile(f"the gzip data are followed by {_shown(piece)}: not gzip")
                 member = zlib.decompressobj(_GZIP)
@@ -55,12 +53,13 @@ def text_blocks(file: BinaryIO, *digests: Callable[[bytes], object]) -> Iterator
 
 
 def line_blocks(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """The same bytes cut at line ends; a last line without one gets it.
+    """The same bytes cut at line ends; a last line without one gets the file's.
 
     Raises BadFile for a line that is longer than any trip can be.
     """
-    rest = b""
+    rest, end = b"", b""
     for block in blocks:
+        end = end or block[: block.find(b"\n") + 1][-2:]
         cut = block.rfind(b"\n") + 1
         if not cut:
             rest += block
@@ -70,7 +69,7 @@ def line_blocks(blocks: Iterator[bytes]) -> Iterator[bytes]:
         yield rest + block[:cut]
         rest = block[cut:]
     if rest:
-        yield rest + b"\n"
+        yield rest + (end if end == b"\r\n" else b"\n")
 
 
 def bare_lines(block: bytes) -> list[bytes]:

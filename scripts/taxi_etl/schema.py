@@ -9,24 +9,53 @@ which the tables are partitioned, because month files hold stray pickups of othe
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What a column holds; each destination says which of its types that is."""
+
+    TEXT = "text"
+    TIME = "time"
+    """A date and time without a zone, as the files have it."""
+    WHOLE = "whole number"
+    CODE = "code"
+    """A whole number that names something, so that a destination may keep it as text."""
+    NUMBER = "number"
+    DIGEST = "digest"
+    """16 bytes, or the same in hexadecimal where a destination has text."""
+    DAY = "day"
+    MOMENT = "moment"
+    COUNT = "count"
+    EXACT = "exact number"
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a month file, and its type in each destination."""
+    """One column of a table."""
 
     name: str
-    bigquery: str
-    postgres: str
+    kind: Kind
 
 
 @dataclass(frozen=True)
 class Taxi:
-    """One kind of taxi: its file columns in the file's order, and what depends on them."""
+    """One kind of taxi: its file columns in the file's order, and what depends on them.
+
+    `pickup` is the column that says when a trip began. `measure` is the number that is summed
+    and compared (None: the series has none, and every sum is 0). `block` are the columns that are
+    empty together in the rows of a null block.
+    """
 
     name: str
     columns: tuple[Column, ...]
     pickup: str
+    measure: str | None
+    block: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Its name."""
+        return self.name
 
     @property
     def table(self) -> str:
@@ -38,26 +67,25 @@ class Taxi:
         """The first line of this taxi's files, without its line end."""
         return ",".join(column.name for column in self.columns)
 
-    @property
-    def total_position(self) -> int:
-        """The 0-based place of total_amount in a row."""
-        return [column.name for column in self.columns].index("total_amount")
+    def place(self, name: str) -> int:
+        """The 0-based place of a column in a row of the file."""
+        return [column.name for column in self.columns].index(name)
 
 
 def _text(name: str) -> Column:
-    return Column(name, "STRING", "text")
+    return Column(name, Kind.TEXT)
 
 
 def _time(name: str) -> Column:
-    return Column(name, "TIMESTAMP", "timestamp")
+    return Column(name, Kind.TIME)
 
 
 def _whole(name: str) -> Column:
-    return Column(name, "INT64", "integer")
+    return Column(name, Kind.WHOLE)
 
 
 def _number(name: str) -> Column:
-    return Column(name, "NUMERIC", "double precision")
+    return Column(name, Kind.NUMBER)
 
 
 _YELLOW = Taxi(
@@ -83,6 +111,8 @@ _YELLOW = Taxi(
         _number("congestion_surcharge"),
     ),
     pickup="tpep_pickup_datetime",
+    measure="total_amount",
+    block=("VendorID",),
 )
 
 _GREEN = Taxi(
@@ -106,21 +136,23 @@ _GREEN = Taxi(
         _number("improvement_surcharge"),
         _number("total_amount"),
         _whole("payment_type"),
-        Column("trip_type", "STRING", "integer"),
+        Column("trip_type", Kind.CODE),
         _number("congestion_surcharge"),
     ),
     pickup="lpep_pickup_datetime",
+    measure="total_amount",
+    block=("VendorID",),
 )
 
 TAXIS: dict[str, Taxi] = {taxi.name: taxi for taxi in (_YELLOW, _GREEN)}
 """Every taxi by its name."""
 
-OWN_FIRST = (Column("unique_row_id", "BYTES", "text"), Column("filename", "STRING", "text"))
+OWN_FIRST = (Column("unique_row_id", Kind.DIGEST), Column("filename", Kind.TEXT))
 """The table's columns before those of the file."""
 
 OWN_LAST = (
-    Column("source_month", "DATE", "date"),
-    Column("loaded_at", "TIMESTAMP", "timestamptz"),
+    Column("source_month", Kind.DAY),
+    Column("loaded_at", Kind.MOMENT),
 )
 """The table's columns after those of the file."""
 
@@ -131,22 +163,22 @@ LEDGER_VIEW = "loads_current"
 """The last row of the ledger for each (taxi, month)."""
 
 LEDGER_COLUMNS = (
-    Column("taxi", "STRING", "text"),
-    Column("month", "DATE", "date"),
-    Column("source_url", "STRING", "text"),
-    Column("etag", "STRING", "text"),
-    Column("source_bytes", "INT64", "bigint"),
-    Column("csv_bytes", "INT64", "bigint"),
-    Column("sha256", "STRING", "text"),
-    Column("crc32c", "STRING", "text"),
-    Column("rows", "INT64", "bigint"),
-    Column("total_amount", "NUMERIC", "numeric"),
-    Column("object", "STRING", "text"),
-    Column("generation", "INT64", "bigint"),
-    Column("job_id", "STRING", "text"),
-    Column("execution_id", "STRING", "text"),
-    Column("started_at", "TIMESTAMP", "timestamptz"),
-    Column("loaded_at", "TIMESTAMP", "timestamptz"),
+    Column("taxi", Kind.TEXT),
+    Column("month", Kind.DAY),
+    Column("source_url", Kind.TEXT),
+    Column("etag", Kind.TEXT),
+    Column("source_bytes", Kind.COUNT),
+    Column("csv_bytes", Kind.COUNT),
+    Column("sha256", Kind.TEXT),
+    Column("crc32c", Kind.TEXT),
+    Column("rows", Kind.COUNT),
+    Column("total_amount", Kind.EXACT),
+    Column("object", Kind.TEXT),
+    Column("generation", Kind.COUNT),
+    Column("job_id", Kind.TEXT),
+    Column("execution_id", Kind.TEXT),
+    Column("started_at", Kind.MOMENT),
+    Column("loaded_at", Kind.MOMENT),
 )
 """The ledger's columns; the same names in both destinations."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 from localcloud.layout import Layout
 from localcloud.ports import HOST
@@ -23,6 +24,7 @@ def run(layout: Layout, port: int, grpc_port: int) -> None:
     data = layout.data("warehouse")
     data.mkdir(exist_ok=True)
     import_extension("spatial")  # DuckDB would download it
+    _keep_nine_decimals()
     # The emulator has no setting for these: it opens its database with `duckdb.connect`.
     duckdb.connect = functools.partial(
         duckdb.connect,
@@ -49,3 +51,21 @@ def run(layout: Layout, port: int, grpc_port: int) -> None:
             metrics_enabled=False,
         )
     )
+
+
+def _keep_nine_decimals() -> None:
+    """Make NUMERIC what it is in BigQuery: 38 digits, 9 of them decimals.
+
+    The emulator hands DuckDB the bare word DECIMAL, which there has 18 digits and 3 decimals:
+    the rest of an amount would be cut off without a word.
+    """
+    from sqlglot import exp
+    from sqlglot.dialects.duckdb import DuckDB
+
+    usual = DuckDB.Generator.datatype_sql
+
+    def datatype_sql(self: Any, expression: exp.DataType) -> str:
+        told = usual(self, expression)
+        return "DECIMAL(38, 9)" if told == "DECIMAL" else told
+
+    DuckDB.Generator.datatype_sql = datatype_sql  # type: ignore[method-assign]

@@ -14,11 +14,12 @@ from zoneinfo import ZoneInfo
 
 from rich.table import Table
 
+from taxi_etl.ledger import Entry
 from taxi_etl.month import Month
 from taxi_etl.release import file_name
 from taxistack.backfill import ledger
 from taxistack.backfill.context import BackfillContext
-from taxistack.backfill.state import DESTINATIONS, TAXIS, Load
+from taxistack.backfill.state import DESTINATIONS, TAXIS
 from taxistack.published_counts import PUBLISHED_COUNTS, PUBLISHED_YEARS
 from taxistack.settings import PUBLIC_SOURCE
 from taxistack.verify import tables
@@ -98,7 +99,7 @@ class Homework:
 class Loaded:
     """What is known of one loaded month, from whichever destination has it."""
 
-    load: Load
+    load: Entry
     rows: int
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import yaml
 from invoke import Argument, Collection, Task
 
-from taxi_etl import schema
+from taxi_etl import destinations, schema
 from taxistack.settings import ROOT
 
 PAGES = ROOT / "docs" / "reference"
@@ -100,8 +100,9 @@ def tables() -> str:
 
 
 def _columns(columns: Iterable[schema.Column]) -> str:
-    rows = [(f"`{c.name}`", c.bigquery, c.postgres) for c in columns]
-    return _table(["column", "BigQuery", "PostgreSQL"], rows)
+    places = [destinations.get(name) for name in sorted(destinations.MODULES)]
+    rows = [(f"`{c.name}`", *(place.types[c.kind] for place in places)) for c in columns]
+    return _table(["column", *(place.title for place in places)], rows)
 
 
 def flows() -> str:

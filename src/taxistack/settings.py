@@ -19,9 +19,6 @@ from taxistack.errors import UsageError
 ROOT = Path(__file__).resolve().parents[2]
 """The clone: invoke.yaml, infra/, flows/ and scripts/ stand here."""
 
-ENGINE_VERSION = "2.0.0"
-"""The Kestra release of the embedded engine (src/localcloud/kestra/engine.lock)."""
-
 PUBLIC_SOURCE = "https://github.com/DataTalksClub/nyc-tlc-data/releases/download"
 """The course's public release of the taxi CSV files (CSV edition of the TLC's records)."""
 
@@ -73,10 +70,7 @@ class Settings:
             raise UsageError(f"unknown setting {unknown[0]!r}; invoke.yaml lists the known ones")
         if missing := sorted(known - set(given)):
             raise UsageError(f"setting {missing[0]!r} is missing from invoke.yaml")
-        loaded = cls(**{key: RULES[key](key, value) for key, value in given.items()})
-        if loaded.target == "local" and loaded.kestra == "embedded":
-            _check_engine(loaded.kestra_version)
-        return loaded
+        return cls(**{key: RULES[key](key, value) for key, value in given.items()})
 
     @property
     def maximum_bytes_billed(self) -> int | None:
@@ -106,14 +100,6 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
                 )
             given[key] = RULES[key](key, environ[variable])
     return given
-
-
-def _check_engine(version: str) -> None:
-    if version != ENGINE_VERSION:
-        raise UsageError(
-            f"setting kestra_version: the embedded engine is {ENGINE_VERSION}, not {version}; "
-            "other versions run with kestra: docker or on target gcp"
-        )
 
 
 Rule = Callable[[str, Any], Any]
@@ -200,7 +186,7 @@ RULES: dict[str, Rule] = {
     "secret_version": _whole(0, 1_000_000),
     "state_bucket": _text(r"([a-z0-9][a-z0-9._-]{1,61}[a-z0-9])?", "a bucket's name, or empty"),
     "kestra": _one_of("embedded", "docker"),
-    "kestra_version": _text(r"\d+\.\d+\.\d+", "a version such as 2.0.0"),
+    "kestra_version": _text(r"\d+\.\d+\.\d+", "a version such as 2.0.8"),
     "kestra_user": _text(r".+", "an e-mail address"),
     "kestra_url": _text(r"(https?://[^\s]+)?", "a URL, or empty"),
     "postgres_host": _text(r"[^\s]+", "a host name or an address"),

@@ -215,6 +215,10 @@ def boot_failed(world: World) -> None:
     world.runs("failed: start-server")
 
 
+def image_not_built(world: World) -> None:
+    world.runs("degraded 0123abcd: image build failed")
+
+
 def vm_stopped(world: World) -> None:
     world.runs("healthy", status="TERMINATED")
 
@@ -267,6 +271,7 @@ FAULTS: list[tuple[Callable[[World], None], str, str, str]] = [
     (no_gcloud, "gcloud", "not on PATH", "cloud.google.com/sdk"),
     (gcloud_without_login, "gcloud login", "nobody", "gcloud auth login"),
     (boot_failed, "server", "failed: start-server", "journalctl"),
+    (image_not_built, "server", "image build failed", "journalctl"),
     (vm_stopped, "server", "TERMINATED", "invoke up"),
     (zone_elsewhere, "location", "europe-west1-b", "INVOKE_TAXISTACK_ZONE=us-central1-b"),
     (data_far_away, "location", "data in EU", "INVOKE_TAXISTACK_LOCATION=us-central1"),

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.infra.boot_sandbox import cloud, vm  # noqa: F401 (fixtures)
 
 from localcloud.google.server import SOURCE, start
 from taxistack.terraform import executable

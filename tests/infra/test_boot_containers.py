@@ -25,6 +25,25 @@ def compose() -> dict:
     return yaml.safe_load((KESTRA / "compose.yaml").read_text())
 
 
+def kestras(compose: dict) -> dict:
+    """Kestra's own configuration."""
+    text = compose["services"]["kestra"]["environment"]["KESTRA_CONFIGURATION"]
+    return yaml.safe_load(text)["kestra"]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with Compose's own tag: `!reset` drops what the first file says."""
+
+
+_Loader.add_constructor("!reset", lambda loader, node: None)
+
+
+def local_services() -> dict:
+    """What compose.local.yaml adds."""
+    text = (KESTRA / "compose.local.yaml").read_text()
+    return yaml.load(text, _Loader)["services"]  # noqa: S506 (a safe loader)
+
+
 def pins(path: Path) -> dict[str, str]:
     """Package -> version of a requirements file."""
     found = re.findall(
@@ -95,7 +114,7 @@ def imported(path: Path) -> Iterator[str]:
 
 
 def test_what_the_steps_import_is_on_the_server() -> None:
-    modules = {m for path in (ROOT / "scripts/taxi_etl").glob("*.py") for m in imported(path)}
+    modules = {m for path in (ROOT / "scripts/taxi_etl").rglob("*.py") for m in imported(path)}
     known = sys.stdlib_module_names | {"taxi_etl"}
     foreign = {module for module in modules if module.split(".")[0] not in known}
     assert foreign
@@ -116,18 +135,65 @@ def test_every_package_is_pinned_by_hash(name: str) -> None:
 
 
 def test_every_image_is_pinned_and_kestras_version_is_one_setting(compose: dict) -> None:
-    assert re.fullmatch(r"postgres:18\.\d+", compose["services"]["postgres"]["image"])
-    assert compose["services"]["kestra"]["image"] == "taxistack/kestra:${KESTRA_VERSION:?}"
-    froms = re.findall(r"^FROM (\S+)", (KESTRA / "Dockerfile").read_text(), re.M)
-    assert froms == ["python:3.11-slim-bookworm", "kestra/kestra:v${KESTRA_VERSION}"]
+    digest = "@sha256:[0-9a-f]{64}"
+    assert re.fullmatch(rf"postgres:18\.\d+{digest}", compose["services"]["postgres"]["image"])
+    python, kestra = re.findall(r"^FROM (\S+)", (KESTRA / "Dockerfile").read_text(), re.M)
+    assert re.fullmatch(rf"python:3\.11-slim-bookworm{digest}", python)
+    assert kestra == "kestra/kestra:v${KESTRA_VERSION}"
+    assert f"image: {python}\n" in (KESTRA / "compose.local.yaml").read_text()
+
+
+def test_our_image_is_built_and_never_pulled_from_who_has_its_name(compose: dict) -> None:
+    kestra = compose["services"]["kestra"]
+    assert kestra["image"] == "taxistack/kestra:${KESTRA_IMAGE:-${KESTRA_VERSION:?}}"
+    assert kestra["pull_policy"] == "never"
+    assert kestra["build"]["labels"] == {"taxistack.inputs": "${KESTRA_INPUTS:-}"}
 
 
 def test_nothing_is_published_beyond_loopback_unless_told(compose: dict) -> None:
     ports = [port for service in compose["services"].values() for port in service["ports"]]
     assert set(ports) == {
-        "127.0.0.1:${POSTGRES_PORT:-5432}:5432",
+        "${POSTGRES_BIND:-127.0.0.1}:${POSTGRES_PORT:-5432}:5432",
         "${KESTRA_BIND:-127.0.0.1}:${KESTRA_PORT:-8080}:8080",
     }
+
+
+def test_every_container_has_a_limit_of_memory(compose: dict) -> None:
+    limits = {name: service["mem_limit"] for name, service in compose["services"].items()}
+    assert limits == {
+        "kestra": "${KESTRA_MEMORY:-4g}",
+        "postgres": "${POSTGRES_MEMORY:-1g}",
+    }
+    boot = (KESTRA / "boot.sh").read_text()
+    shares = re.findall(r"_MEMORY=\$\(\(memory \* (\d+) / 100\)\)m", boot)
+    assert len(shares) == 2
+    assert sum(map(int, shares)) <= 90
+
+
+def seconds(text: str) -> int:
+    """Of a duration such as 6m or 45s."""
+    return int(text[:-1]) * {"s": 1, "m": 60}[text[-1]]
+
+
+def test_docker_waits_longer_than_kestra_does_for_its_running_steps(compose: dict) -> None:
+    configured = kestras(compose)["server"]
+    kestra = compose["services"]["kestra"]
+    assert seconds(kestra["stop_grace_period"]) > seconds(configured["termination-grace-period"])
+    local = local_services()["kestra"]
+    own = local["environment"]["KESTRA_SERVER_TERMINATION_GRACE_PERIOD"]
+    # What `down` is given on a laptop is 300 s.
+    assert seconds(own) < seconds(local["stop_grace_period"]) < 300
+
+
+def test_a_dead_server_is_noticed_by_what_its_database_says(compose: dict) -> None:
+    liveness = kestras(compose)["server"]["liveness"]
+    assert liveness["enabled"]
+    assert seconds(liveness["heartbeat-interval"]) < seconds(liveness["timeout"])
+    assert seconds(liveness["interval"]) < seconds(liveness["timeout"])
+
+
+def test_no_flows_but_ours_are_on_the_server(compose: dict) -> None:
+    assert kestras(compose)["tutorial-flows"] == {"enabled": False}
 
 
 def test_kestra_waits_for_a_healthy_database(compose: dict) -> None:
@@ -142,8 +208,8 @@ def test_the_database_is_mounted_where_postgresql_18_keeps_it(compose: dict) -> 
     assert volumes == ["${POSTGRES_DATA:-postgres}:/var/lib/postgresql"]
 
 
-def test_containers_do_not_start_by_themselves_after_a_reboot(compose: dict) -> None:
-    """Docker would start them before the data disk is mounted, on an empty folder."""
+def test_containers_come_back_after_a_crash(compose: dict) -> None:
+    """And with Docker, which the VM does not start before its data disk is mounted."""
     assert {service["restart"] for service in compose["services"].values()} == {"on-failure"}
 
 
@@ -169,9 +235,7 @@ def test_secrets_are_files_and_in_no_containers_configuration(compose: dict) -> 
 
 
 def test_kestra_keeps_everything_in_postgresql_and_its_bucket(compose: dict) -> None:
-    configuration = yaml.safe_load(
-        compose["services"]["kestra"]["environment"]["KESTRA_CONFIGURATION"]
-    )["kestra"]
+    configuration = kestras(compose)
     assert configuration["repository"]["type"] == configuration["queue"]["type"] == "postgres"
     assert configuration["storage"]["type"] == "${KESTRA_STORAGE:-local}"
     assert configuration["storage"]["gcs"]["bucket"] == "${KESTRA_BUCKET:-}"
@@ -220,16 +284,8 @@ def test_compose_accepts_its_files(files: list[str], tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML with Compose's own tag: `!reset` drops what the first file says."""
-
-
-_Loader.add_constructor("!reset", lambda loader, node: None)
-
-
 def test_locally_the_parts_are_relayed_and_no_network_is_shared(compose: dict) -> None:
-    text = (KESTRA / "compose.local.yaml").read_text()
-    services = yaml.load(text, _Loader)["services"]  # noqa: S506 (a safe loader)
+    services = local_services()
     assert services["postgres"]["ports"] is None
     assert set(services) == {"postgres", "kestra", "relay-outside", "relay-inside"}
     assert services["relay-outside"]["network_mode"] == "host"

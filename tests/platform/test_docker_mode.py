@@ -74,7 +74,7 @@ def engine(parts: tuple[LocalCloud, FakeDocker]) -> FakeDocker:
 def answer(url: str, password: str = CONFIG.password) -> int:
     login = base64.b64encode(f"{CONFIG.user}:{password}".encode()).decode()
     request = urllib.request.Request(
-        f"{url}/api/v1/configs", headers={"Authorization": f"Basic {login}"}
+        f"{url}/api/v1/main/flows/search?size=1", headers={"Authorization": f"Basic {login}"}
     )
     try:
         with urllib.request.urlopen(request) as response:
@@ -260,9 +260,9 @@ class Stack:
 def test_up_and_down_with_kestra_in_containers(tmp_path: Path, docker: FakeDocker):
     stack = Stack(tmp_path / "state", docker.path)
     try:
-        assert "Kestra 2.0.0 at http://127.0.0.1:" in stack("up")
+        assert "Kestra 2.0.8 at http://127.0.0.1:" in stack("up")
         variables = (stack.state / "cloud/private/compose/variables.env").read_text()
-        assert "KESTRA_VERSION='2.0.0'\n" in variables
+        assert "KESTRA_VERSION='2.0.8'\n" in variables
         assert "KESTRA_USER='admin@taxistack.dev'\n" in variables
         assert docker.there("containers")[0].startswith("taxistack-")
         runs = len(docker.calls("up"))

@@ -26,11 +26,13 @@ import pytest
 from localcloud import ports
 from localcloud.kestra import built
 from localcloud.layout import default_cache
+from taxistack.backfill import executions as backfill
 from taxistack.kestra import (
     Conflict,
     Execution,
     Invalid,
     KestraClient,
+    KestraError,
     NotFound,
     NotOffered,
     Unauthorized,
@@ -201,14 +203,133 @@ class TestServer:
         with KestraClient(server[0], server[1], password) as other, pytest.raises(Unauthorized):
             other.flows.list(NAMESPACE)
 
-    def test_every_call_needs_credentials(self, client, server):
-        for path in ("configs", "main/flows/taxi", "main/executions/search"):
+    @pytest.mark.parametrize("password", ["", "Wrong-password-1"])
+    def test_the_version_proves_no_password_and_being_ready_does(self, client, server, password):
+        with KestraClient(server[0], server[1], password) as other:
+            assert other.version() == client.ready()
+            with pytest.raises(Unauthorized):
+                other.ready()
+
+    def test_every_call_but_for_the_version_needs_credentials(self, client, server):
+        assert httpx.get(f"{server[0]}/api/v1/configs").status_code == 200
+        for path in ("main/flows/taxi", "main/executions/search"):
             assert httpx.get(f"{server[0]}/api/v1/{path}").status_code == 401
 
     @pytest.mark.skipif("KESTRA_URL" in os.environ, reason="a full server offers every call")
     def test_what_the_embedded_engine_lacks_says_so(self, client):
         with pytest.raises(NotOffered):
             client._http.json("main/dashboards", "read dashboards")
+
+
+ROUTES = """
+    GET    configs                                     application/json
+    POST   main/flows                                  application/json          application/x-yaml
+    POST   main/flows/validate                         application/json          application/x-yaml
+    GET    main/flows/search                           application/json
+    GET    main/flows/contract                         application/json
+    GET    main/flows/contract/echo                    application/json
+    GET    main/flows/contract/echo/graph              application/json
+    PUT    main/flows/contract/echo                    application/json          application/x-yaml
+    DELETE main/flows/contract/nowhere                 application/json          application/json
+    GET    main/executions/search                      application/json
+    POST   main/executions/contract/echo               application/json          multipart/form-data
+    GET    main/executions/{id}                        application/json
+    GET    main/executions/{id}/follow                 text/event-stream
+    GET    main/executions/{id}/file                   application/octet-stream
+    DELETE main/executions/{id}/actions/kill           text/json                 application/json
+    POST   main/executions/{id}/actions/restart        application/json          application/json
+    POST   main/executions/{id}/actions/replay         application/json          application/json
+    DELETE main/executions/nothing                     application/json          application/json
+    GET    main/logs/{id}                              application/json
+    GET    main/outputs/executions/{id}                application/json
+    GET    main/outputs/tasks/{id}                     application/json
+    GET    main/outputs/tasks/{id}/{run}               application/json
+    GET    main/kv                                     application/json
+    GET    main/namespaces/contract/kv/typed           application/json
+    PUT    main/namespaces/contract/kv/typed           application/json          text/plain
+    DELETE main/namespaces/contract/kv/nothing         application/json          application/json
+    GET    main/namespaces/contract/files              application/octet-stream
+    POST   main/namespaces/contract/files              application/json          multipart/form-data
+    DELETE main/namespaces/contract/files              application/json          application/json
+    GET    main/namespaces/contract/files/directory    application/json
+    GET    main/triggers/search                        application/json
+    PUT    main/triggers/set-disabled                  application/json          application/json
+    PUT    main/triggers/backfill/create               application/json          application/json
+    PUT    main/triggers/backfill/pause                application/json          application/json
+    PUT    main/triggers/backfill/unpause              application/json          application/json
+    POST   main/triggers/backfill/delete               application/json          application/json
+"""
+"""Every route that the kit calls: the media type that it makes and the one that it takes."""
+
+Route = tuple[str, str, str, str | None]
+
+
+def routes() -> list[Route]:
+    fields = [line.split() for line in ROUTES.strip().splitlines()]
+    return [(one[0], one[1], one[2], one[3] if len(one) > 3 else None) for one in fields]
+
+
+def named(route: Route) -> str:
+    return f"{route[0]} {route[1]}"
+
+
+@pytest.fixture(scope="module")
+def ended(client: KestraClient, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """An execution with a file and a task run with outputs, by the names in `ROUTES`."""
+    client.kv.put(NAMESPACE, "typed", "x")
+    client.namespace_files.put(NAMESPACE, "typed.txt", b"x")
+    path = tmp_path_factory.mktemp("input") / "data.bin"
+    path.write_bytes(b"x")
+    done = run(client, "echo", {"text": "a"}, files={"file": path})
+    (give,) = [one["id"] for one in done.task_runs if one["taskId"] == "give"]
+    return {"id": done.id, "run": give, "file": done.inputs["file"]}
+
+
+class TestMediaTypes:
+    """Each route against right and wrong headers; a read is made whole, a write without a body."""
+
+    def ask(self, server, ended, route: Route, **headers: str) -> httpx.Response:
+        verb, path, *_ = route
+        params = {"path": ended["file"]} if path.endswith("/file") else {"path": "/typed.txt"}
+        if path.endswith("/directory"):
+            params = {"path": "/"}
+        if verb == "DELETE":
+            params = {"path": "/nothing.txt"}
+        with httpx.stream(
+            verb,
+            f"{server[0]}/api/v1/{path.format(**ended)}",
+            params=params if "file" in path else {},
+            headers=headers,
+            auth=server[1:],
+            timeout=60,
+        ) as answer:
+            answer.read()
+        return answer
+
+    @pytest.mark.parametrize("accept", [None, "*/*", "{makes}", "image/png, {makes};q=0.5"])
+    @pytest.mark.parametrize("route", [one for one in routes() if one[0] == "GET"], ids=named)
+    def test_a_read_makes_its_type_for_who_takes_it(self, server, ended, route, accept):
+        headers = {"Accept": accept.format(makes=route[2]) if accept else ""}
+        answer = self.ask(server, ended, route, **headers)
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["content-type"].split(";")[0] == route[2]
+
+    @pytest.mark.parametrize("route", routes(), ids=named)
+    def test_who_takes_only_other_types_gets_nothing(self, server, ended, route):
+        for accept in ("image/png", f"{route[2].split('/')[0]}/*", "application/problem+json"):
+            assert self.ask(server, ended, route, Accept=accept).status_code == 406, accept
+
+    @pytest.mark.parametrize("route", [one for one in routes() if one[3]], ids=named)
+    def test_a_body_of_another_type_is_refused(self, server, ended, route):
+        for kind in ("application/xml", "application/*"):
+            answer = self.ask(server, ended, route, **{"Content-Type": kind})
+            assert answer.status_code == 415, kind
+
+    @pytest.mark.parametrize("route", [one for one in routes() if one[3]], ids=named)
+    def test_the_right_types_are_not_what_a_write_fails_by(self, server, ended, route):
+        kind = f"{route[3]}; boundary=x" if "multipart" in route[3] else route[3]
+        headers = {"Accept": f"{route[2]}, application/problem+json", "Content-Type": kind}
+        assert self.ask(server, ended, route, **headers).status_code not in (406, 415)
 
 
 class TestFlows:
@@ -234,6 +355,15 @@ class TestFlows:
         found = client.flows.search(namespace=NAMESPACE, size=2)
         assert sorted(one["id"] for one in found) == sorted(FLOWS)
         assert [one["id"] for one in client.flows.search(flow_id="echo")] == ["echo"]
+
+    def test_a_flow_is_a_graph_of_its_tasks(self, client):
+        graph = client.flows.graph(NAMESPACE, "looping")
+        tasks = {(one.get("task") or {}).get("id") for one in graph["nodes"]}
+        assert {"each", "child"} <= tasks
+        ends = {end for edge in graph["edges"] for end in (edge["source"], edge["target"])}
+        assert ends <= {one["uid"] for one in graph["nodes"]}
+        with pytest.raises(NotFound):
+            client.flows.graph(NAMESPACE, "nowhere")
 
     def test_a_namespace_without_flows_has_none(self, client):
         assert client.flows.list("contract.nobody") == []
@@ -293,6 +423,17 @@ class TestExecutions:
             client.executions.create(NAMESPACE, "nowhere")
         with pytest.raises(NotFound):
             client.executions.get("nowhere")
+        assert client.logs("nowhere") == []
+
+    def test_a_disabled_flow_does_not_start(self, client):
+        client.flows.create(source("off", FLOWS["slow"] + "disabled: true\n"))
+        with pytest.raises(KestraError):
+            client.executions.create(NAMESPACE, "off")
+        client.flows.delete(NAMESPACE, "off")
+
+    def test_inputs_over_a_mebibyte_are_refused(self, client):
+        with pytest.raises(KestraError):
+            client.executions.create(NAMESPACE, "echo", {"text": "x" * (1 << 20)})
 
     def test_log_lines_have_task_and_level(self, client):
         done = run(client, "echo", {"text": "hello"})
@@ -301,6 +442,17 @@ class TestExecutions:
             ("INFO", "say", "said hello")
         ]
         assert client.logs(done.id, "ERROR") == []
+
+    def test_a_missing_pair_is_told_in_the_words_that_a_backfill_understands(self, client):
+        body = (
+            "tasks: [{id: a, type: io.kestra.plugin.core.log.Log, message: \"{{ kv('gone') }}\"}]"
+        )
+        client.flows.create(source("pairless", body))
+        failed = run(client, "pairless")
+        client.flows.delete(NAMESPACE, "pairless")
+        assert failed.state == "FAILED"
+        wanted = f"KV pair `gone` of namespace {NAMESPACE} is missing: invoke deploy-flows"
+        assert backfill.Executions(client).reason(failed.id) == wanted
 
     def test_following_ends_with_the_execution(self, client):
         started = client.executions.create(NAMESPACE, "echo", {"text": "a"})
@@ -332,6 +484,17 @@ class TestExecutions:
         assert again.attempt == 2
         with pytest.raises(Conflict):
             client.executions.restart(failed.id)
+
+    def test_a_run_is_replayed_as_a_new_one(self, client):
+        done = run(client, "echo", {"text": "a"})
+        again = client.executions.replay(done.id)
+        assert again.id != done.id
+        assert client.executions.wait(again.id, timeout=60).inputs["text"] == "a"
+
+    def test_the_log_is_followed_to_its_end(self, client):
+        started = client.executions.create(NAMESPACE, "echo", {"text": "hello"})
+        lines = [one.message for one in client.logs.follow(started.id)]
+        assert lines == ["said hello"]
 
     def test_an_execution_is_removed(self, client):
         done = run(client, "echo", {"text": "a"})
@@ -430,7 +593,7 @@ print('::{"outputs":{"word":"%s","list":[1,2]}}::' % os.environ["WORD"])
 
 class TestTriggers:
     def trigger(self, client):
-        found = client.triggers.list(NAMESPACE, "ticking")
+        found = client.triggers.search(namespace=NAMESPACE, flow_id="ticking")
         return found[0] if found else None
 
     def test_a_trigger_shows_up_and_is_switched_off_and_on(self, client):
@@ -483,6 +646,8 @@ class TestTriggers:
         eventually(lambda: not self.trigger(client).backfill["paused"])
         client.triggers.delete_backfill(*ids)
         eventually(lambda: self.trigger(client).backfill is None)
+        client.triggers.pause_backfill(*ids)
+        client.triggers.delete_backfill(*ids)
 
 
 @pytest.fixture(scope="module")
@@ -586,7 +751,7 @@ class TestOfficialSdk:
         sdk.files.delete_file_directory(NAMESPACE, "/by_sdk.txt", "main")
 
     def test_triggers_and_what_they_start(self, sdk, client):
-        eventually(lambda: client.triggers.list(NAMESPACE, "ticking"))
+        eventually(lambda: client.triggers.search(flow_id="ticking"))
         found = sdk.triggers.search_triggers("main", filters=where("namespace", NAMESPACE))
         assert [one["state"]["triggerId"] for one in found["results"]] == ["monthly"]
         moment, mark = datetime(2018, 1, 1, 9, tzinfo=UTC), secrets.token_hex(4)
@@ -608,5 +773,5 @@ class TestOfficialSdk:
             assert refused_fields(model, answer.raw) == NO_SUCH_FIELDS | more, model
         flow = client.flows.get(NAMESPACE, "slow")
         assert refused_fields("flow_with_source", flow) == set()
-        trigger = eventually(lambda: client.triggers.list(NAMESPACE, "ticking"))[0]
+        trigger = eventually(lambda: client.triggers.search(flow_id="ticking"))[0]
         assert refused_fields("api_trigger_and_state", trigger.raw) == set()

@@ -35,7 +35,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
 def answer(url: str, config: InstanceConfig = CONFIG) -> int:
     login = base64.b64encode(f"{config.user}:{config.password}".encode()).decode()
     request = urllib.request.Request(
-        f"{url}/api/v1/configs", headers={"Authorization": f"Basic {login}"}
+        f"{url}/api/v1/main/flows/search?size=1", headers={"Authorization": f"Basic {login}"}
     )
     try:
         with urllib.request.urlopen(request) as response:

@@ -9,7 +9,8 @@ import pytest
 from taxi_etl import release, sample
 from taxi_etl.month import Month
 from taxistack.backfill import Request, plan_backfill, run_backfill
-from taxistack.backfill.state import Cell
+from taxistack.backfill.executions import Executions
+from taxistack.backfill.state import Cell, RunState
 from taxistack.console import Console
 from taxistack.verify import VerifyRequest, repair_months, verify_months
 
@@ -170,3 +171,18 @@ def test_the_command_gives_json_and_a_report(loaded, tmp_path):
     assert all(one["rows"] == one["source_rows"] for one in cells)
     assert "2015-01" in (tmp_path / "report.md").read_text()
     assert "All 10 loads are equal" in (tmp_path / "index.html").read_text()
+
+
+def test_verify_repair_attaches_to_a_load_that_runs(loaded):
+    """Not `loading again would not help`: it waits, as backfill does."""
+    put(loaded, Month(2015, 5), ROWS + 9)
+    request = Request.parse("2015-05", "2015-05", taxi="yellow", only="all", parallel=1)
+    made = plan_backfill(loaded.context, request)
+    executions = Executions(loaded.context.kestra())
+    execution = executions.start(made.steps, "bf-running", parallel=1, replace=True)
+    done = loaded.invoke(
+        "verify", "--start", "2015-05", "--end", "2015-05", "--taxi", "yellow", "--repair"
+    )
+    assert "would not help" not in done.stderr
+    assert executions.ended(execution) is RunState.SUCCESS
+    assert "2 months proven equal to the source" in done.stdout + done.stderr

@@ -6,6 +6,7 @@ whenever Terraform reads it, so a change made behind Terraform's back shows as d
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -19,6 +20,11 @@ from localcloud.state import InstanceConfig
 
 _RUNNING, _STOPPED = "RUNNING", "TERMINATED"
 _TIMEOUT = 30.0  # seconds for one request to an emulator
+# What containers are made of: another text makes them anew, and their image is built again.
+_CONTAINERS = (
+    *("kestra-build-requirements", "kestra-compose", "kestra-dockerfile", "kestra-entrypoint"),
+    "kestra-requirements",
+)
 
 
 class Cloud(Protocol):
@@ -299,6 +305,7 @@ class Instance(Effect):
                     "KESTRA_VERSION": metadata.get("kestra-version", ""),
                     "ETL_REQUIREMENTS": metadata.get("etl-requirements", ""),
                     "SECRET_VERSION": metadata.get("secret-version", "1"),
+                    "KESTRA_INPUTS": _digest(metadata, _CONTAINERS),
                 },
             )
         except (KeyError, ValueError, AttributeError) as error:
@@ -306,6 +313,11 @@ class Instance(Effect):
                 "the instance's metadata must have `kestra-user` and `kestra-secrets`, a JSON map "
                 f"of names to secret ids with KESTRA_PASSWORD among the names ({error!r})"
             ) from error
+
+
+def _digest(metadata: dict[str, str], names: tuple[str, ...]) -> str:
+    text = "".join(f"{name}\0{metadata.get(name, '')}\0" for name in names)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 # Type -> its effect. Every other type is recorded only.

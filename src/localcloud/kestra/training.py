@@ -59,6 +59,7 @@ def run(command: list[str], folder: Path) -> None:
             "password": _PASSWORD,
             "encryptionKey": base64.b64encode(bytes(32)).decode(),
             "bodyLimit": 1 << 20,
+            "requestSeconds": 60,
             "workers": 4,
         }
         with _engine(command, folder, log.fileno(), json.dumps(settings).encode()) as engine:
@@ -116,7 +117,9 @@ def _wait_until_ended(engine: subprocess.Popen[bytes]) -> None:
 
 def _use(port: int) -> None:
     yaml = {"Content-Type": "application/x-yaml"}
-    _call(port, "PUT", "/main/namespaces/training/kv/name", b'"again"')
+    _call(
+        port, "PUT", "/main/namespaces/training/kv/name", b'"again"', {"Content-Type": "text/plain"}
+    )
     _call(port, "POST", "/main/flows/validate", _FLOW.encode(), yaml)
     _call(port, "POST", "/main/flows", _FLOW.encode(), yaml)
     _call(port, "PUT", "/main/flows/training/training", _FLOW.encode() + b"description: x\n", yaml)

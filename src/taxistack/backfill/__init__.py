@@ -4,7 +4,7 @@ from taxistack.backfill.context import BackfillContext
 from taxistack.backfill.grid import grid_table, outlook
 from taxistack.backfill.planner import Only, Order, Plan, Request, plan
 from taxistack.backfill.runner import Failure, Outcome, Result, run_backfill
-from taxistack.backfill.state import Cell, CellState, Load, Run, SourceFile, State
+from taxistack.backfill.state import Cell, CellState, Run, SourceFile, State
 from taxistack.backfill.survey import plan_backfill, survey
 
 __all__ = [
@@ -12,7 +12,6 @@ __all__ = [
     "Cell",
     "CellState",
     "Failure",
-    "Load",
     "Only",
     "Order",
     "Outcome",

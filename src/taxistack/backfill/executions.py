@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from taxi_etl.errors import EtlError
 from taxi_etl.month import Month
 from taxistack.backfill.planner import LiveBackfill
-from taxistack.backfill.state import LOST_AFTER, Cell, Run, RunState
+from taxistack.backfill.state import DESTINATIONS, LOST_AFTER, Cell, Run, RunState
 from taxistack.kestra import TERMINAL, Execution
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 NAMESPACE = "taxi"
 BACKFILL_FLOW = "taxi_backfill"
-FLOWS: Mapping[str, str] = {"bigquery": "taxi_to_bigquery", "postgres": "taxi_to_postgres"}
+FLOWS: Mapping[str, str] = {name: f"taxi_to_{name}" for name in DESTINATIONS}
 # Kestra 2.0's states of an execution that has not ended.
 LIVE = (
     "CREATED", "SUBMITTED", "RUNNING", "PAUSED", "RESTARTED", "KILLING", "QUEUED", "RETRYING",
@@ -142,11 +142,7 @@ class Executions:
             time.sleep(LOG_POLL_S)
             lines = self._client.logs(execution_id, min_level="ERROR")
         told = [line.message.strip() for line in lines if line.message.strip()]
-        # The flow's own last word stands after what the engine says of the failed command.
-        useful = [message for message in told if not message.startswith(_ENGINES_WORDS)] or told
-        if not useful:
-            return "its log has no error line"
-        return _FLOWS_PREFIX.sub("", useful[-1].splitlines()[-1].strip())
+        return _last_word(told)
 
     def reasons(self, runs: Iterable[Run]) -> dict[str, str]:
         """The reasons of several failed runs by execution id, at most 8 asked at a time."""
@@ -161,8 +157,26 @@ class Executions:
         )
 
 
-_ENGINES_WORDS = ("Command failed", "io.kestra.", "java.")
-_FLOWS_PREFIX = re.compile(r"^\w+ \d{4}-\d{2} → \w+ failed:\s*")
+# What the engine says of a failed task begins so; the first two stand after what really happened.
+_ENGINES_WORDS = ("Command failed", "Fail on", "io.", "java")
+_CLASS = re.compile(r"^(?:[a-z]\w*\.)+[A-Z]\w*:\s*")
+_NO_PAIR = re.compile(r"The key '([^']+)' does not exist in the namespace '([^']+)'")
+_FLOWS_PREFIX = re.compile(r"^\w+ (?:\d{4}-\d{2}|\(no month\)) → \w+ failed:\s*")
+_SPEECHLESS = "see the log of the task that is red"  # the flows' word when only the engine spoke
+
+
+def _last_word(told: list[str]) -> str:
+    """Of an execution's error lines the one that says what went wrong, without its decoration."""
+    for message in told:
+        if found := _NO_PAIR.search(message):
+            key, namespace = found.groups()
+            return f"KV pair `{key}` of namespace {namespace} is missing: invoke deploy-flows"
+    useful = [one for one in told if not one.startswith(_ENGINES_WORDS) and _SPEECHLESS not in one]
+    if useful:
+        return _FLOWS_PREFIX.sub("", useful[-1].splitlines()[-1].strip())
+    engines = [one for one in told if _SPEECHLESS not in one]
+    # The first line of an exception is its message; the rest is where it came from.
+    return _CLASS.sub("", engines[-1].splitlines()[0]) if engines else "its log has no error line"
 
 
 def cells_of(months: object) -> list[Cell]:

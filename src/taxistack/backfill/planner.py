@@ -56,6 +56,8 @@ class Request:
     force: bool = False
     cells: frozenset[Cell] | None = None
     """Only these cells of the range (what `verify --repair` mends)."""
+    replace: bool = False
+    """Overwrite lake objects that differ from the source."""
 
     @classmethod
     def parse(
@@ -247,6 +249,9 @@ def plan(
     steps = _order(request, [cell for cell in request.grid() if _wanted(request, states[cell])])
     loading = {cell for cell, found in states.items() if found.state is State.LOADING}
     attached = [] if request.force else [one for one in live if one.cells & loading]
+    problems = _problems(request, states)
+    if (silence := _silence(request, steps, states)) is not None:
+        steps, problems = [], (*problems, silence)
     rows = _expected_rows(steps, states, published or {})
     return Plan(
         request=request,
@@ -257,9 +262,11 @@ def plan(
         lost=_lost(steps, states, lost),
         # A file that changed at the source differs from its lake object, which is only
         # overwritten when asked to.
-        replace=request.force or any(states[cell].state is State.STALE for cell in steps),
+        replace=request.force
+        or request.replace
+        or any(states[cell].state is State.STALE for cell in steps),
         expected=_expect(request, steps, states, rows, list(past)),
-        problems=_problems(request, states),
+        problems=problems,
         warnings=_warnings(states),
     )
 
@@ -363,6 +370,19 @@ def _problems(request: Request, states: Mapping[Cell, CellState]) -> tuple[str, 
                 nothing_published(request, taxi, first.source.url if first.source else None)
             )
     return tuple(problems)
+
+
+def _silence(
+    request: Request, steps: Iterable[Cell], states: Mapping[Cell, CellState]
+) -> str | None:
+    """The problem that nobody answers at the source: each load would only find out again."""
+    sources = [states[cell].source for cell in steps]
+    if request.force or not sources or not all(one and one.silent for one in sources):
+        return None
+    told = sources[0].problem if sources[0] else ""
+    return (
+        f"the source does not answer, so nothing was started (--force tries all the same): {told}"
+    )
 
 
 def nothing_published(request: Request, taxi: str, url: str | None) -> str:

@@ -180,6 +180,7 @@ class _Watch:
     poll_s: float
     executions: Executions = field(init=False)
     followed: list[_Followed] = field(default_factory=list)
+    begun: list[str] = field(default_factory=list)
     finished: dict[Cell, Run] = field(default_factory=dict)
     failures: dict[Cell, Failure] = field(default_factory=dict)
     rows: dict[Cell, int] = field(default_factory=dict)
@@ -219,10 +220,12 @@ class _Watch:
 
     def _attach(self, live: LiveBackfill, view: View) -> None:
         self.followed.append(_Followed(live.execution_id, live.backfill))
+        self.begun.append(live.backfill)
         view.event(f"attached to backfill {live.backfill} (execution {live.execution_id})")
 
     def _begin(self, cells: tuple[Cell, ...], view: View) -> None:
         backfill = new_backfill_id(datetime.now(UTC))
+        self.begun.append(backfill)  # before: who is stopped meanwhile must be told of it
         execution_id = self.executions.start(
             cells, backfill, parallel=self.plan.request.parallel, replace=self.plan.replace
         )
@@ -412,7 +415,7 @@ class _Watch:
         loaded = self._loaded()
         return Result(
             outcome=outcome,
-            backfills=tuple(one.backfill for one in self.followed),
+            backfills=tuple(self.begun),
             loaded=loaded,
             not_published=tuple(
                 cell for cell, run in self.finished.items() if run.state is RunState.WARNING

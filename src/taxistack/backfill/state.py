@@ -10,14 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
-from taxi_etl import schema
+from taxi_etl import destinations, schema
+from taxi_etl.compare import absence, suspicion
+from taxi_etl.download import Remote
+from taxi_etl.ledger import Entry
 from taxi_etl.month import Month
 
 TAXIS = tuple(sorted(schema.TAXIS))
-DESTINATIONS = ("bigquery", "postgres")
+DESTINATIONS = tuple(sorted(destinations.MODULES))
 
 # A task of the taxi flows may take an hour (its time-out) without a word; an execution that was
 # not heard of for longer will not come back.
@@ -47,30 +50,15 @@ class Cell:
         """As a person says it."""
         return f"{self.taxi} {self.month} in {self.destination}"
 
-
-@dataclass(frozen=True)
-class Load:
-    """The current ledger row of a cell: the last load that finished."""
-
-    cell: Cell
-    source_url: str
-    etag: str | None
-    source_bytes: int
-    csv_bytes: int
-    sha256: str
-    crc32c: str
-    rows: int
-    total_amount: Decimal
-    object: str
-    generation: str
-    execution_id: str
-    started_at: datetime
-    loaded_at: datetime
+    @property
+    def series(self) -> schema.Taxi:
+        """The taxi with its columns."""
+        return schema.TAXIS[self.taxi]
 
     @property
-    def seconds(self) -> float:
-        """How long the load took, in seconds."""
-        return max((self.loaded_at - self.started_at).total_seconds(), 0.0)
+    def place(self) -> destinations.Destination[Any]:
+        """The destination itself; imports its libraries."""
+        return destinations.get(self.destination)
 
 
 class RunState(StrEnum):
@@ -108,9 +96,10 @@ class Run:
 
 @dataclass(frozen=True)
 class SourceFile:
-    """What the source says of one month file (HTTP HEAD).
+    """What the source says of one month file.
 
-    `published` is None when the source did not answer; `problem` then says why.
+    `published` is None when the source did not tell; `problem` then says why, and `silent`
+    whether nobody answered at all. `sha256` is that of the bytes, where they were looked at.
     """
 
     taxi: str
@@ -120,6 +109,15 @@ class SourceFile:
     length: int | None = None
     etag: str | None = None
     problem: str | None = None
+    silent: bool = False
+    sha256: str | None = None
+
+    @property
+    def remote(self) -> Remote | None:
+        """The same as the steps know it; None when there is no such file, or nobody knows."""
+        if not self.published:
+            return None
+        return Remote(self.etag or "", "", self.length, self.sha256)
 
 
 @dataclass(frozen=True)
@@ -129,7 +127,7 @@ class CellState:
     cell: Cell
     state: State
     reason: str | None = None
-    load: Load | None = None
+    load: Entry | None = None
     run: Run | None = None
     source: SourceFile | None = None
     lost: tuple[Run, ...] = ()
@@ -144,35 +142,19 @@ class CellState:
         return replace(self, reason=reason)
 
 
-def staleness(load: Load, source: SourceFile | None) -> str | None:
+def staleness(load: Entry, source: SourceFile | None) -> str | None:
     """Why a loaded month no longer equals its source file; None when nothing says so."""
-    if source is None or not source.published:
-        return None
-    if source.length is not None and source.length != load.source_bytes:
-        return f"the source has {source.length:,} bytes, {load.source_bytes:,} were loaded"
-    if source.etag and load.etag and _bare(source.etag) != _bare(load.etag):
-        return f"the source's ETag is {source.etag}, {load.etag} was loaded"
-    return None
+    remote = source.remote if source is not None else None
+    return suspicion(load, remote) if remote is not None else None
 
 
-def absence(load: Load, source: SourceFile | None) -> str | None:
-    """In words, that the source does not have the file of a loaded month; None when it may have.
-
-    Either the file was taken away, or the month came from another source than the present one.
-    """
+def _gone(load: Entry, source: SourceFile | None) -> str | None:
     if source is None or source.published is not False:
         return None
-    if load.source_url != source.url:
-        return f"was loaded from {load.source_url}; {source.url} does not exist"
-    return f"{source.url} does not exist any more"
+    return absence(load.url, source.url)
 
 
-def _bare(etag: str) -> str:
-    # A proxy that compresses marks the same tag as weak.
-    return etag.removeprefix("W/").strip('"')
-
-
-def is_lost(run: Run, load: Load | None, now: datetime, after: timedelta = LOST_AFTER) -> bool:
+def is_lost(run: Run, load: Entry | None, now: datetime, after: timedelta = LOST_AFTER) -> bool:
     """Whether the engine lost a live execution: silent for too long, or its load is long done.
 
     An execution in a queue waits for its turn; it is not lost.
@@ -189,7 +171,7 @@ def is_lost(run: Run, load: Load | None, now: datetime, after: timedelta = LOST_
 def state_of(
     cell: Cell,
     *,
-    load: Load | None,
+    load: Entry | None,
     runs: Iterable[Run],
     source: SourceFile | None,
     now: datetime,
@@ -220,7 +202,7 @@ def state_of(
     if load is not None:
         why = staleness(load, source)
         return replace(
-            base, state=State.STALE if why else State.LOADED, reason=why or absence(load, source)
+            base, state=State.STALE if why else State.LOADED, reason=why or _gone(load, source)
         )
     if source is not None and source.published is False:
         return replace(base, state=State.NOT_PUBLISHED, reason=f"{source.url} does not exist")

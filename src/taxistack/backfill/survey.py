@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from taxi_etl import release
+from taxi_etl.ledger import Entry
 from taxi_etl.month import Month
 from taxistack.backfill import ledger, source
 from taxistack.backfill.context import BackfillContext
@@ -17,7 +18,6 @@ from taxistack.backfill.state import (
     LOST_AFTER,
     Cell,
     CellState,
-    Load,
     Run,
     RunState,
     SourceFile,
@@ -76,11 +76,10 @@ def survey(context: BackfillContext, cells: Iterable[Cell], *, check_source: boo
         runs = pool.submit(executions.runs)
         live = pool.submit(executions.live_backfills)
         base = context.source
-        files = (
-            source.look(base, {(cell.taxi, cell.month) for cell in wanted}) if check_source else {}
-        )
         loads = {cell: load for future in ledgers for cell, load in future.result().items()}
+        files = _looked_at(base, wanted, loads) if check_source else {}
     now = datetime.now(UTC)
+    loads |= _confirmed(context, wanted, loads, files)
     ran = _with_last_signs(runs.result(), executions, now)
     alive, lost = part_lost(live.result(), ran, now)
     states = derive(wanted, loads, ran, files, claims_of(alive, ran), now)
@@ -94,9 +93,40 @@ def survey(context: BackfillContext, cells: Iterable[Cell], *, check_source: boo
     )
 
 
+def _looked_at(
+    base: str, wanted: Iterable[Cell], loads: Mapping[Cell, Entry]
+) -> dict[source.File, SourceFile]:
+    loaded: dict[source.File, list[Entry]] = {(cell.taxi, cell.month): [] for cell in wanted}
+    for cell, entry in loads.items():
+        if (cell.taxi, cell.month) in loaded:
+            loaded[cell.taxi, cell.month].append(entry)
+    return source.look(base, loaded, loaded)
+
+
+def _confirmed(
+    context: BackfillContext,
+    wanted: Iterable[Cell],
+    loads: Mapping[Cell, Entry],
+    files: Mapping[source.File, SourceFile],
+) -> dict[Cell, Entry]:
+    """Notes the source's new ETag of bytes that were compared and found equal.
+
+    Without it they would be fetched again whenever somebody asks.
+    """
+    found = {}
+    for cell in wanted:
+        entry, file = loads.get(cell), files.get((cell.taxi, cell.month))
+        if entry is None or file is None or not file.etag or file.etag == entry.etag:
+            continue
+        if file.sha256 == entry.sha256:
+            found[cell] = entry.confirmed(file.etag)
+            ledger.record(context, cell, found[cell])
+    return found
+
+
 def derive(
     cells: Iterable[Cell],
-    loads: Mapping[Cell, Load],
+    loads: Mapping[Cell, Entry],
     runs: Mapping[Cell, list[Run]],
     files: Mapping[tuple[str, Month], SourceFile],
     claims: Mapping[Cell, str],
@@ -150,7 +180,7 @@ def claims_of(live: Iterable[LiveBackfill], runs: Mapping[Cell, list[Run]]) -> d
     }
 
 
-def past_runs(runs: Mapping[Cell, list[Run]], loads: Mapping[Cell, Load]) -> list[PastRun]:
+def past_runs(runs: Mapping[Cell, list[Run]], loads: Mapping[Cell, Entry]) -> list[PastRun]:
     """Finished loads with their size and time, to expect the next ones from."""
     return [
         PastRun(cell.destination, loads[cell].source_bytes, run.seconds)

@@ -43,15 +43,24 @@ class KestraClient:
         http.first = self.version
         self.flows = Flows(http)
         self.executions = Executions(http)
-        self.logs = Logs(http)
+        self.logs = Logs(http, self.executions)
         self.outputs = Outputs(http)
         self.files = Files(http)
         self.kv = KeyValues(http)
         self.namespace_files = NamespaceFiles(http)
         self.triggers = Triggers(http)
 
+    def ready(self) -> str:
+        """The server's release, asked for with a call that also proves user and password.
+
+        Raises `Unauthorized` when they are not the server's, `MissingError` as `version` does.
+        """
+        version = self.version()
+        self._http.json("main/flows/search", "log in", [("page", "1"), ("size", "1")])
+        return version
+
     def version(self) -> str:
-        """The server's release, such as "2.0.0".
+        """The server's release, such as "2.0.0"; a server tells it without a password.
 
         Raises `MissingError` for another major release: its calls differ (a 1.x server has other
         paths for actions, triggers and outputs, and another flow language).
@@ -62,7 +71,7 @@ class KestraClient:
             raise MissingError(
                 f"Kestra at {self.url} is version {version or 'unknown'}; "
                 f"taxistack speaks to Kestra {SUPPORTED_MAJOR}.x",
-                hint="upgrade the server, or set kestra_version to a 2.0 release and run up",
+                hint="upgrade the server to a 2.0 release",
             )
         return version
 

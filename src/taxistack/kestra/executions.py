@@ -13,7 +13,7 @@ import httpx
 
 from taxistack.kestra.events import executions_of
 from taxistack.kestra.filters import equals, labelled, pages, since, within
-from taxistack.kestra.http import Http, labels_params
+from taxistack.kestra.http import JSON, TEXT_JSON, Http, labels_params
 from taxistack.kestra.models import Execution
 from taxistack.kestra.problems import Conflict, KestraError, Unavailable
 
@@ -45,7 +45,8 @@ class Executions:
         `inputs`: text goes as it is, anything else as JSON, None not at all. `files`: FILE inputs,
         streamed. `wait`: answer when it has ended, after at most `timeout` seconds (else
         `Unavailable`, and the execution goes on). Raises `Invalid` for an input or label that the
-        flow refuses, `NotFound`, `Conflict` when the flow is disabled.
+        flow refuses, `NotFound`, and another `KestraError` (409 or 500) when the flow is disabled
+        or its inputs are more than the server's queues take (1 MiB by default).
         """
         parts: list[tuple[str, Any]] = [
             (key, (None, _part(value)))
@@ -84,12 +85,11 @@ class Executions:
         sort: str = "state.startDate:desc",
         page_size: int = 100,
         limit: int | None = None,
-        iterations: bool = False,
     ) -> Iterator[Execution]:
         """Executions that match all of these, newest first, page after page as they are read.
 
         Kestra 2.0 runs every iteration of a Loop as an execution of the same flow; they are left
-        out unless `iterations`. A search answer has no task runs and no outputs.
+        out. A search answer has no task runs and no outputs.
         """
         filters = (
             equals("namespace", namespace)
@@ -102,7 +102,7 @@ class Executions:
         path, step = "main/executions/search", "search executions"
         for raw in pages(self._http, path, step, filters, size=page_size, sort=sort):
             one = Execution.parse(raw)
-            if one.id in seen or (one.loop_run is not None and not iterations):
+            if one.id in seen or one.loop_run is not None:
                 continue
             if limit is not None and len(seen) >= limit:
                 return
@@ -135,9 +135,15 @@ class Executions:
         return last
 
     def kill(self, execution_id: str, *, cascade: bool = True) -> None:
-        """End an execution (and, with `cascade`, what it started); one that has ended is fine."""
+        """End an execution (and, with `cascade`, what it started); one that has ended is fine.
+
+        Kestra 2.0.0 leaves one that waits for a retry KILLING for ever; later patches and the
+        embedded engine end it.
+        """
+        params = [("isOnKillCascade", str(cascade).lower())]
         try:
-            self._act("DELETE", execution_id, "kill", [("isOnKillCascade", str(cascade).lower())])
+            # Should a later patch make plain JSON of it, that is as good.
+            self._act("DELETE", execution_id, "kill", params, accept=f"{TEXT_JSON}, {JSON}")
         except Conflict:
             if not self.get(execution_id).terminated:
                 raise
@@ -147,15 +153,28 @@ class Executions:
         answer = self._act("POST", execution_id, "restart", [])
         return Execution.parse(answer) if answer else self.get(execution_id)
 
+    def replay(self, execution_id: str, task_run_id: str | None = None) -> Execution:
+        """Run it again as a new execution, from the start or from one of its task runs."""
+        params = [] if task_run_id is None else [("taskRunId", task_run_id)]
+        return Execution.parse(self._act("POST", execution_id, "replay", params))
+
     def delete(self, execution_id: str) -> None:
         """Remove an execution that has ended, with its logs, metrics and files."""
         params = [(f"delete{what}", "true") for what in ("Logs", "Metrics", "Storage")]
         step = f"delete execution {execution_id}"
         self._http.send("DELETE", f"main/executions/{execution_id}", step, params=params)
 
-    def _act(self, verb: str, execution_id: str, name: str, params: list[tuple[str, str]]) -> Any:
+    def _act(
+        self,
+        verb: str,
+        execution_id: str,
+        name: str,
+        params: list[tuple[str, str]],
+        accept: str = JSON,
+    ) -> Any:
         path = f"main/executions/{execution_id}/actions/{name}"
-        return self._http.send_json(verb, path, f"{name} execution {execution_id}", params=params)
+        step = f"{name} execution {execution_id}"
+        return self._http.send_json(verb, path, step, params=params, accept=accept)
 
     def _stream(self, execution_id: str, deadline: float | None) -> Iterator[Execution]:
         path = f"main/executions/{execution_id}/follow"

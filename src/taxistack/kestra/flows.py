@@ -8,7 +8,7 @@ from taxistack.kestra.filters import equals, pages
 from taxistack.kestra.http import Http
 from taxistack.kestra.problems import NotFound
 
-_YAML = {"Content-Type": "application/x-yaml"}
+_YAML = "application/x-yaml"
 
 
 class Flows:
@@ -21,7 +21,7 @@ class Flows:
     def create(self, source: str) -> dict[str, Any]:
         """Store a new flow. Raises `Conflict` when it exists, `Invalid` when it breaks a rule."""
         return self._http.send_json(
-            "POST", "main/flows", "create flow", content=source.encode(), headers=_YAML
+            "POST", "main/flows", "create flow", content=source.encode(), content_type=_YAML
         )
 
     def update(self, namespace: str, flow_id: str, source: str) -> dict[str, Any]:
@@ -31,7 +31,7 @@ class Flows:
             f"main/flows/{namespace}/{flow_id}",
             f"update flow {namespace}.{flow_id}",
             content=source.encode(),
-            headers=_YAML,
+            content_type=_YAML,
         )
 
     def get(self, namespace: str, flow_id: str) -> dict[str, Any] | None:
@@ -44,6 +44,11 @@ class Flows:
             )
         except NotFound:
             return None
+
+    def graph(self, namespace: str, flow_id: str) -> dict[str, Any]:
+        """The flow's tasks as `nodes`, `edges` and `clusters`; raises `NotFound`."""
+        step = f"read the graph of {namespace}.{flow_id}"
+        return self._http.json(f"main/flows/{namespace}/{flow_id}/graph", step)
 
     def list(self, namespace: str) -> list[dict[str, Any]]:
         """The flows of exactly this namespace."""
@@ -59,7 +64,11 @@ class Flows:
     def validate(self, source: str) -> list[str]:
         """Why the server would refuse this source; empty when it would take it."""
         answer = self._http.send_json(
-            "POST", "main/flows/validate", "validate flow", content=source.encode(), headers=_YAML
+            "POST",
+            "main/flows/validate",
+            "validate flow",
+            content=source.encode(),
+            content_type=_YAML,
         )
         return [str(one["constraints"]).strip() for one in answer if one.get("constraints")]
 

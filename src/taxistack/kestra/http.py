@@ -25,6 +25,13 @@ TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 
 Params = Sequence[tuple[str, str]]
 
+JSON = "application/json"
+TEXT_JSON = "text/json"
+"""What Kestra 2.0 makes of a kill; the same JSON."""
+BYTES = "application/octet-stream"
+EVENTS = "text/event-stream"
+_PROBLEM = "application/problem+json"
+
 _log = logging.getLogger(__name__)
 
 
@@ -48,7 +55,6 @@ class Http:
             auth=httpx.BasicAuth(user, password),
             timeout=TIMEOUT,
             transport=transport,
-            headers={"Accept": "application/json, application/problem+json"},
             follow_redirects=False,
         )
         self.first: Callable[[], object] | None = None
@@ -58,10 +64,10 @@ class Http:
         """Close the connections."""
         self._client.close()
 
-    def read(self, path: str, step: str, params: Params = ()) -> httpx.Response:
+    def read(self, path: str, step: str, params: Params = (), accept: str = JSON) -> httpx.Response:
         """GET; tried again when the server does not answer or cannot at the moment.
 
-        Raises `Unavailable` after the last try, a `KestraError` at once.
+        `accept`: see `send`. Raises `Unavailable` after the last try, a `KestraError` at once.
         """
         self._greet()
         for attempt in Retrying(
@@ -73,7 +79,7 @@ class Http:
             reraise=True,
         ):
             with attempt:
-                return self.send("GET", path, step, params=params)
+                return self.send("GET", path, step, params=params, accept=accept)
         raise AssertionError("unreachable: the last attempt raises")
 
     def json(self, path: str, step: str, params: Params = ()) -> Any:
@@ -88,10 +94,18 @@ class Http:
         *,
         params: Params = (),
         timeout: httpx.Timeout | None = None,
+        accept: str = JSON,
+        content_type: str | None = None,
         **body: Any,
     ) -> httpx.Response:
-        """One request, sent once. `body`: httpx's own `content`, `json`, `files`, `headers`."""
+        """One request, sent once. `body`: httpx's own `content`, `json`, `files`.
+
+        `accept`: the media type that the route makes; a server answers 406 to any other.
+        """
         self._greet()
+        body["headers"] = {"Accept": f"{accept}, {_PROBLEM}"}
+        if content_type is not None:
+            body["headers"]["Content-Type"] = content_type
         if timeout is not None:
             body["timeout"] = timeout
         try:
@@ -116,7 +130,7 @@ class Http:
             with self._client.stream(
                 "GET",
                 path,
-                headers={"Accept": "text/event-stream"},
+                headers={"Accept": f"{EVENTS}, {_PROBLEM}"},
                 timeout=httpx.Timeout(30.0, connect=5.0, read=idle),
             ) as response:
                 if response.status_code >= 400:

@@ -6,8 +6,9 @@ import json
 from typing import Any
 from urllib.parse import quote
 
+from taxistack.errors import UsageError
 from taxistack.kestra.filters import equals, pages
-from taxistack.kestra.http import Http
+from taxistack.kestra.http import BYTES, Http
 from taxistack.kestra.problems import NotFound
 
 
@@ -33,7 +34,7 @@ class KeyValues:
             _key(namespace, key),
             f"set key {namespace}.{key}",
             content=json.dumps(value).encode(),
-            headers={"Content-Type": "text/plain"},
+            content_type="text/plain",
         )
 
     def list(self, namespace: str) -> list[str]:
@@ -61,13 +62,25 @@ class NamespaceFiles:
         """The file's bytes; None when there is none."""
         try:
             return self._http.read(
-                _files(namespace), f"read file {path} of {namespace}", [("path", _rooted(path))]
+                _files(namespace),
+                f"read file {path} of {namespace}",
+                [("path", _rooted(path))],
+                accept=BYTES,
             ).content
         except NotFound:
             return None
 
     def put(self, namespace: str, path: str, content: bytes) -> None:
-        """Write a file; folders are made as needed."""
+        """Write a file; folders are made as needed.
+
+        Raises `UsageError` for a name under which a server would store something else: it writes
+        a plus sign for a blank, unpacks archives, and makes flows of what is below `_flows/`.
+        """
+        if " " in path or path.endswith(".zip") or path.strip("/").startswith("_flows/"):
+            raise UsageError(
+                f"namespace file {path!r}: Kestra does not keep a name with a blank, an archive "
+                "(.zip) or a path below _flows/ as it is"
+            )
         self._http.send(
             "POST",
             _files(namespace),

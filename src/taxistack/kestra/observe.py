@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
-from taxistack.kestra.http import Http
+from taxistack.kestra.http import BYTES, Http
 from taxistack.kestra.models import LogLine
 from taxistack.kestra.problems import NotFound
+
+if TYPE_CHECKING:
+    from taxistack.kestra.executions import Executions
 
 _LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 
@@ -41,12 +47,16 @@ class Outputs:
 class Logs:
     """Log lines."""
 
-    def __init__(self, http: Http) -> None:
-        """`http`: the server."""
+    def __init__(self, http: Http, executions: Executions) -> None:
+        """`http`: the server; `executions`: its executions."""
         self._http = http
+        self._executions = executions
 
     def __call__(self, execution_id: str, min_level: str = "INFO") -> list[LogLine]:
-        """The lines of an execution at `min_level` or above, in time order."""
+        """The lines of an execution at `min_level` or above, in time order.
+
+        Of an execution that is not there they are none: a server answers so.
+        """
         if min_level not in _LEVELS:
             raise ValueError(f"{min_level} is no log level; one of {', '.join(_LEVELS)}")
         raw = self._http.json(
@@ -59,6 +69,31 @@ class Logs:
         wanted = set(_LEVELS[_LEVELS.index(min_level) :])
         return [line for line in lines if line.level in wanted]
 
+    def follow(
+        self, execution_id: str, min_level: str = "INFO", *, pause: float = 1.0
+    ) -> Iterator[LogLine]:
+        """The lines as they come, until the execution has ended and nothing more comes.
+
+        Reads the log every `pause` seconds: a server's own stream of log lines has no end. Lines
+        are filed a moment after they are written, so those of two tasks may come in another order.
+        Raises `NotFound` when there is no such execution.
+        """
+        told: Counter[LogLine] = Counter()
+        last_look = False
+        while True:
+            ended = self._executions.get(execution_id).terminated
+            seen: Counter[LogLine] = Counter()
+            fresh = False
+            for line in self(execution_id, min_level):
+                seen[line] += 1
+                if seen[line] > told[line]:
+                    fresh = True
+                    yield line
+            if last_look and not fresh:
+                return
+            told, last_look = seen, ended
+            time.sleep(pause)
+
 
 class Files:
     """Files in the server's internal storage."""
@@ -70,5 +105,8 @@ class Files:
     def download(self, execution_id: str, uri: str) -> bytes:
         """The bytes of a `kestra:///…` URI that belongs to the execution; raises `NotFound`."""
         return self._http.read(
-            f"main/executions/{execution_id}/file", f"download {uri}", [("path", uri)]
+            f"main/executions/{execution_id}/file",
+            f"download {uri}",
+            [("path", uri)],
+            accept=BYTES,
         ).content

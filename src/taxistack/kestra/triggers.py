@@ -35,10 +35,6 @@ class Triggers:
         found = pages(self._http, "main/triggers/search", "search triggers", filters, size=size)
         return [Trigger.parse(one) for one in found]
 
-    def list(self, namespace: str, flow_id: str) -> list[Trigger]:
-        """The triggers of exactly this flow."""
-        return self.search(namespace=namespace, flow_id=flow_id)
-
     def set_disabled(self, namespace: str, flow_id: str, trigger_id: str, disabled: bool) -> None:
         """Switch a trigger off or on; raises `NotFound`."""
         body = {**_ids(namespace, flow_id, trigger_id), "disabled": disabled}
@@ -83,7 +79,7 @@ class Triggers:
                 self._put("backfill/create", body, f"backfill {trigger_id} of {flow_id}")
 
     def pause_backfill(self, namespace: str, flow_id: str, trigger_id: str) -> None:
-        """Hold the backfill where it is."""
+        """Hold the backfill where it is; without one this changes nothing."""
         ids = _ids(namespace, flow_id, trigger_id)
         self._put("backfill/pause", ids, f"pause the backfill of {trigger_id}")
 

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from taxi_etl import destinations
+from taxi_etl.compare import TableMonth
 from taxi_etl.month import Month
 from taxistack.backfill.state import Cell, State
 from taxistack.backfill.survey import is_public
 from taxistack.published_counts import PUBLISHED_COUNTS
 from taxistack.verify import CellCheck, Verification
-from taxistack.verify.tables import TableMonth
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,11 @@ class Grid:
     taxi: str
     destination: str
     rows: tuple[GridRow, ...]
+
+    @property
+    def place(self) -> str:
+        """The destination's name for people."""
+        return destinations.get(self.destination).title
 
 
 @dataclass(frozen=True)

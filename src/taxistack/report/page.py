@@ -87,7 +87,7 @@ def _charts(figures: Figures) -> Mapping[str, Any]:
         "nulls": lines_chart(
             figures,
             "the share of rows without vendor, in percent,",
-            lambda one: 100 * one.table.without_vendor / max(one.table.rows, 1),
+            lambda one: 100 * one.table.null_block / max(one.table.rows, 1),
             "~f",
         ),
         "loads": loads_chart(figures) if figures.loads else None,

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from taxi_etl.month import Month
 from taxistack.errors import FailedError, MissingError
 from taxistack.inventory import Leftover
-from taxistack.kestra import KestraClient
+from taxistack.kestra import KestraClient, Unauthorized
 from taxistack.settings import PUBLIC_SOURCE, ROOT, Settings
 from taxistack.terraform import Terraform
 
@@ -281,11 +281,17 @@ class Target(ABC):
     def _bigquery(self) -> bigquery.Client: ...
 
     def wait_for_kestra(self, seconds: float = 300) -> str:
-        """Wait until Kestra's API answers; its version. Raises FailedError after `seconds`."""
+        """Wait until Kestra's API answers and takes the password; its version.
+
+        Raises FailedError after `seconds`, Unauthorized at once: another password is no matter of
+        waiting.
+        """
         give_up = time.monotonic() + seconds
         while True:
             try:
-                return self.kestra().version()
+                return self.kestra().ready()
+            except Unauthorized:
+                raise
             except FailedError as error:
                 if time.monotonic() > give_up:
                     raise FailedError(

@@ -18,7 +18,7 @@ import localcloud.errors
 from localcloud import Compose, LocalCloud, State
 from localcloud.google import TYPES, reattach
 from localcloud.google.store import Store
-from localcloud.kestra import require_built
+from localcloud.kestra import engine_version, require_built
 from taxi_etl import sample
 from taxi_etl.month import Month
 from taxi_etl.release import file_name
@@ -129,6 +129,13 @@ class LocalTarget(Target):
         store = Store(path) if path.exists() else None
         for kind in kinds if store else ():
             yield from (found for id_ in store.ids(kind) if (found := store.get(kind, id_)))
+
+    def variables(self) -> dict[str, Any]:
+        """As on Google Cloud; the embedded engine's version is its own, not the setting's."""
+        shared = super().variables()
+        if self.settings.kestra == "docker":
+            return shared
+        return {**shared, "kestra_version": engine_version()}
 
     def terraform_environment(self) -> Mapping[str, str]:
         """The provider stand-in instead of the registry's provider."""

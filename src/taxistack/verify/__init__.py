@@ -1,6 +1,7 @@
 """Verify: every loaded month against its source, the lake, the ledger and the other table."""
 
-from taxistack.verify.compare import Difference, Known, amount
+from taxi_etl.compare import Difference, amount
+from taxistack.verify.compare import Known
 from taxistack.verify.show import verification_table
 from taxistack.verify.verification import (
     CellCheck,

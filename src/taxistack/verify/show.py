@@ -8,9 +8,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from taxi_etl.compare import amount
 from taxistack.backfill.grid import LOOK
 from taxistack.backfill.state import State
-from taxistack.verify.compare import amount
 from taxistack.verify.verification import CellCheck, Verification
 
 

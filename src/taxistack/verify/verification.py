@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from taxi_etl.compare import Difference, TableMonth, amount, between
 from taxi_etl.lake import LakeObject
 from taxi_etl.month import Month
 from taxi_etl.release import object_name, shown
@@ -15,14 +16,13 @@ from taxistack.backfill import ledger
 from taxistack.backfill.context import BackfillContext
 from taxistack.backfill.planner import Only, Request
 from taxistack.backfill.runner import Result, run_backfill
-from taxistack.backfill.state import DESTINATIONS, TAXIS, Cell, State, absence
+from taxistack.backfill.state import DESTINATIONS, TAXIS, Cell, State
 from taxistack.backfill.survey import Survey, is_public, plan_backfill, survey
 from taxistack.console import Console, counted
 from taxistack.errors import FailedError
 from taxistack.published_counts import PUBLISHED_COUNTS
 from taxistack.verify import lake, tables
-from taxistack.verify.compare import Difference, Known, amount, between, differences
-from taxistack.verify.tables import TableMonth
+from taxistack.verify.compare import Known, differences
 
 # A month that is loading will be right or wrong when it is done; one that is not published has
 # nothing to be loaded from.
@@ -97,10 +97,9 @@ class CellCheck:
     @property
     def orphaned(self) -> bool:
         """Loaded and as it was loaded, but the source does not have its file."""
-        load, source = self.known.state.load, self.known.state.source
-        if self.state is not State.LOADED or load is None or absence(load, source) is None:
-            return False
-        return not self.mendable
+        source = self.known.state.source
+        gone = source is not None and source.published is False
+        return self.state is State.LOADED and gone and not self.mendable
 
     def to_json(self) -> dict[str, Any]:
         """The cell as JSON-able data; amounts are text, exact."""
@@ -150,6 +149,11 @@ class Verification:
         return tuple(check for check in self.checks if check.mendable)
 
     @property
+    def loading(self) -> tuple[CellCheck, ...]:
+        """The cells that are being loaded: `repair_months` waits for them."""
+        return tuple(check for check in self.checks if check.state is State.LOADING)
+
+    @property
     def orphaned(self) -> tuple[CellCheck, ...]:
         """The cells that are as they were loaded, from files that the source does not have."""
         return tuple(check for check in self.checks if check.orphaned)
@@ -172,11 +176,13 @@ class Verification:
         parts = [f"{months} proven equal to the source ({counted(rows, 'row')})"]
         if mendable := len(self.mendable):
             parts.append(f"{mendable} differ (--repair reloads them)")
+        if loading := len(self.loading):
+            parts.append(f"{loading} being loaded (--repair waits for them)")
         if orphaned := len(self.orphaned):
             parts.append(
                 f"{orphaned} as they were loaded, but from files that {self.source} does not have"
             )
-        if rest := len(self.wrong) - mendable - orphaned:
+        if rest := len(self.wrong) - mendable - loading - orphaned:
             parts.append(f"{rest} not proven: loading again would not help")
         if gone := sum(1 for check in self.checks if check.state is State.NOT_PUBLISHED):
             parts.append(f"{gone} not published")
@@ -187,7 +193,7 @@ class Verification:
     @property
     def next_step(self) -> str | None:
         """What an operator does about what is wrong; None where the summary has said it all."""
-        if self.mendable:
+        if self.mendable or self.loading:
             return "invoke verify --repair"
         if not self.orphaned:
             return None
@@ -279,7 +285,13 @@ def _against_others(check: CellCheck, right: Mapping[Cell, CellCheck]) -> CellCh
         for where in DESTINATIONS
         if where != check.cell.destination
     )
-    found = [one for other in others if other for one in between(check.known, other.known)]
+    mine = check.known.evidence
+    found = [
+        one
+        for other in others
+        if other
+        for one in between(mine, other.known.evidence, other.cell.destination)
+    ]
     return replace(check, differences=tuple(found))
 
 
@@ -288,9 +300,10 @@ def repair_months(
 ) -> Result | None:
     """Reload the cells that differ, and no others; None when there is none that can be.
 
-    The lake's objects are replaced where they differ from the source. Verify again afterwards.
+    Loads that are in hand of a backfill are waited for. The lake's objects are replaced where
+    they differ from the source. Verify again afterwards.
     """
-    cells = frozenset(check.cell for check in verification.mendable)
+    cells = frozenset(check.cell for check in (*verification.mendable, *verification.loading))
     if not cells:
         return None
     request = Request(
@@ -299,7 +312,7 @@ def repair_months(
         taxis=tuple(sorted({cell.taxi for cell in cells})),
         destinations=tuple(sorted({cell.destination for cell in cells})),
         only=frozenset({Only.ALL}),
-        force=True,
+        replace=True,
         cells=cells,
     )
     return run_backfill(context, plan_backfill(context, request), console)

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import socket
+from contextlib import ExitStack
+
 import httpx
 import pytest
+
+from localcloud.kestra import engine_version
 
 LOG = "tasks:\n  - {id: a, type: io.kestra.plugin.core.log.Log, message: hi}\n"
 PYTHON = "tasks:\n  - id: a\n    type: io.kestra.plugin.scripts.python.Commands\n"
@@ -22,16 +28,19 @@ def problem(answer: httpx.Response, status: int) -> dict:
 
 
 @pytest.mark.parametrize("login", [None, ("admin@kestra.io", "wrong"), ("other", "Engine1234")])
-@pytest.mark.parametrize("path", ["/api/v1/configs", "/api/v1/main/flows/search", "/nothing"])
-def test_every_call_needs_the_password(engine, login, path) -> None:
+@pytest.mark.parametrize("path", ["/api/v1/main/configs", "/api/v1/main/flows/search", "/nothing"])
+def test_every_call_about_the_tenant_needs_the_password(engine, login, path) -> None:
     answer = httpx.get(f"http://127.0.0.1:{engine.port}{path}", auth=login)
     problem(answer, 401)
     assert answer.headers["www-authenticate"].startswith("Basic")
 
 
-def test_configs_tells_the_version(engine) -> None:
-    facts = engine.http.get("../configs").json()
-    assert facts["version"] == "2.0.0"
+@pytest.mark.parametrize(
+    "login", [None, ("admin@kestra.io", "wrong"), ("admin@kestra.io", "Engine1234")]
+)
+def test_configs_tells_everybody_the_version(engine, login) -> None:
+    facts = httpx.get(f"http://127.0.0.1:{engine.port}/api/v1/configs", auth=login).json()
+    assert facts["version"] == engine_version()
     assert facts["edition"] == "OSS"
 
 
@@ -43,6 +52,8 @@ def test_configs_tells_the_version(engine) -> None:
         ("GET", "/metrics/some"),
         ("PATCH", "/flows/tests/a"),
         ("POST", "/flows/import"),
+        ("GET", "/logs/x/follow"),
+        ("GET", "/triggers/tests/a"),
     ],
 )
 def test_what_is_not_offered_says_so(engine, method, path) -> None:
@@ -68,9 +79,31 @@ def test_a_parameter_that_would_change_the_meaning_is_not_ignored(
     assert f"does not offer {method} /api/v1/main{path} with {next(iter(query))}" in detail
 
 
-def test_a_form_of_flows_is_not_taken_for_yaml(engine) -> None:
-    part = {"flows": ("a.yaml", f"id: a\nnamespace: tests\n{LOG}")}
-    assert "form" in problem(engine.http.post("/flows/validate", files=part), 501)["detail"]
+@pytest.mark.parametrize("path", ["/nothing", "/api/v1/nothing", "/api/v1/main/nothing/at/all"])
+def test_what_no_server_has_is_not_found(engine, path) -> None:
+    url = f"http://127.0.0.1:{engine.port}{path}"
+    problem(httpx.get(url, auth=(engine.user, engine.password)), 404)
+
+
+def test_a_connection_that_only_drips_bytes_is_closed(new_engine) -> None:
+    hasty = new_engine(request_seconds=1)
+    hasty.start()
+    hasty.save("quick", LOG)
+    with ExitStack() as stack:
+        dripping = []
+        for begin in (
+            b"",
+            b"GET /api/v1/configs HT",
+            b"GET /api/v1/configs HTTP/1.1\r\nHost: a\r\nX: ",
+        ):
+            one = stack.enter_context(socket.create_connection(("127.0.0.1", hasty.port)))
+            one.settimeout(60)
+            one.sendall(begin)
+            dripping.append(one)
+        assert [one.recv(1000) for one in dripping] == [b""] * 3
+    # One that waits for its answer is no such connection.
+    hasty.save("long", "tasks: [{id: a, type: io.kestra.plugin.core.flow.Sleep, duration: PT4S}]\n")
+    assert hasty.run("long")["state"]["current"] == "SUCCESS"
 
 
 def test_a_body_over_the_limit_is_refused(new_engine) -> None:
@@ -98,7 +131,6 @@ PART = b'--b\r\nContent-Disposition: form-data; name="f"; filename="a"\r\n\r\n'
 @pytest.mark.parametrize(
     ("kind", "body", "reason"),
     [
-        ("application/json", b"{}", "must be multipart/form-data"),
         ("multipart/form-data", PART, "boundary"),
         (FORM, b"no form at all", "closing delimiter"),
         (FORM, PART + b"the first half of a fi", "closing delimiter"),
@@ -251,8 +283,54 @@ def test_a_pair_can_expire(engine, until) -> None:
     until(lambda: engine.http.get(url).status_code == 410)
 
 
-def test_a_pair_that_is_no_value_is_refused(engine) -> None:
-    problem(engine.http.put("/namespaces/tests/kv/words", content="two words"), 422)
+@pytest.mark.parametrize("text", ["two words", "{broken", "[1, 2"])
+def test_a_pair_that_is_no_value_is_the_text_that_it_is(engine, text) -> None:
+    assert engine.http.put("/namespaces/tests/kv/words", content=text).status_code == 200
+    detail = engine.http.get("/namespaces/tests/kv/words").json()
+    assert (detail["type"], detail["value"]) == ("STRING", text)
+
+
+LONG = "x" * 5000
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "query"),
+    [
+        ("POST", "/namespaces/tests/files", {"path": f"/{LONG}"}),
+        ("POST", "/namespaces/tests/files", {"path": "/" + "/".join(["deep"] * 1000)}),
+        ("GET", "/namespaces/tests/files", {"path": f"/{LONG}"}),
+        ("GET", "/namespaces/tests/files/directory", {"path": f"/{LONG}"}),
+        ("DELETE", "/namespaces/tests/files", {"path": f"/{LONG}"}),
+        ("POST", f"/namespaces/{LONG}/files", {"path": "/a"}),
+        ("PUT", f"/namespaces/tests/kv/{LONG}", {}),
+    ],
+)
+def test_a_name_that_no_file_can_have_is_refused(engine, method, path, query) -> None:
+    body = {"files": {"fileContent": ("a", b"x")}} if method == "POST" else {}
+    detail = problem(engine.http.request(method, path, params=query, **body), 422)["detail"]
+    assert "bytes" in detail
+    assert str(engine.folder) not in detail
+
+
+def test_an_upload_with_a_name_that_no_file_can_have_is_refused(engine) -> None:
+    engine.save("filed", "inputs: [{id: data, type: FILE}]\n" + LOG)
+    answer = engine.http.post("/executions/tests/filed", files={"data": (LONG, b"x")})
+    assert "bytes" in problem(answer, 422)["detail"]
+
+
+@pytest.mark.parametrize("path", ["a b.txt", "code.zip", "_flows/a.yaml"])
+def test_a_file_that_a_full_server_would_store_otherwise_is_not_taken(engine, path) -> None:
+    part = {"fileContent": ("a", b"x")}
+    problem(engine.http.post("/namespaces/tests/files", params={"path": path}, files=part), 501)
+
+
+@pytest.mark.parametrize("path", ["/executions/x/file?path=%zz", "/flows/%zz"])
+def test_a_broken_escape_is_a_bad_request(engine, path) -> None:
+    with socket.create_connection(("127.0.0.1", engine.port)) as raw:
+        login = base64.b64encode(f"{engine.user}:{engine.password}".encode()).decode()
+        head = f"GET /api/v1/main{path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+        raw.sendall(f"{head}Authorization: Basic {login}\r\n\r\n".encode())
+        assert b" 400 " in raw.recv(1000)
 
 
 def test_namespace_files_are_kept_listed_and_deleted(engine) -> None:
@@ -266,11 +344,10 @@ def test_namespace_files_are_kept_listed_and_deleted(engine) -> None:
         ("a.py", "File"),
         ("sub", "Directory"),
     }
-    paths = [path.lstrip("/") for path in http.get(f"{url}/search").json()]
-    assert sorted(paths) == ["etl/a.py", "etl/sub/b.py"]
-    assert http.delete(url, params={"path": "/etl/sub/b.py"}).status_code == 204
-    problem(http.get(url, params={"path": "/etl/sub/b.py"}), 404)
-    problem(http.delete(url, params={"path": "/etl/sub/b.py"}), 404)
+    for _ in ("there", "gone"):
+        assert http.delete(url, params={"path": "/etl/sub/b.py"}).status_code == 200
+    missing = problem(http.get(url, params={"path": "/etl/sub/b.py"}), 404)
+    assert str(engine.folder) not in missing["detail"]
     problem(http.get(f"{url}/directory", params={"path": "/nowhere"}), 404)
     empty = http.get("/namespaces/tests.nothing/files/directory", params={"path": "/"})
     assert empty.json() == []
@@ -293,9 +370,14 @@ def test_a_path_out_of_the_namespace_is_refused(engine) -> None:
         {"filters[flowId][EQUALS][key]": "x"},
         {"filters[or][0][flowId][EQUALS]": "x"},
         {"sort": "nothing:asc"},
+        {"sort": "state.startDate:up"},
         {"page": "0"},
         {"size": "many"},
     ],
 )
 def test_a_search_that_cannot_be_understood_is_refused(engine, query) -> None:
     problem(engine.http.get("/executions/search", params=query), 400)
+
+
+def test_a_sort_without_a_direction_is_refused(engine) -> None:
+    problem(engine.http.get("/executions/search", params={"sort": "state.startDate"}), 422)

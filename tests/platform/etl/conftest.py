@@ -82,10 +82,7 @@ class Parts:
 
     def flags(self, destination: str, execution: str = "test") -> list[str]:
         """The flags of load for a destination."""
-        flags = ["--destination", destination, "--execution-id", execution]
-        if destination == "bigquery":
-            flags += ["--project", PROJECT, "--dataset", DATASET, "--staging-dataset", STAGING]
-        return flags
+        return ["--destination", destination, "--execution-id", execution]
 
     def load(self, taxi: str, month: str, destination: str, execution: str = "test") -> Ran:
         """Run load with extract's facts."""
@@ -95,8 +92,6 @@ class Parts:
     def reconcile(self, taxi: str, month: str, destination: str) -> Ran:
         """Run reconcile with extract's facts."""
         flags = ["--destination", destination]
-        if destination == "bigquery":
-            flags += ["--project", PROJECT, "--dataset", DATASET]
         return self.run("reconcile", taxi, month, *flags, TAXI_FACTS=self.facts[taxi, month])
 
     def loaded(self, taxi: str, month: str, destination: str) -> None:
@@ -151,6 +146,9 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
             **os.environ,
             "STORAGE_EMULATOR_HOST": state.storage.url,
             "BIGQUERY_EMULATOR_HOST": state.warehouse.url,
+            "GOOGLE_CLOUD_PROJECT": PROJECT,
+            "DATASET": DATASET,
+            "STAGING_DATASET": STAGING,
             "PGHOST": state.postgres.host,
             "PGPORT": str(state.postgres.port),
             "PGUSER": state.postgres.user,

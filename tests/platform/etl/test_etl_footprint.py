@@ -80,8 +80,6 @@ def test_a_million_rows_take_less_than_150_megabytes_and_no_heavy_library(parts,
         assert loaded["rows"] == ROWS
         check(used)
         flags = [flag for flag in flags if flag not in ("--execution-id", "test")]
-        if destination == "bigquery":
-            flags = flags[: flags.index("--staging-dataset")]
         proven, used = observed(parts, tmp_path, "reconcile", *flags)
         assert proven["rows"] == ROWS
         check(used)

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 from concurrent.futures import ThreadPoolExecutor
 
+import google_crc32c
 import pytest
+
+from taxi_etl import lake
+from taxi_etl.errors import LakeConflict
+
+
+def crc(path):
+    """The CRC32C of a file as Cloud Storage writes it."""
+    return base64.b64encode(google_crc32c.Checksum(path.read_bytes()).digest()).decode()
 
 
 def stored(parts, taxi, month):
@@ -54,6 +64,33 @@ def test_a_file_that_changed_is_an_error_until_replacing_is_asked_for(parts):
     assert after.code == 0, after.stderr
     assert after.outputs["generation"] != before["generation"]
     assert after.outputs["rows"] == 101
+
+
+def test_other_bytes_of_the_same_size_are_another_object(parts, tmp_path):
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.write_bytes(b"12345")
+    other.write_bytes(b"54321")
+    first = lake.publish(parts.storage, "lake", "x/same", one, crc(one), replace=False)
+    with pytest.raises(LakeConflict, match="the lake holds other bytes"):
+        lake.publish(parts.storage, "lake", "x/same", other, crc(other), replace=False)
+    assert lake.find(parts.storage, "lake", "x/same") == first
+
+
+@pytest.mark.parametrize("replace", [False, True])
+def test_an_object_that_somebody_made_meanwhile_is_not_overwritten(
+    parts, tmp_path, monkeypatch, replace
+):
+    mine, theirs = tmp_path / "mine", tmp_path / "theirs"
+    mine.write_bytes(b"mine")
+    theirs.write_bytes(b"theirs")
+    name = f"x/meanwhile-{replace}"
+    made = lake.publish(parts.storage, "lake", name, theirs, crc(theirs), replace=False)
+    seen = iter([None])  # what was there when we looked first
+    find = lake.find
+    monkeypatch.setattr(lake, "find", lambda *asked: next(seen, find(*asked)))
+    with pytest.raises(LakeConflict, match="was changed by somebody else during the upload"):
+        lake.publish(parts.storage, "lake", name, mine, crc(mine), replace=replace)
+    assert find(parts.storage, "lake", name) == made
 
 
 @pytest.mark.parametrize(("destination", "taxi"), [("postgres", "green"), ("bigquery", "yellow")])

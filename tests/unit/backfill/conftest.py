@@ -10,8 +10,9 @@ from decimal import Decimal
 import httpx
 import pytest
 
+from taxi_etl.ledger import Entry
 from taxi_etl.month import Month
-from taxistack.backfill.state import Cell, Load, Run, RunState, SourceFile
+from taxistack.backfill.state import Cell, Run, RunState, SourceFile
 from taxistack.kestra import KestraClient
 
 NOW = datetime(2026, 10, 25, 12, tzinfo=UTC)
@@ -23,11 +24,12 @@ class Make:
     now = NOW
     cell = Cell("green", Month(2019, 1), "postgres")
 
-    def load(self, cell: Cell | None = None, **values: object) -> Load:
+    def load(self, cell: Cell | None = None, **values: object) -> Entry:
         """A ledger row, loaded two hours ago."""
         cell = cell or self.cell
         fields = {
-            "cell": cell,
+            "taxi": cell.taxi,
+            "month": cell.month,
             "source_url": f"http://site/{cell.taxi}/{cell.taxi}_tripdata_{cell.month}.csv.gz",
             "etag": '"a"',
             "source_bytes": 1000,
@@ -37,12 +39,13 @@ class Make:
             "rows": 100,
             "total_amount": Decimal("1234.50"),
             "object": f"gs://lake/raw/{cell.taxi}/{cell.taxi}_tripdata_{cell.month}.csv.gz",
-            "generation": "1",
+            "generation": 1,
+            "job_id": "job",
             "execution_id": "old",
             "started_at": NOW - timedelta(hours=2, seconds=10),
             "loaded_at": NOW - timedelta(hours=2),
         }
-        return Load(**{**fields, **values})
+        return Entry(**{**fields, **values})
 
     def run(
         self, state: RunState = RunState.SUCCESS, minutes_ago: float = 60, **values: object

@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from zoneinfo import available_timezones
 
@@ -14,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from taxi_etl.ledger import Entry
 from taxi_etl.month import Month
-from taxistack.backfill.ledger import load_of
 from taxistack.backfill.planner import (
     FORCED,
     WANTED,
@@ -126,13 +125,12 @@ def planned_from_text(make, first: str, last: str) -> dict:
     """A plan as a command makes it: from flags, ledger rows as drivers give them, and runs."""
     request = Request.parse(first, last)
     grid = request.grid()
-    row = asdict(make.load(grid[0])) | {"taxi": grid[0].taxi, "month": grid[0].month.first_day}
-    load = load_of(row, grid[0].destination)
-    assert load.cell == grid[0]
+    load = Entry.read(make.load(grid[0]).values())
+    assert load == make.load(grid[0])
     states = {
         cell: state_of(
             cell,
-            load=load if cell == load.cell else None,
+            load=load if cell == grid[0] else None,
             runs=[make.run(RunState.FAILED, cell=cell)] if cell == grid[-1] else [],
             source=None,
             now=make.now,

@@ -107,6 +107,41 @@ def test_the_reason_of_an_old_failure_is_not_waited_for(context, kestra):
     assert kestra.log_lag == 1
 
 
+SPEECHLESS = "green 2019-01 → bigquery failed: see the log of the task that is red"
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        (
+            [
+                "io.pebbletemplates.pebble.error.PebbleException: The key 'bucket' does not exist "
+                "in the namespace 'taxi'. ({{ kv('bucket') }}:1)\n\tat io.kestra.Some.code",
+                SPEECHLESS,
+            ],
+            "KV pair `bucket` of namespace taxi is missing: invoke deploy-flows",
+        ),
+        (
+            ["java.io.IOException: No space left on device\n\tat java.base/Some.code", SPEECHLESS],
+            "No space left on device",
+        ),
+        (["javax.net.ssl.SSLException: closed", SPEECHLESS], "closed"),
+        (["short row 17", "Command failed with exit code 1", SPEECHLESS], "short row 17"),
+        (["Command failed with exit code 1", SPEECHLESS], "Command failed with exit code 1"),
+        (["yellow (no month) → postgres failed: no month was given"], "no month was given"),
+        ([SPEECHLESS], "its log has no error line"),
+        ([], "its log has no error line"),
+    ],
+)
+def test_a_reason_says_what_happened_and_how_a_missing_pair_is_mended(
+    context, kestra, monkeypatch, lines, reason
+):
+    told = [{"level": "ERROR", "taskId": "failed", "message": line} for line in lines]
+    monkeypatch.setattr(kestra, "_log", lambda: told)
+    ended = datetime.now(UTC) - timedelta(hours=1)
+    assert Executions(context.kestra()).reason("x", ended) == reason
+
+
 def test_after_max_failures_the_rest_is_cancelled(run, planned, kestra):
     kestra.ends = {f"2019-0{n}": "FAILED" for n in range(1, 5)}
     result = run(planned(parallel=1), max_failures=2)
@@ -212,6 +247,37 @@ def test_a_signal_without_a_terminal_leaves_it_running(run, planned, kestra, sai
     kestra.on_read = lambda: None
     assert run(planned()).outcome is Outcome.DONE
     assert len(kestra.inputs) == 1
+
+
+def test_a_signal_while_it_is_started_still_tells_its_id(context, planned, monkeypatch, run):
+    """Kestra may have begun it by then: who is stopped has to know how it is called."""
+
+    def start(self, cells, backfill, **options):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Executions, "start", start)
+    result = run(planned())
+    assert result.outcome is Outcome.LEFT_RUNNING
+    assert re.match(r"backfill bf-\d{8}-\d{6}-\w{4} left running in ", result.summary)
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_a_source_that_does_not_answer_is_told_in_one_line_and_nothing_started(
+    run, planned, kestra, silent
+):
+    made = planned()
+    problem = "http://site/x: no answer in time"
+    source = SourceFile("green", Month(2019, 1), "u", None, problem=problem, silent=silent)
+    states = {cell: replace(found, source=source) for cell, found in made.states.items()}
+    if not silent:  # it answers, and not with the file: the loads say what each month's is
+        assert plan(made.request, states, source="s").steps == made.steps
+        return
+    assert plan(replace(made.request, force=True), states, source="s").steps == made.steps
+    with pytest.raises(FailedError, match=f"does not answer, so nothing was started.*{problem}"):
+        run(plan(made.request, states, source="s"))
+    assert kestra.inputs == []
+    loaded = {cell: replace(found, state=State.LOADED) for cell, found in states.items()}
+    assert run(plan(made.request, loaded, source="s")).exit_code == 0
 
 
 @pytest.mark.parametrize(("answer", "outcome"), [("c", "cancelled"), ("", "left running")])

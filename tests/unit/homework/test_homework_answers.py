@@ -7,8 +7,9 @@ from decimal import Decimal
 
 import pytest
 
+from taxi_etl.ledger import Entry
 from taxi_etl.month import Month
-from taxistack.backfill.state import Cell, Load
+from taxistack.backfill.state import Cell
 from taxistack.homework import Loaded, answer
 from taxistack.published_counts import PUBLISHED_COUNTS, PUBLISHED_YEARS
 from taxistack.settings import PUBLIC_SOURCE
@@ -18,9 +19,9 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 def loaded(taxi: str, month: str, rows: int, csv_bytes: int = 0, source: str = PUBLIC_SOURCE):
     cell = Cell(taxi, Month.parse(month), "bigquery")
-    load = Load(
-        cell, f"{source}/{taxi}/x.csv.gz", "e", 1, csv_bytes, "s", "c", rows, Decimal(0),
-        "gs://x", "1", "exec", AT, AT,
+    load = Entry(
+        taxi, cell.month, f"{source}/{taxi}/x.csv.gz", "e", 1, csv_bytes, "s", "c", rows,
+        Decimal(0), "gs://x", 1, "job", "exec", AT, AT,
     )  # fmt: skip
     return {(taxi, cell.month): Loaded(load, rows)}
 

@@ -134,11 +134,10 @@ def test_search_stops_at_the_limit(client, server):
     assert len(server.sent("GET", SEARCH)) == 1
 
 
-def test_iterations_of_a_loop_are_left_out_unless_wanted(client, server):
+def test_iterations_of_a_loop_are_left_out(client, server):
     results = [raw("a"), raw("i", loopRun={"index": 0}), raw("b", loopRun=None)]
     server.on("GET", SEARCH, json={"results": results, "total": 3})
     assert [one.id for one in client.executions.search()] == ["a", "b"]
-    assert [one.id for one in client.executions.search(iterations=True)] == ["a", "i", "b"]
 
 
 def stream(*events: tuple[str, dict | None]) -> bytes:
@@ -231,3 +230,12 @@ def test_a_transport_error_in_the_stream_falls_back_to_polling(client, server):
     server.on("GET", "main/executions/x1", json=raw(state="SUCCESS"))
     server.breaks("GET", "main/executions/x1/follow", httpx.ReadError("cut"))
     assert client.executions.wait("x1").succeeded
+
+
+def test_a_replay_may_begin_at_a_task_run(client, server):
+    server.on("POST", "main/executions/x1/actions/replay", json=raw("x2"))
+    assert client.executions.replay("x1").id == "x2"
+    client.executions.replay("x1", "r7")
+    whole, part = server.sent("POST", "main/executions/x1/actions/replay")
+    assert dict(whole.url.params) == {}
+    assert dict(part.url.params) == {"taskRunId": "r7"}

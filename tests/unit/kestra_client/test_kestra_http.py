@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import httpx
 import pytest
 
@@ -159,3 +161,34 @@ def test_no_exception_carries_the_password(client: KestraClient, server, answer)
         error = error.__cause__
     assert "Swordfish" not in shown
     assert "Basic " not in shown
+
+
+PROBLEM = ", application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("call", "accept"),
+    [
+        (lambda one: one.flows.list("n"), "application/json"),
+        (lambda one: one.flows.create("id: a"), "application/json"),
+        (lambda one: one.namespace_files.get("n", "a.py"), "application/octet-stream"),
+        (lambda one: one.files.download("x1", "kestra:///a"), "application/octet-stream"),
+        (lambda one: one.executions.kill("x1"), "text/json, application/json"),
+        (lambda one: [*one.executions._stream("x1", None)], "text/event-stream"),
+    ],
+    ids=["json", "write", "namespace file", "file", "kill", "stream"],
+)
+def test_a_call_asks_for_the_type_that_its_route_makes(client, server, call, accept):
+    """A server answers 406 to who asks for any other; problems are taken from all of them."""
+    with contextlib.suppress(KestraError):
+        call(client)
+    assert server.requests[-1].headers["Accept"] == accept + PROBLEM
+
+
+def test_the_version_needs_no_password_and_being_ready_does(client, server):
+    server.on("GET", "main/flows/search", 401)
+    assert client.version() == "2.0.4"
+    with pytest.raises(Unauthorized):
+        client.ready()
+    (asked,) = server.sent("GET", "main/flows/search")
+    assert asked.url.params["size"] == "1"

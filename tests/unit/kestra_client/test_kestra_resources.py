@@ -191,3 +191,31 @@ def test_a_file_of_an_execution_is_downloaded(client, server):
     assert client.files.download("x1", "kestra:///a/b.csv") == b"a,b"
     asked = server.sent("GET", "main/executions/x1/file")[0].url.params
     assert asked["path"] == "kestra:///a/b.csv"
+
+
+@pytest.mark.parametrize("path", ["a b.txt", "code.zip", "_flows/a.yaml", "/_flows/a.yaml"])
+def test_a_file_that_a_server_would_store_otherwise_is_not_sent(client, server, path):
+    with pytest.raises(UsageError, match="does not keep"):
+        client.namespace_files.put("taxi", path, b"x")
+    assert not server.requests
+
+
+def test_a_log_is_followed_until_its_execution_has_ended_and_it_is_quiet(client, server):
+    def state(current: str) -> dict:
+        return {"id": "x1", "state": {"current": current}}
+
+    def lines(*words: str) -> list[dict]:
+        return [{"level": "INFO", "message": word} for word in words]
+
+    for current in ("RUNNING", "RUNNING", "SUCCESS", "SUCCESS"):
+        server.on("GET", "main/executions/x1", json=state(current))
+    for words in (["a"], ["a", "b", "b"], ["a", "b", "b"], ["a", "b", "late", "b"]):
+        server.on("GET", "main/logs/x1", json=lines(*words))
+    told = [line.message for line in client.logs.follow("x1", pause=0)]
+    assert told == ["a", "b", "b", "late"]
+
+
+def test_the_log_of_no_execution_is_not_followed(client, server):
+    server.on("GET", "main/logs/x1", json=[])
+    with pytest.raises(NotFound):
+        next(client.logs.follow("x1"))

@@ -73,6 +73,10 @@ def test_the_lock_holds_the_engine_and_not_the_compiler() -> None:
     assert len(set(names)) == len(names) == 264
 
 
+def test_the_engines_version_is_what_its_lock_names() -> None:
+    assert runtime.engine_version() == "2.0.0"
+
+
 def test_the_java_sources_stay_readable() -> None:
     """One subject a file: under 400 lines each, no line over 120 characters."""
     for path in runtime.sources():

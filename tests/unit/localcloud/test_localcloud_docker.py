@@ -263,6 +263,14 @@ def test_the_provider_hands_on_what_the_boot_script_would_read():
         "secret-version": "3",
     }
     InstanceEffect(cloud)._start({"metadata": metadata})
-    wanted = {"KESTRA_VERSION": "2.0.1", "ETL_REQUIREMENTS": "ab12", "SECRET_VERSION": "3"}
-    assert started[0].variables == wanted
+    inputs = started[0].variables["KESTRA_INPUTS"]
+    assert started[0].variables == {
+        "KESTRA_VERSION": "2.0.1",
+        "ETL_REQUIREMENTS": "ab12",
+        "SECRET_VERSION": "3",
+        "KESTRA_INPUTS": inputs,
+    }
     assert replace(started[0], variables={}).environment == {"ENV_ETL_REQUIREMENTS": "ab12"}
+    # Another image to build makes another configuration, and that one starts the containers anew.
+    InstanceEffect(cloud)._start({"metadata": {**metadata, "kestra-dockerfile": "FROM x"}})
+    assert started[1].variables["KESTRA_INPUTS"] != inputs

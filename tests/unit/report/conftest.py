@@ -8,12 +8,13 @@ from decimal import Decimal
 
 import pytest
 
+from taxi_etl.compare import TableMonth
 from taxi_etl.lake import LakeObject
+from taxi_etl.ledger import Entry
 from taxi_etl.month import Month
-from taxistack.backfill.state import DESTINATIONS, TAXIS, Cell, CellState, Load, State
+from taxistack.backfill.state import DESTINATIONS, TAXIS, Cell, CellState, SourceFile, State
 from taxistack.settings import PUBLIC_SOURCE
 from taxistack.verify.compare import Known
-from taxistack.verify.tables import TableMonth
 from taxistack.verify.verification import Verification, VerifyRequest, check_all
 
 AT = datetime(2026, 10, 25, tzinfo=UTC)
@@ -30,12 +31,16 @@ ODD: dict[tuple[str, str], tuple[State, str | None]] = {
 def known(cell: Cell, state: State, reason: str | None, rows: int) -> Known:
     held = state in (State.LOADED, State.STALE)
     total = Decimal(rows) * Decimal("10.01")
-    load = Load(
-        cell, "u", "e", 1000, 5000, "s", "c", rows, total, "gs://lake/x", "1", "exec",
+    load = Entry(
+        cell.taxi, cell.month, "u", "e", 1000, 5000, "s", "c", rows, total, "gs://lake/x", 1, "j",
+        "exec",
         AT - timedelta(seconds=rows / 50), AT,
     )  # fmt: skip
+    changed = None
+    if state is State.STALE:
+        changed = SourceFile(cell.taxi, cell.month, "u", True, length=2)
     return Known(
-        CellState(cell, state, reason, load=load if held else None),
+        CellState(cell, state, reason, load=load if held else None, source=changed),
         TableMonth(rows, total, rows, rows, 0, 1, rows // 10, 2, 3) if held else None,
         LakeObject("lake", "x", 1000, "c", 1) if held else None,
     )

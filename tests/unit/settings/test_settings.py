@@ -125,12 +125,6 @@ def test_an_unknown_setting_is_refused():
         Settings.load({**DEFAULTS, "colour": "blue"})
 
 
-def test_the_embedded_engine_is_of_one_version():
-    with pytest.raises(UsageError, match="kestra_version"):
-        Settings.load({**DEFAULTS, "kestra_version": "2.0.5"})
-    assert Settings.load({**DEFAULTS, "kestra_version": "2.0.5", "kestra": "docker"})
-
-
 def test_queries_are_capped_where_they_are_billed():
     assert Settings.load(DEFAULTS).maximum_bytes_billed is None
     there = Settings.load({**DEFAULTS, "target": "gcp", "project": "some-project"})

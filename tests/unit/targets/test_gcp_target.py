@@ -89,7 +89,7 @@ def _booting(tmp_path, monkeypatch, *looks):
 def test_without_a_tunnel_the_vm_itself_says_when_kestra_is_healthy(tmp_path, monkeypatch):
     looks = (404, "install-docker", requests.ConnectionError("a network that blinks"), "healthy")
     target = _booting(tmp_path, monkeypatch, *looks)
-    assert target.wait_for_kestra() == "2.0.0"
+    assert target.wait_for_kestra() == "2.0.8"
     assert target.google.session.looks == []
 
 

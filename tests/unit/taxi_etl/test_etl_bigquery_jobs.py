@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from datetime import UTC, datetime
 from decimal import Decimal
 from types import SimpleNamespace
 
@@ -9,17 +11,21 @@ import pytest
 import tenacity
 from google.api_core import exceptions as api
 
-from taxi_etl import bigquery_load, google_clients, lake
-from taxi_etl.bigquery_sql import Target, create_tables
+from taxi_etl import google_clients, lake
+from taxi_etl.destinations import Order, bigquery
+from taxi_etl.destinations.bigquery import Place, Warehouse
+from taxi_etl.destinations.bigquery_sql import create_tables
 from taxi_etl.errors import Busy, LakeConflict, LoadFailed, Transient
 from taxi_etl.facts import Facts
 from taxi_etl.lake import LakeObject
+from taxi_etl.load import load as load_month
 from taxi_etl.month import Month
 from taxi_etl.schema import TAXIS
 
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CANCELLED = api.BadRequest("Transaction is aborted due to concurrent update against table trips.x")
 LIMITED = api.Forbidden("too many", errors=[{"reason": "jobRateLimitExceeded"}])
-TARGET = Target("project", "trips", "staging", "EU", maximum_bytes_billed=10**9)
+PLACE = Place("project", "trips", "staging", "EU", maximum_bytes_billed=10**9)
 FACTS = Facts(
     "green_tripdata_2020-10.csv.gz", "http://s/g", '"e"', "", 1, 2, "ab" * 32, "x", 3,
     Decimal("2.50"), "lake", "gs://lake/raw/green/green_tripdata_2020-10.csv.gz", 17,
@@ -49,7 +55,7 @@ class Client:
         self.dropped = []
 
     def list_tables(self, dataset):
-        return [SimpleNamespace(table_id=name) for name in create_tables(TARGET)]
+        return [SimpleNamespace(table_id=name) for name in create_tables(PLACE)]
 
     def load_table_from_uri(self, uri, staging, *, job_id, job_config):
         return self._start(job_id, None, self.staged)
@@ -74,7 +80,7 @@ class Client:
 
 
 @pytest.fixture
-def load(monkeypatch):
+def load(monkeypatch, tmp_path):
     """Loads one month with a client, without waiting between tries."""
     monkeypatch.setattr(tenacity.nap.time, "sleep", lambda seconds: None)
     monkeypatch.setattr(google_clients, "storage_client", lambda: None)
@@ -86,15 +92,11 @@ def load(monkeypatch):
     monkeypatch.setattr(lake, "find", find)
 
     def run(client, attempt=1):
-        monkeypatch.setattr(google_clients, "bigquery_client", lambda project, location: client)
-        return bigquery_load.load(
-            TAXIS["green"],
-            Month(2020, 10),
-            FACTS,
-            target=TARGET,
-            execution_id="exec",
-            attempt=attempt,
+        monkeypatch.setattr(
+            bigquery.BigQuery, "connect", lambda self: nullcontext(Warehouse(client, PLACE))
         )
+        order = Order(TAXIS["green"], Month(2020, 10), FACTS, "exec", attempt, tmp_path, NOW)
+        return load_month(bigquery.DESTINATION, order)
 
     return run
 
@@ -123,9 +125,9 @@ def test_a_cancelled_transaction_is_tried_again_under_a_new_id(load, outcome):
 
 def test_endless_conflicts_end_as_busy_and_drop_the_staging_table(load):
     client = Client(*[CANCELLED] * 99)
-    with pytest.raises(Busy, match=r"trips.green_tripdata, month 2020-10: gave up"):
+    with pytest.raises(Busy, match=r"green_tripdata, month 2020-10: gave up"):
         load(client)
-    assert len(client.started) == 1 + bigquery_load.TRIES
+    assert len(client.started) == 1 + bigquery.TRIES
     assert len(client.dropped) == 1
 
 

@@ -9,7 +9,7 @@ import pytest
 from taxi_etl import cli
 
 MONTH = ["--taxi", "green", "--month", "2020-10"]
-BIGQUERY = ["--destination", "bigquery", "--project", "proj", "--dataset", "d"]
+BIGQUERY = ["--destination", "bigquery"]
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,6 @@ BIGQUERY = ["--destination", "bigquery", "--project", "proj", "--dataset", "d"]
         ),
         (["load", *MONTH, "--destination", "mysql"], "invalid choice: 'mysql'"),
         (["load", *MONTH, *BIGQUERY, "--attempt", "0"], "not a whole number above 0"),
-        (["load", *MONTH, *BIGQUERY[:-1], "a`b"], "letters, digits and _ only"),
         (["sample", *MONTH, "--rows", "-1", "--out", "x"], "not a whole number above 0"),
         (["publish"], "invalid choice: 'publish'"),
         ([], "required: STEP"),
@@ -118,9 +117,9 @@ def test_sample_writes_the_file_where_a_release_site_has_it(tmp_path):
     "modules",
     [
         "taxi_etl.extract",
-        "taxi_etl.bigquery_load",
-        "taxi_etl.postgres_load",
-        "taxi_etl.reconcile, taxi_etl.bigquery_read, taxi_etl.postgres_read",
+        "taxi_etl.load, taxi_etl.destinations.bigquery",
+        "taxi_etl.load, taxi_etl.destinations.postgres",
+        "taxi_etl.reconcile",
         "taxi_etl.sample",
     ],
 )

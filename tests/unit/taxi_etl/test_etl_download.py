@@ -1,11 +1,11 @@
 import socket
 
 import pytest
-import tenacity
 
 from taxi_etl import download
 from taxi_etl.errors import SourceRefused, SourceUnreachable
 
+AT_ONCE = download.Pace(sleep=lambda seconds: None)
 BODY = bytes(range(256)) * 4000
 PATH = "/green/f.csv.gz"
 
@@ -18,7 +18,7 @@ def fetch(site, tmp_path):
     def run():
         path = tmp_path / "f"
         with download.client() as http:
-            remote = download.fetch(http, site.url + PATH, path, wait=tenacity.wait_none())
+            remote = download.fetch(http, site.url + PATH, path, pace=AT_ONCE)
         if remote is None:
             assert not path.exists()
             return None
@@ -109,12 +109,12 @@ def test_a_refused_connection_is_told_with_the_address_but_without_its_password(
         port = free.getsockname()[1]
     url = f"http://me:secret@127.0.0.1:{port}/green/f.csv.gz?token=secret"
     with download.client() as http, pytest.raises(SourceUnreachable) as caught:
-        download.fetch(http, url, tmp_path / "f", wait=tenacity.wait_none())
+        download.fetch(http, url, tmp_path / "f", pace=AT_ONCE)
     assert f"http://127.0.0.1:{port}/green/f.csv.gz" in str(caught.value)
     assert "secret" not in str(caught.value)
 
 
 def test_head_tells_length_and_etag(site, fetch):
     with download.client() as http:
-        assert download.head(http, site.url + PATH) == download.Remote('"one"', "", len(BODY))
-        assert download.head(http, site.url + "/nothing") is None
+        assert download.ask(http, site.url + PATH) == download.Remote('"one"', "", len(BODY))
+        assert download.ask(http, site.url + "/nothing") is None

@@ -1,6 +1,7 @@
 import gzip
 import hashlib
 import json
+import re
 import tempfile
 from dataclasses import replace
 from decimal import Decimal
@@ -12,12 +13,15 @@ from hypothesis import strategies as st
 
 from taxi_etl import sample
 from taxi_etl.errors import BadFile
+from taxi_etl.fields import RULES, UNUSUAL
 from taxi_etl.inspection import inspect
 from taxi_etl.month import Month
 from taxi_etl.release import file_name
-from taxi_etl.schema import TAXIS
+from taxi_etl.schema import TAXIS, Column, Kind, Taxi
 
 GREEN, YELLOW, OCTOBER = TAXIS["green"], TAXIS["yellow"], Month(2020, 10)
+NUMBER = "not a plain number of at most 15 digits, 9 of them decimals"
+TIME = "not a date and time (YYYY-MM-DD HH:MM:SS, at most 6 decimals)"
 
 
 def naive(path, position):
@@ -35,7 +39,7 @@ def test_rows_and_sum_are_those_of_the_csv_module(taxi, rows, tmp_path):
     path = tmp_path / "m.csv.gz"
     sample.write(path, taxi.name, OCTOBER, rows)
     found = inspect(path, taxi, OCTOBER)
-    assert (found.rows, found.total_amount) == naive(path, taxi.total_position)
+    assert (found.rows, found.total_amount) == naive(path, taxi.place("total_amount"))
     assert found.source_bytes == path.stat().st_size
     assert found.csv_bytes == len(gzip.decompress(path.read_bytes()))
     assert found.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
@@ -57,7 +61,7 @@ def test_every_real_month_has_the_published_figures(real_months):
 
 def test_a_real_month_under_the_name_of_another_is_refused(real_months):
     path = real_months / "releases" / "green" / "green_tripdata_2020-10.csv.gz"
-    with pytest.raises(BadFile, match="no trip of 2015-01 among 95120 rows: another month's file"):
+    with pytest.raises(BadFile, match="0 of 95120 trips began in 2015-01: another month's file"):
         inspect(path, GREEN, Month(2015, 1))
 
 
@@ -77,10 +81,10 @@ def test_a_gzip_file_may_have_several_members(month_file, green_text):
 def test_an_empty_amount_does_not_count(month_file, green_text):
     header, first, *_ = green_text.split("\r\n")
     fields = first.split(",")
-    fields[GREEN.total_position] = ""
+    fields[GREEN.place("total_amount")] = ""
     found = inspect(month_file("\n".join([header, first, ",".join(fields)])), GREEN, OCTOBER)
     assert found.rows == 2
-    assert found.total_amount == Decimal(first.split(",")[GREEN.total_position])
+    assert found.total_amount == Decimal(first.split(",")[GREEN.place("total_amount")])
 
 
 @pytest.mark.parametrize(
@@ -90,13 +94,13 @@ def test_an_empty_amount_does_not_count(month_file, green_text):
 def test_numbers_are_read_in_every_form_of_the_real_files(month_file, green_text, amount):
     header, first, *_ = green_text.split("\r\n")
     fields = first.split(",")
-    fields[GREEN.total_position] = amount
+    fields[GREEN.place("total_amount")] = amount
     found = inspect(month_file("\n".join([header, ",".join(fields)])), GREEN, OCTOBER)
     assert found.total_amount == Decimal(amount)
 
 
-def test_text_may_be_utf8_and_line_ends_mixed(month_file, green_text):
-    changed = broken(green_text, lambda line: line.replace(",N,", ",é,")).replace("\r\n", "\n", 1)
+def test_text_may_be_utf8(month_file, green_text):
+    changed = broken(green_text, lambda line: line.replace(",N,", ",é,"))
     found = inspect(month_file(changed), GREEN, OCTOBER)
     assert found == replace(
         inspect(month_file(green_text), GREEN, OCTOBER),
@@ -109,10 +113,9 @@ def test_text_may_be_utf8_and_line_ends_mixed(month_file, green_text):
 
 @given(st.lists(st.decimals(-(10**7), 10**7, places=4), min_size=1, max_size=30))
 def test_the_sum_is_exact(amounts):
-    row = b",".join([b""] * GREEN.total_position)
-    after = b"," * (len(GREEN.columns) - 1 - GREEN.total_position)
+    row = b",2020-10-01 00:00:00" + b",".join([b""] * (GREEN.place("total_amount") - 1))
+    after = b"," * (len(GREEN.columns) - 1 - GREEN.place("total_amount"))
     lines = [row + b"," + f"{amount:f}".encode() + after for amount in amounts]
-    lines[0] = b",2020-10-01 00:00:00" + lines[0][1:]
     with tempfile.NamedTemporaryFile() as file:
         file.write(gzip.compress(b"\n".join([GREEN.header.encode(), *lines])))
         file.flush()
@@ -149,23 +152,50 @@ def with_amount(amount):
         (lambda line: line.replace("-", "\0", 1), "line 3 has a NUL byte"),
         (lambda line: line.replace("-", "\r", 1), "line 3 has a carriage return inside"),
         (with_amount("1,5"), "line 3 has 21 columns, not 20"),
-        (with_amount("NaN"), "line 3 has the total_amount 'NaN': not a number"),
-        (with_field("fare_amount", "abc"), "line 3 has the fare_amount 'abc': not a number"),
-        (with_field("fare_amount", "NaN"), "line 3 has the fare_amount 'NaN': not a number"),
+        (with_amount("NaN"), f"line 3 has the total_amount 'NaN': {NUMBER}"),
+        (with_field("fare_amount", "abc"), f"line 3 has the fare_amount 'abc': {NUMBER}"),
+        (with_field("fare_amount", "NaN"), f"line 3 has the fare_amount 'NaN': {NUMBER}"),
         (
             with_field("passenger_count", "two"),
-            "line 3 has the passenger_count 'two': not a number",
+            "line 3 has the passenger_count 'two': not a whole number of 32 bits",
         ),
         (
             with_field("tip_amount", "x" * 99),
-            f"line 3 has the tip_amount '{'x' * 40}': not a number",
+            f"line 3 has the tip_amount '{'x' * 40}': {NUMBER}",
         ),
         *(
             (
                 with_field("lpep_pickup_datetime", text),
-                f"line 3 has the lpep_pickup_datetime '{text}': not a date and time",
+                f"line 3 has the lpep_pickup_datetime '{text}': {TIME}",
             )
-            for text in ("now", "infinity", "10/01/2020 10:00:00", "2020-10-01T10:00:00")
+            for text in (
+                "now",
+                "infinity",
+                "10/01/2020 10:00:00",
+                "2020-10-01T10:00:00",
+                "2012-01-06 10:00:00-05",
+                "03-04-12 10:00:00",
+                "03-04-2012 10:00:00",
+                "2020-10-01 10:00:00.1234567",
+                "2020-10-01 10:00:00.",
+                "2020-10-01 24:00:00",
+                "2020-10-01 10:00:60",
+                "2020-10-01 10:60:00",
+                "20201001 10:00:00",
+                "2015.10.06 10:00:00",
+                "2015.310 10:00:00",
+                "2020-10-01 10:00:",
+                "2020-10-01",
+                "2020-02-30 10:00:00",
+                "2019-02-29 10:00:00",
+                "1900-02-29 10:00:00",
+                "2020-04-31 10:00:00",
+                "2020-13-01 10:00:00",
+                "2020-00-01 10:00:00",
+                "0000-01-01 10:00:00",
+                "2020-10-01  10:00:00",
+                "2020-10-1 10:00:00",
+            )
         ),
     ],
 )
@@ -175,32 +205,103 @@ def test_a_bad_row_is_named_by_its_line(month_file, green_text, change, message)
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize("column", ["total_amount", "fare_amount", "congestion_surcharge"])
 @pytest.mark.parametrize(
     "amount",
-    ["1e5", ".", "-", "1.2.3", "--1", "1" + "0" * 30, "1" * 16, "12345678901234.56", ".1234567891"],
+    [
+        "1e5",
+        "1e-5",
+        "+1",
+        " 1",
+        "1 ",
+        "0x1",
+        "-.",
+        "1_000",
+        ".",
+        "-",
+        "1.2.3",
+        "--1",
+        "1" + "0" * 30,
+        "1" * 16,
+        "12345678901234.56",
+        ".1234567891",
+    ],
 )
 def test_an_amount_that_not_both_destinations_keep_exactly_is_refused(
-    month_file, green_text, amount
+    month_file, green_text, amount, column
 ):
     with pytest.raises(BadFile) as caught:
-        inspect(month_file(broken(green_text, with_amount(amount))), GREEN, OCTOBER)
-    assert str(caught.value) == (
-        f"line 3 has the total_amount '{amount}': "
-        "not a plain number of at most 15 digits, 9 of them decimals"
-    )
+        inspect(month_file(broken(green_text, with_field(column, amount))), GREEN, OCTOBER)
+    assert str(caught.value) == f"line 3 has the {column} '{amount}': {NUMBER}"
+
+
+@pytest.mark.parametrize("text", ["2147483648", "-2147483649", "1.0", "-", "+1", "1e3", " 1"])
+@pytest.mark.parametrize("column", ["passenger_count", "trip_type"])
+def test_a_whole_number_that_is_none_of_both_destinations_is_refused(
+    month_file, green_text, text, column
+):
+    with pytest.raises(BadFile, match=f"line 3 has the {column} .* not a whole number of 32 bits"):
+        inspect(month_file(broken(green_text, with_field(column, text))), GREEN, OCTOBER)
+
+
+@pytest.mark.parametrize(("first", "line"), [(True, 3), (False, 2)])
+def test_line_ends_that_alternate_are_refused_with_their_line(month_file, green_text, first, line):
+    """One of the destinations does not read them, and the lake keeps what is published."""
+    lines = green_text.splitlines()
+    ends = ["\r\n", "\r\n", "\n", "\n"] if first else ["\n", "\r\n", "\n", "\n"]
+    text = "".join(map("".join, zip(lines, ends, strict=True)))
+    with pytest.raises(BadFile, match=f"line {line} ends in another way than the header"):
+        inspect(month_file(text), GREEN, OCTOBER)
+
+
+def test_padding_after_the_gzip_data_is_refused(month_file, green_text):
+    packed = gzip.compress(green_text.encode()) + b"\0" * 1024
+    with pytest.raises(BadFile, match="the gzip data are followed by"):
+        inspect(month_file(packed, packed=False), GREEN, OCTOBER)
+
+
+@pytest.mark.parametrize(("others", "fits"), [(2, False), (1, True)])
+def test_most_trips_must_be_of_the_month(month_file, green_text, others, fits):
+    lines = green_text.splitlines()
+    for at in range(1, 1 + others):
+        lines[at] = lines[at].replace("2020-10-", "2020-09-")
+    path = month_file("\r\n".join(lines))
+    if fits:
+        assert inspect(path, GREEN, OCTOBER).rows == 3
+        return
+    with pytest.raises(BadFile, match="1 of 3 trips began in 2020-10: another month's file"):
+        inspect(path, GREEN, OCTOBER)
+
+
+@given(
+    st.sampled_from([Kind.TIME, Kind.WHOLE, Kind.NUMBER]),
+    st.text("0123456789.-: eE+", max_size=26)
+    | st.from_regex(r"(19|20)\d\d-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,7})?", fullmatch=True),
+)
+def test_the_usual_form_of_a_field_accepts_nothing_that_the_rule_refuses(kind, text):
+    data = text.encode()
+    rule = RULES[kind]
+    usual = re.fullmatch(rule.usual, data) and not any(e in data + b"," for e in UNUSUAL)
+    assert not data or not usual or rule.allows(data)
 
 
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("fare_amount", "1e-5"),
+        ("fare_amount", "5."),
+        ("fare_amount", "000012345678901.2345"),
         ("lpep_pickup_datetime", ""),
-        ("lpep_pickup_datetime", "2020-02-30 99:00:00"),
+        ("lpep_pickup_datetime", "2020-02-29 23:59:59.999999"),
+        ("lpep_pickup_datetime", "0001-01-01 00:00:00"),
+        ("lpep_pickup_datetime", "9999-12-31 23:59:59"),
+        ("passenger_count", "-2147483648"),
+        ("passenger_count", "007"),
+        ("trip_type", "2147483647"),
         ("store_and_fwd_flag", "what * you ~ like"),
         ("VendorID", "CMT"),
     ],
 )
-def test_what_the_table_has_to_judge_and_any_text_are_let_through(
+def test_every_form_that_all_destinations_read_alike_is_let_through(
     month_file, green_text, name, text
 ):
     assert inspect(month_file(broken(green_text, with_field(name, text))), GREEN, OCTOBER).rows == 3
@@ -281,3 +382,14 @@ def test_anything_after_the_last_member_is_refused(month_file, green_text):
     packed = gzip.compress(green_text.encode()) + b"more"
     with pytest.raises(BadFile, match="the gzip data are followed by 'more': not gzip"):
         inspect(month_file(packed, packed=False), GREEN, OCTOBER)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_series_without_a_measure_has_the_sum_0(month_file, end):
+    columns = (Column("base", Kind.TEXT), Column("pickup", Kind.TIME), Column("flag", Kind.CODE))
+    fhv = Taxi("fhv", columns, "pickup", None, ("flag",))
+    lines = ["base,pickup,flag", "B1,2019-01-01 00:00:01,", "B 2,2019-01-02 10:00:00.5,1"]
+    found = inspect(month_file(end.join(lines)), fhv, Month(2019, 1))
+    assert (found.rows, found.total_amount) == (2, Decimal(0))
+    with pytest.raises(BadFile, match="line 2 has the flag 'x': not a whole number"):
+        inspect(month_file(end.join([lines[0], lines[1] + "x"])), fhv, Month(2019, 1))

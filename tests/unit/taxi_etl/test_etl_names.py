@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxi_etl import bigquery_sql, facts, release
-from taxi_etl.bigquery_sql import Target
+from taxi_etl import facts, release
+from taxi_etl.destinations import bigquery_sql
+from taxi_etl.destinations.bigquery_sql import Place
 from taxi_etl.errors import WrongUse
 from taxi_etl.month import Month
 from taxi_etl.schema import TAXIS
@@ -85,7 +86,7 @@ def test_text_cannot_end_its_literal(text):
 
 
 def test_the_month_is_deleted_by_a_constant_on_the_partition_column():
-    target = Target("project", "trips", "staging")
+    target = Place("project", "trips", "staging")
     text = bigquery_sql.replace_month(target, TAXIS["green"], OCTOBER, "p.s.t", "f", ["x"])
     assert (
         "DELETE FROM `project.trips.green_tripdata` WHERE source_month = DATE '2020-10-01'" in text
@@ -95,7 +96,7 @@ def test_the_month_is_deleted_by_a_constant_on_the_partition_column():
 
 
 def test_tables_are_partitioned_by_the_files_month_and_clustered_by_pickup():
-    statements = bigquery_sql.create_tables(Target("project", "trips"))
+    statements = bigquery_sql.create_tables(Place("project", "trips"))
     assert list(statements) == ["yellow_tripdata", "green_tripdata", "loads", "loads_current"]
     green = statements["green_tripdata"]
     assert "PARTITION BY DATE_TRUNC(source_month, MONTH)" in green

@@ -72,14 +72,15 @@ def server(here: Surroundings) -> Check:
 
 def _boot(here: Surroundings, vm: str, zone: str, path: str) -> Check:
     step = _step(here, vm, path)
-    if step.split(" ")[0] == "healthy":
+    word = step.split(" ")[0].rstrip(":")
+    if word == "healthy":
         return Check("server", Found.OK, f"{vm} is healthy")
-    if step.startswith("failed"):
+    if word in ("failed", "degraded"):  # it did not come up, or with an older image
         log = (
             f"gcloud compute ssh {vm} --tunnel-through-iap --zone {zone} --project {here.project} "
             "-- sudo journalctl --unit google-startup-scripts"
         )
-        return Check("server", Found.WRONG, f"the boot of {vm} {step}", "a boot that ends", log)
+        return Check("server", Found.WRONG, f"the boot of {vm}: {step}", "a healthy boot", log)
     said = f"{vm} is still at {step or 'the beginning of its boot'}"
     wait = "wait some minutes and run invoke doctor again"
     return Check("server", Found.UNKNOWN, said, "a boot that has ended", wait)

@@ -5,6 +5,7 @@ import com.google.common.util.concurrent.MoreExecutors;
 import io.kestra.core.executor.command.ExecutionCommand;
 import io.kestra.core.models.executions.Execution;
 import io.kestra.core.models.executions.LoopExecutionEvent;
+import io.kestra.core.queues.QueueException;
 import io.kestra.core.queues.event.Event;
 import io.kestra.core.runners.ExecutionEvent;
 import io.kestra.core.runners.MultipleConditionEvent;
@@ -30,6 +31,7 @@ import java.util.function.Consumer;
 import java.util.function.IntSupplier;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.apache.commons.lang3.tuple.Pair;
 
 /**
  * Makes each step of an execution one transaction: a message is taken off its queue, the execution's
@@ -81,6 +83,7 @@ final class AtomicSteps {
      */
     private static final class Queues extends JdbcQueueClient {
         private final JdbcQueueClient single;
+        private final Bells bells = new Bells();
 
         private Queues(
             AbstractJdbcRepository<JdbcQueueItem> messages,
@@ -105,17 +108,55 @@ final class AtomicSteps {
 
         @Override
         public Integer subscribeDispatch(String queue, List<String> keys, Consumer<byte[]> consumer) {
-            return QUEUES.contains(queue)
+            return awaited(queue, QUEUES.contains(queue)
                 ? oneByOne(() -> single.subscribeDispatch(queue, keys, consumer))
-                : super.subscribeDispatch(queue, keys, consumer);
+                : super.subscribeDispatch(queue, keys, consumer));
         }
 
         @Override
         public Integer subscribeDispatchBatch(
             String queue, List<String> keys, Consumer<List<byte[]>> consumer) {
-            return QUEUES.contains(queue)
+            return awaited(queue, QUEUES.contains(queue)
                 ? oneByOne(() -> single.subscribeDispatchBatch(queue, keys, consumer))
-                : super.subscribeDispatchBatch(queue, keys, consumer);
+                : super.subscribeDispatchBatch(queue, keys, consumer));
+        }
+
+        @Override
+        public void publish(String queue, String routingKey, String key, String value) throws QueueException {
+            super.publish(queue, routingKey, key, value);
+            bells.ring(queue);
+        }
+
+        @Override
+        public void publish(List<PublishedMessage> messages) throws QueueException {
+            super.publish(messages);
+            messages.forEach(message -> bells.ring(message.queue()));
+        }
+
+        /** How many messages were read; when there was none, after a sleep. */
+        private int awaited(String queue, int count) {
+            if (count == 0) {
+                bells.sleep(queue);
+            }
+            return count;
+        }
+
+        @Override
+        protected Pair<Integer, Long> subscribeBroadcast(String queue, Long after, Consumer<byte[]> consumer) {
+            return rested(queue, super.subscribeBroadcast(queue, after, consumer));
+        }
+
+        @Override
+        public Pair<Integer, Long> subscribeBroadcastBatch(
+            String queue, Long after, Consumer<List<byte[]>> consumer) {
+            return rested(queue, super.subscribeBroadcastBatch(queue, after, consumer));
+        }
+
+        private Pair<Integer, Long> rested(String queue, Pair<Integer, Long> read) {
+            if (read.getLeft() == 0) {
+                bells.rest(queue);
+            }
+            return read;
         }
 
         private int oneByOne(IntSupplier next) {

@@ -29,6 +29,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Stream;
+import org.h2.engine.SessionLocal;
+import org.h2.jdbc.JdbcConnection;
 
 /** The real Kestra engine in this JVM: its application context and the services that run in it. */
 final class Engine {
@@ -43,6 +45,9 @@ final class Engine {
      */
     private static final Duration STOP_TIMEOUT = Duration.ofSeconds(3);
     private static final Duration START_TIMEOUT = Duration.ofSeconds(90);
+
+    /** Of a message between the engine's parts, and so of all inputs or outputs together, in bytes. */
+    private static final int LARGEST_MESSAGE = 1 << 20;
 
     private final ApplicationContext context;
     private final Path data;
@@ -65,6 +70,7 @@ final class Engine {
         LoopbackController.register(context, settings.host());
         ScriptRules.register(context);
         AtomicSteps.register(context);
+        KilledRetries.register(context);
         context.start();
         Engine engine = new Engine(context, settings.data());
         engine.resubmit();
@@ -138,6 +144,17 @@ final class Engine {
         }
     }
 
+    /**
+     * Returns when everything that can be read is written: a commit is seen by others a moment before
+     * it is in the file, and what was answered for must outlive a kill.
+     */
+    void settle() throws SQLException {
+        try (Connection connection = connect()) {
+            SessionLocal session = (SessionLocal) connection.unwrap(JdbcConnection.class).getSession();
+            session.getDatabase().getStore().getMvStore().commit();
+        }
+    }
+
     private Connection connect() throws SQLException {
         return DriverManager.getConnection(databaseUrl(data), DATABASE_USER, "");
     }
@@ -194,10 +211,12 @@ final class Engine {
         p.put("kestra.server.service.purge.initial-delay", "1h");
         p.put("kestra.server.service.purge.fixed-delay", "1d");
         p.put("kestra.server.service.purge.retention", "30d");
-        // An idle engine polls its queues; these bring it from 12 % to 3 % of a core.
-        p.put("kestra.jdbc.queues.min-poll-interval", "100ms");
-        p.put("kestra.jdbc.queues.max-poll-interval", "1s");
-        p.put("kestra.jdbc.queues.poll-switch-interval", "10s");
+        // Who finds a queue empty sleeps in AtomicSteps, until something is put into it.
+        p.put("kestra.jdbc.queues.min-poll-interval", "4ms");
+        p.put("kestra.jdbc.queues.max-poll-interval", "4ms");
+        // On by default on a full server, off in the engine's class.
+        p.put("kestra.queue.message-protection.enabled", true);
+        p.put("kestra.queue.message-protection.limit", LARGEST_MESSAGE);
         p.put("kestra.plugins.configurations", List.of(Map.of(
             "type", "io.kestra.plugin.core.flow.Subflow",
             "values", Map.of("outputs", Map.of("enabled", true)))));

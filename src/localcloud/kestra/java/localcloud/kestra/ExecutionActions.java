@@ -22,24 +22,28 @@ final class ExecutionActions {
     }
 
     void register(Routes routes) {
-        routes.tenant("DELETE", "/executions/{id}/actions/kill", this::kill);
-        routes.tenant("POST", "/executions/{id}/actions/restart", this::restart);
-        routes.tenant("POST", "/executions/{id}/actions/replay", this::replay);
+        routes.on(Api.EXECUTION_KILL, this::kill);
+        routes.on(Api.EXECUTION_RESTART, this::restart);
+        routes.on(Api.EXECUTION_REPLAY, this::replay);
     }
 
-    /** Asks for the end of an execution; it is KILLED a moment later. */
+    /**
+     * Asks for the end of an execution; it is KILLED a moment later. With what it started, one that
+     * has ended is taken too: its children may live.
+     */
     private Reply kill(Request request) throws Exception {
         Execution execution = Executions.find(repository, request);
-        if (execution.getState().isTerminated()) {
+        boolean cascade = request.flag("isOnKillCascade", true);
+        if (execution.getState().isTerminated() && !cascade) {
             throw Problem.conflict("The execution has ended already, it is " + execution.getState().getCurrent() + ".");
         }
         kills.emit(ExecutionKilledExecution.builder()
             .state(ExecutionKilled.State.REQUESTED)
             .executionId(execution.getId())
-            .isOnKillCascade(request.flag("isOnKillCascade", true))
+            .isOnKillCascade(cascade)
             .tenantId(Engine.TENANT)
             .build());
-        return Reply.json(Executions.whole(execution));
+        return Reply.json(Executions.whole(execution), Api.Media.TEXT_JSON);
     }
 
     private Reply restart(Request request) throws Exception {
@@ -62,8 +66,6 @@ final class ExecutionActions {
             request.query("taskRunId").orElse(null),
             request.number("revision").orElse(null),
             request.query("breakpoints").orElse(null));
-        commands.run(id, command::withOperationId);
-        return Reply.json(Executions.whole(repository.findById(Engine.TENANT, id)
-            .orElseThrow(() -> Problem.conflict("The engine made no new execution."))));
+        return Reply.json(Executions.whole(commands.make(id, command::withOperationId)));
     }
 }

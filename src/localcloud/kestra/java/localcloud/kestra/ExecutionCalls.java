@@ -15,6 +15,7 @@ import io.kestra.core.services.ExecutionService;
 import io.kestra.core.services.FlowService;
 import io.kestra.core.storages.StorageInterface;
 import java.io.IOException;
+import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.OffsetDateTime;
@@ -29,8 +30,11 @@ import java.util.stream.Collectors;
 /** Executions: start, read, search, delete. */
 final class ExecutionCalls {
     private static final Duration LONGEST_WAIT = Duration.ofHours(1);
+    private static final long SHORTEST_LOOK = Duration.ofMillis(5).toNanos();
+    private static final long LONGEST_LOOK = Duration.ofMillis(100).toNanos();
     private static final String SYSTEM_LABELS = "system.";
 
+    private final Engine engine;
     private final FlowService flows;
     private final ExecutionService executions;
     private final ExecutionRepositoryInterface repository;
@@ -41,6 +45,7 @@ final class ExecutionCalls {
     private final Settings settings;
 
     ExecutionCalls(Engine engine, Settings settings) {
+        this.engine = engine;
         flows = engine.bean(FlowService.class);
         executions = engine.bean(ExecutionService.class);
         repository = engine.bean(ExecutionRepositoryInterface.class);
@@ -52,11 +57,11 @@ final class ExecutionCalls {
     }
 
     void register(Routes routes) {
-        routes.tenant("GET", "/executions/search", this::search);
-        routes.tenant("GET", "/executions/{id}", request -> Reply.json(Executions.full(find(request))));
-        routes.tenant("GET", "/executions/{id}/follow", request -> follower.follow(find(request)));
-        routes.tenant("DELETE", "/executions/{id}", this::delete);
-        routes.tenant("POST", "/executions/{namespace}/{flow}", this::create);
+        routes.on(Api.EXECUTION_SEARCH, this::search);
+        routes.on(Api.EXECUTION_READ, request -> Reply.json(Executions.full(find(request))));
+        routes.on(Api.EXECUTION_FOLLOW, request -> follower.follow(find(request)));
+        routes.on(Api.EXECUTION_DELETE, this::delete);
+        routes.on(Api.EXECUTION_CREATE, this::create);
     }
 
     private Execution find(Request request) {
@@ -93,12 +98,12 @@ final class ExecutionCalls {
             .withInputs(execution.getInputs())
             .withScheduleDate(scheduled)
             .withStateType(afterChecks(flow, execution));
-        commands.run(execution.getId(), command::withOperationId);
-        Execution current = repository.findById(Engine.TENANT, execution.getId()).orElse(execution);
+        Execution current = commands.make(execution.getId(), command::withOperationId);
         if (request.flag("wait", false)) {
             current = awaitEnd(flow, current);
         }
         ObjectNode node = Executions.whole(current);
+        node.remove("tenantId");
         node.put("url", "http://" + settings.host() + ":" + settings.port() + "/ui/" + Engine.TENANT + "/executions/"
             + flow.getNamespace() + "/" + flow.getId() + "/" + current.getId());
         return Reply.json(node);
@@ -129,13 +134,17 @@ final class ExecutionCalls {
         return values;
     }
 
-    private Execution awaitEnd(Flow flow, Execution execution) throws InterruptedException {
-        long deadline = System.nanoTime() + LONGEST_WAIT.toNanos();
+    private Execution awaitEnd(Flow flow, Execution execution) throws InterruptedException, SQLException {
+        long begin = System.nanoTime();
+        long waited = 0;
         Execution current = execution;
-        while (!executions.isTerminated(flow, current) && System.nanoTime() < deadline) {
-            Thread.sleep(50);
+        while (!executions.isTerminated(flow, current) && waited < LONGEST_WAIT.toNanos()) {
+            // A short run is answered at once, a long one costs little to wait for.
+            Thread.sleep(Duration.ofNanos(Math.clamp(waited / 20, SHORTEST_LOOK, LONGEST_LOOK)));
+            waited = System.nanoTime() - begin;
             current = repository.findById(Engine.TENANT, execution.getId()).orElse(current);
         }
+        engine.settle();
         return current;
     }
 

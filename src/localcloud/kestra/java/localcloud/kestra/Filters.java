@@ -91,7 +91,10 @@ final class Filters {
         for (String sort : request.queries("sort")) {
             String[] parts = sort.split(":", 2);
             String column = columns.apply(parts[0]);
-            String direction = parts.length == 2 ? parts[1].toLowerCase() : "asc";
+            if (parts.length < 2) {
+                throw Problem.argument("sort is field:asc or field:desc, not " + sort + ".");
+            }
+            String direction = parts[1].toLowerCase();
             if (column == null || !direction.matches("asc|desc")) {
                 throw Problem.badRequest("sort is field:asc or field:desc of a known field, not " + sort + ".");
             }

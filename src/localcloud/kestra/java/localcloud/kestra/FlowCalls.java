@@ -6,6 +6,7 @@ import io.kestra.core.models.flows.FlowWithSource;
 import io.kestra.core.models.flows.GenericFlow;
 import io.kestra.core.repositories.FlowRepositoryInterface;
 import io.kestra.core.services.FlowService;
+import io.kestra.core.services.GraphService;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -13,24 +14,25 @@ import java.util.function.Function;
 
 /** Flows: create, read, update, delete, search, validate. */
 final class FlowCalls {
-    private static final String FLOW = "/flows/{namespace}/{id}";
-
     private final FlowService flows;
+    private final GraphService graphs;
     private final FlowRepositoryInterface repository;
 
     FlowCalls(Engine engine) {
         flows = engine.bean(FlowService.class);
+        graphs = engine.bean(GraphService.class);
         repository = engine.bean(FlowRepositoryInterface.class);
     }
 
     void register(Routes routes) {
-        routes.tenant("POST", "/flows", this::create);
-        routes.tenant("POST", "/flows/validate", this::validate);
-        routes.tenant("GET", "/flows/search", this::search);
-        routes.tenant("GET", "/flows/{namespace}", this::ofNamespace);
-        routes.tenant("GET", FLOW, this::read);
-        routes.tenant("PUT", FLOW, this::update);
-        routes.tenant("DELETE", FLOW, this::delete);
+        routes.on(Api.FLOW_CREATE, this::create);
+        routes.on(Api.FLOW_VALIDATE, this::validate);
+        routes.on(Api.FLOW_SEARCH, this::search);
+        routes.on(Api.FLOWS_OF_NAMESPACE, this::ofNamespace);
+        routes.on(Api.FLOW_READ, this::read);
+        routes.on(Api.FLOW_GRAPH, this::graph);
+        routes.on(Api.FLOW_UPDATE, this::update);
+        routes.on(Api.FLOW_DELETE, this::delete);
     }
 
     private Reply create(Request request) throws Exception {
@@ -60,6 +62,12 @@ final class FlowCalls {
         return Reply.json(request.flag("source", false) ? flow : flow.toFlow());
     }
 
+    /** The flow's tasks as nodes, edges and clusters, as the UI draws them. */
+    private Reply graph(Request request) throws Exception {
+        request.refuse("subflows");
+        return Reply.json(graphs.flowGraph(flow(request), List.of()));
+    }
+
     private Reply delete(Request request) {
         flows.delete(flow(request));
         return Reply.empty(204);
@@ -80,9 +88,6 @@ final class FlowCalls {
 
     /** Several flows may stand in one body, divided by a line of three dashes. */
     private Reply validate(Request request) throws Exception {
-        if (request.header("Content-Type").orElse("").startsWith("multipart/")) {
-            throw Problem.notOffered("POST", "/flows/validate with a form instead of YAML");
-        }
         List<FlowSource> sources = new ArrayList<>();
         for (String source : request.text().split("(?m)^---\\s*$")) {
             if (!source.isBlank()) {

@@ -125,6 +125,7 @@ final class Form implements AutoCloseable {
 
     private static Upload upload(FileUpload part, Path folder) throws IOException {
         String name = Path.of(part.getFilename().isEmpty() ? "file" : part.getFilename()).getFileName().toString();
+        Names.check(name);
         File content = Files.createTempFile(folder, "part-", ".tmp").toFile();
         part.renameTo(content);
         return new Upload(name, content);

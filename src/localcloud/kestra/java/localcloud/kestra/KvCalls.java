@@ -1,5 +1,6 @@
 package localcloud.kestra;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.ObjectReader;
 import io.kestra.core.models.QueryFilter;
@@ -19,8 +20,6 @@ import java.util.function.Function;
 
 /** Key-value pairs of a namespace. */
 final class KvCalls {
-    private static final String PAIR = "/namespaces/{namespace}/kv/{key}";
-
     private static final ObjectReader ION = JacksonMapper.ofIon()
         .readerFor(Object.class)
         .with(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
@@ -32,10 +31,10 @@ final class KvCalls {
     }
 
     void register(Routes routes) {
-        routes.tenant("GET", "/kv", this::list);
-        routes.tenant("GET", PAIR, this::read);
-        routes.tenant("PUT", PAIR, this::write);
-        routes.tenant("DELETE", PAIR, this::delete);
+        routes.on(Api.KV_LIST, this::list);
+        routes.on(Api.KV_READ, this::read);
+        routes.on(Api.KV_WRITE, this::write);
+        routes.on(Api.KV_DELETE, this::delete);
     }
 
     private KVStore store(Request request) {
@@ -69,13 +68,25 @@ final class KvCalls {
         detail.put("updated", entry.updateDate());
     }
 
-    /** The body is JSON or, with dates and durations, Ion: the type is what the text says. */
+    /**
+     * The body is JSON or, with dates and durations, Ion: the type is what the text says. What is
+     * neither is kept as the text that it is.
+     */
     private Reply write(Request request) throws Exception {
-        Object value = ION.readValue(request.text());
+        Object value = value(request.text());
+        Names.check(request.path("namespace"), request.path("key"));
         Duration life = request.header("ttl").map(KvCalls::duration).orElse(null);
         KVMetadata metadata = new KVMetadata(request.header("description").orElse(null), life);
         store(request).put(request.path("key"), new KVValueAndMetadata(metadata, value));
         return Reply.empty(200);
+    }
+
+    private static Object value(String text) {
+        try {
+            return ION.readValue(text);
+        } catch (JsonProcessingException e) {
+            return text;
+        }
     }
 
     private static Duration duration(String text) {

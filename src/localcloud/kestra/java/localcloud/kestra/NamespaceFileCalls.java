@@ -2,7 +2,6 @@ package localcloud.kestra;
 
 import io.kestra.core.storages.Namespace;
 import io.kestra.core.storages.NamespaceFactory;
-import io.kestra.core.storages.NamespaceFile;
 import io.kestra.core.storages.NamespaceFileAttributes;
 import io.kestra.core.storages.StorageInterface;
 import java.io.FileInputStream;
@@ -11,8 +10,8 @@ import java.nio.file.Path;
 
 /** Files of a namespace: what flows find in their working directory. */
 final class NamespaceFileCalls {
-    private static final String FILES = "/namespaces/{namespace}/files";
     private static final Path ROOT = Path.of("/");
+    private static final Path FLOWS = Path.of("/_flows");
 
     private final NamespaceFactory namespaces;
     private final StorageInterface storage;
@@ -25,12 +24,10 @@ final class NamespaceFileCalls {
     }
 
     void register(Routes routes) {
-        routes.tenant("GET", FILES, this::read);
-        routes.tenant("POST", FILES, this::write);
-        routes.tenant("DELETE", FILES, this::delete);
-        routes.tenant("GET", FILES + "/directory", this::list);
-        routes.tenant("GET", FILES + "/search", this::search);
-        routes.tenant("GET", FILES + "/stats", this::stats);
+        routes.on(Api.FILE_READ, this::read);
+        routes.on(Api.FILE_WRITE, this::write);
+        routes.on(Api.FILE_DELETE, this::delete);
+        routes.on(Api.FILE_LIST, this::list);
     }
 
     private Namespace namespace(Request request) {
@@ -42,6 +39,7 @@ final class NamespaceFileCalls {
         if (request.required("path").contains("..")) {
             throw Problem.invalid("path must not hold `..`: " + request.required("path"));
         }
+        Names.check(request.path("namespace"), path.toString());
         return path;
     }
 
@@ -53,6 +51,7 @@ final class NamespaceFileCalls {
 
     private Reply write(Request request) throws Exception {
         Path path = path(request);
+        refuseSurprises(path);
         try (Form form = request.form(uploads)) {
             Form.Upload file = form.files().get("fileContent");
             if (file == null) {
@@ -68,11 +67,21 @@ final class NamespaceFileCalls {
     private Reply delete(Request request) throws Exception {
         Path path = path(request);
         Namespace namespace = namespace(request);
-        if (!namespace.exists(path)) {
-            throw Problem.notFound("There is no file " + path + " in " + namespace.namespace() + ".");
+        if (namespace.exists(path)) {
+            namespace.delete(path);
         }
-        namespace.delete(path);
-        return Reply.empty(204);
+        return Reply.empty(200);
+    }
+
+    /** Refuses what a full server does not store under the name that it was sent with. */
+    private static void refuseSurprises(Path path) {
+        String reason = path.toString().contains(" ") ? "a blank in its name, which is stored as a plus sign"
+            : path.toString().endsWith(".zip") ? "an archive, which is unpacked"
+            : path.startsWith(FLOWS) ? "a path below /_flows, which makes a flow"
+            : null;
+        if (reason != null) {
+            throw Problem.notOffered("POST", "a namespace file with " + reason);
+        }
     }
 
     private Reply list(Request request) throws Exception {
@@ -84,16 +93,5 @@ final class NamespaceFileCalls {
         return Reply.json(namespace.children(folder.toString(), false).stream()
             .map(NamespaceFileAttributes::new)
             .toList());
-    }
-
-    /** The paths of all files whose path holds a text. */
-    private Reply search(Request request) throws Exception {
-        return Reply.json(namespace(request).all(request.query("q").orElse(null), false).stream()
-            .map(NamespaceFile::path)
-            .toList());
-    }
-
-    private Reply stats(Request request) throws Exception {
-        return Reply.json(namespace(request).getFileMetadata(path(request)));
     }
 }

@@ -3,7 +3,6 @@ package localcloud.kestra;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import io.kestra.core.exceptions.AlreadyExistsException;
 import io.kestra.core.exceptions.ConflictException;
-import io.kestra.core.exceptions.DeserializationException;
 import io.kestra.core.exceptions.FlowProcessingException;
 import io.kestra.core.exceptions.InputOutputValidationException;
 import io.kestra.core.exceptions.InvalidQueryFiltersException;
@@ -12,6 +11,8 @@ import io.kestra.core.exceptions.ResourceExpiredException;
 import io.kestra.core.exceptions.ValidationErrorException;
 import jakarta.validation.ConstraintViolationException;
 import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.NoSuchFileException;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -22,6 +23,7 @@ import java.util.concurrent.TimeoutException;
 /** An answer that is an error, in the form of RFC 9457 with Kestra's problem types and titles. */
 final class Problem extends RuntimeException {
     private static final String TYPES = "https://kestra.io/docs/api-reference/problems/";
+    private static final String NO_FILE = "There is no such file.";
 
     private final int status;
     private final String slug;
@@ -71,9 +73,22 @@ final class Problem extends RuntimeException {
         return new Problem(409, "entity-already-exists", "Entity already exists", detail);
     }
 
+    static Problem notAcceptable(String detail) {
+        return new Problem(406, "not-acceptable", "Not acceptable", detail);
+    }
+
+    static Problem unsupported(String detail) {
+        return new Problem(415, "unsupported-media-type", "Unsupported media type", detail);
+    }
+
     static Problem tooLarge(String what, long limit) {
         return new Problem(413, "payload-too-large", "Payload too large",
             "The " + what + " is larger than " + limit + " bytes.");
+    }
+
+    /** The status that a full server has for what none of its handlers knows. */
+    static Problem tooBig(String detail) {
+        return new Problem(500, "internal-error", "Internal server error", detail);
     }
 
     static Problem invalid(String detail) {
@@ -100,22 +115,27 @@ final class Problem extends RuntimeException {
             case ResourceExpiredException x -> new Problem(410, "resource-expired", "Resource has expired", detail);
             case AlreadyExistsException x -> exists(detail);
             case ConflictException x -> conflict(detail);
-            case IllegalStateException x -> conflict(detail);
             case NotFoundException x -> notFound(detail);
             case NoSuchElementException x -> notFound(detail);
-            case FileNotFoundException x -> notFound(detail);
-            case NoSuchFileException x -> notFound(detail);
+            case FileNotFoundException x -> notFound(NO_FILE);
+            case NoSuchFileException x -> notFound(NO_FILE);
             case ConstraintViolationException x -> invalid(detail);
-            case FlowProcessingException x -> invalid(x.getCause() == null ? detail : message(x.getCause()));
-            case DeserializationException x -> invalid(detail);
-            case InputOutputValidationException x -> invalid(detail);
+            case FlowProcessingException x when x.getCause() != null -> invalid(message(x.getCause()));
+            case InputOutputValidationException x -> new Problem(422, "invalid-entity", "Invalid entity", detail);
             case ValidationErrorException x -> invalid(x.formatedInvalidObjects());
             case IllegalArgumentException x -> argument(detail);
             case TimeoutException x ->
                 new Problem(504, "timeout", "Operation timed out", "The engine did not answer in time.");
-            default -> new Problem(500, "internal-error", "Internal server error",
-                e.getClass().getSimpleName() + ": " + detail);
+            // Words of the file system hold paths of this machine; they are in the log.
+            case IOException x -> internal(e, "see the server's log");
+            case UncheckedIOException x -> internal(e, "see the server's log");
+            default -> internal(e, detail);
         };
+    }
+
+    private static Problem internal(Throwable e, String detail) {
+        return new Problem(500, "internal-error", "Internal server error",
+            e.getClass().getSimpleName() + ": " + detail);
     }
 
     private static String message(Throwable e) {

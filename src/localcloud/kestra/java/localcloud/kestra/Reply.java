@@ -7,7 +7,6 @@ import io.kestra.core.serializers.JacksonMapper;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
-import java.nio.charset.StandardCharsets;
 
 /** What a call answers; it writes itself to the connection. */
 interface Reply {
@@ -18,12 +17,12 @@ interface Reply {
     void send(HttpExchange exchange) throws IOException;
 
     static Reply json(Object value) {
-        return exchange -> bytes(exchange, 200, "application/json", JSON.writeValueAsBytes(value));
+        return json(value, Api.Media.JSON);
     }
 
-    static Reply text(String value) {
-        return exchange ->
-            bytes(exchange, 200, "text/plain; charset=utf-8", value.getBytes(StandardCharsets.UTF_8));
+    /** The same JSON under another type's name. */
+    static Reply json(Object value, String type) {
+        return exchange -> bytes(exchange, 200, type, JSON.writeValueAsBytes(value));
     }
 
     static Reply empty(int status) {
@@ -44,7 +43,7 @@ interface Reply {
     static Reply file(InputStream content, String name) {
         return exchange -> {
             try (content) {
-                exchange.getResponseHeaders().set("Content-Type", "application/octet-stream");
+                exchange.getResponseHeaders().set("Content-Type", Api.Media.BYTES);
                 exchange.getResponseHeaders().set("Content-Disposition",
                     "attachment; filename=\"" + name.replaceAll("[\"\\r\\n]", "_") + "\"");
                 exchange.sendResponseHeaders(200, 0);

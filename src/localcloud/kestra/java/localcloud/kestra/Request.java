@@ -82,6 +82,10 @@ final class Request {
         return Optional.ofNullable(exchange.getRequestHeaders().getFirst(name));
     }
 
+    List<String> headers(String name) {
+        return exchange.getRequestHeaders().getOrDefault(name, List.of());
+    }
+
     String text() throws IOException {
         return new String(stream(Math.min(TEXT_LIMIT, bodyLimit)).readAllBytes(), StandardCharsets.UTF_8);
     }

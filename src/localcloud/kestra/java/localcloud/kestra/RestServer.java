@@ -16,6 +16,9 @@ final class RestServer {
      *  writes when the connection closes never sees the answer. */
     private static final long DRAIN_LIMIT = 64L << 20;
 
+    /** Far more than the kit opens, and too few to take the process's files away. */
+    private static final int MOST_CONNECTIONS = 500;
+
     private final HttpServer server;
     private final Routes routes;
     private final byte[] credentials;
@@ -30,6 +33,10 @@ final class RestServer {
     }
 
     static RestServer start(Settings settings, Routes routes) throws IOException {
+        // Read once by the server's classes. A connection that only drips bytes, or none, is closed.
+        System.setProperty("sun.net.httpserver.maxReqTime", String.valueOf(settings.requestSeconds()));
+        System.setProperty("sun.net.httpserver.idleInterval", String.valueOf(settings.requestSeconds()));
+        System.setProperty("jdk.httpserver.maxConnections", String.valueOf(MOST_CONNECTIONS));
         HttpServer http = HttpServer.create(new InetSocketAddress(settings.host(), settings.port()), 0);
         RestServer server = new RestServer(http, settings, routes);
         http.setExecutor(Executors.newVirtualThreadPerTaskExecutor());
@@ -53,10 +60,7 @@ final class RestServer {
 
     private Reply reply(HttpExchange exchange) {
         try {
-            if (!authenticated(exchange)) {
-                throw Problem.unauthenticated();
-            }
-            return routes.call(exchange, bodyLimit);
+            return routes.call(exchange, authenticated(exchange), bodyLimit);
         } catch (Throwable e) {
             Problem problem = Problem.of(e);
             if (problem.status() == 500) {

@@ -14,6 +14,7 @@ import io.kestra.core.storages.StorageContext;
 import io.kestra.core.storages.StorageInterface;
 import io.kestra.core.utils.ListUtils;
 import java.net.URI;
+import java.net.URISyntaxException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -44,23 +45,22 @@ final class ResultCalls {
     }
 
     void register(Routes routes) {
-        routes.tenant("GET", "/logs/{id}", request -> Reply.json(entries(request)));
-        routes.tenant("GET", "/logs/{id}/download", request -> Reply.text(entries(request).stream()
-            .map(LogEntry::toPrettyString).collect(Collectors.joining("\n"))));
-        routes.tenant("GET", "/outputs/executions/{id}", this::flowOutputs);
-        routes.tenant("GET", "/outputs/tasks/{id}", this::taskRunsWithOutputs);
-        routes.tenant("GET", "/outputs/tasks/{id}/{taskRun}", this::taskOutputs);
-        routes.tenant("GET", "/executions/{id}/file", this::file);
-        routes.tenant("GET", "/executions/{id}/file/metas", this::fileSize);
+        routes.on(Api.LOG_READ, request -> Reply.json(entries(request)));
+        routes.on(Api.OUTPUTS_OF_EXECUTION, this::flowOutputs);
+        routes.on(Api.OUTPUTS_OF_TASKS, this::taskRunsWithOutputs);
+        routes.on(Api.OUTPUTS_OF_TASK_RUN, this::taskOutputs);
+        routes.on(Api.EXECUTION_FILE, this::file);
     }
 
-    /** The log of one execution, oldest first. Logs are indexed a moment after they are written. */
+    /**
+     * The log of one execution, oldest first; of one that is not there it is empty. Logs are indexed
+     * a moment after they are written.
+     */
     private List<LogEntry> entries(Request request) {
-        Execution execution = Executions.find(executions, request);
         Predicate<LogEntry> wanted = Filters.of(request, QueryFilter.Resource.LOG).stream()
             .map(ResultCalls::predicate)
             .reduce(entry -> true, Predicate::and);
-        return logs.findByExecutionId(Engine.TENANT, execution.getId(), Level.TRACE).stream()
+        return logs.findByExecutionId(Engine.TENANT, request.path("id"), Level.TRACE).stream()
             .filter(wanted)
             .sorted(Comparator.comparing(LogEntry::getTimestamp))
             .toList();
@@ -146,16 +146,15 @@ final class ResultCalls {
         return Reply.file(storage.get(Engine.TENANT, execution.getNamespace(), uri), name);
     }
 
-    private Reply fileSize(Request request) throws Exception {
-        Execution execution = Executions.find(executions, request);
-        URI uri = fileOf(execution, request);
-        return Reply.json(Map.of(
-            "size", storage.getAttributes(Engine.TENANT, execution.getNamespace(), uri).getSize()));
-    }
-
     /** The file asked for, which must be one of that execution. */
     private static URI fileOf(Execution execution, Request request) {
-        URI uri = URI.create(request.required("path"));
+        URI uri;
+        try {
+            uri = new URI(request.required("path"));
+        } catch (URISyntaxException e) {
+            throw Problem.argument("path is no URI: " + e.getReason() + ".");
+        }
+        Names.check(request.required("path"));
         URI folder = StorageContext.forExecution(execution).getExecutionStorageURI(StorageContext.KESTRA_SCHEME);
         boolean inside = uri.getPath() != null
             && Path.of(uri.getPath()).normalize().startsWith(Path.of(folder.getPath()));

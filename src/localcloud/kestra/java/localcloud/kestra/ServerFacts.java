@@ -18,6 +18,6 @@ final class ServerFacts {
     }
 
     void register(Routes routes) {
-        routes.server("GET", "/configs", request -> Reply.json(configuration));
+        routes.on(Api.CONFIGS, request -> Reply.json(configuration));
     }
 }

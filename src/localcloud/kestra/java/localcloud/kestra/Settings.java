@@ -17,6 +17,7 @@ import java.nio.file.Path;
  * @param password password of that user
  * @param encryptionKey key of inputs of type SECRET, Base64 of 32 bytes
  * @param bodyLimit largest request body accepted, in bytes
+ * @param requestSeconds how long a client may take to send a request, body included
  * @param workers number of task threads
  */
 record Settings(
@@ -28,6 +29,7 @@ record Settings(
     String password,
     String encryptionKey,
     long bodyLimit,
+    int requestSeconds,
     int workers) {
 
     Settings {

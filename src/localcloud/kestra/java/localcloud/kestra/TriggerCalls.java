@@ -41,13 +41,12 @@ final class TriggerCalls {
     }
 
     void register(Routes routes) {
-        routes.tenant("GET", "/triggers/search", this::search);
-        routes.tenant("GET", "/triggers/{namespace}/{flow}", this::ofFlow);
-        routes.tenant("PUT", "/triggers/set-disabled", this::setDisabled);
-        routes.tenant("PUT", "/triggers/backfill/create", this::createBackfill);
-        routes.tenant("PUT", "/triggers/backfill/pause", request -> pauseBackfill(request, true));
-        routes.tenant("PUT", "/triggers/backfill/unpause", request -> pauseBackfill(request, false));
-        routes.tenant("POST", "/triggers/backfill/delete", this::deleteBackfill);
+        routes.on(Api.TRIGGER_SEARCH, this::search);
+        routes.on(Api.TRIGGER_SET_DISABLED, this::setDisabled);
+        routes.on(Api.BACKFILL_CREATE, this::createBackfill);
+        routes.on(Api.BACKFILL_PAUSE, request -> pauseBackfill(request, true));
+        routes.on(Api.BACKFILL_UNPAUSE, request -> pauseBackfill(request, false));
+        routes.on(Api.BACKFILL_DELETE, this::deleteBackfill);
     }
 
     private Reply search(Request request) throws Exception {
@@ -76,17 +75,6 @@ final class TriggerCalls {
             .filter(trigger -> trigger.getId().equals(state.getTriggerId()))
             .findFirst()
             .orElse(null);
-    }
-
-    private Reply ofFlow(Request request) throws Exception {
-        return Reply.json(Page.of(
-            () -> repository.find(
-                Filters.page(request, repository.sortMapping()),
-                Engine.TENANT,
-                List.of(
-                    Filters.leaf(QueryFilter.Field.NAMESPACE, QueryFilter.Op.EQUALS, request.path("namespace")),
-                    Filters.leaf(QueryFilter.Field.FLOW_ID, QueryFilter.Op.EQUALS, request.path("flow")))),
-            TriggerCalls::shape));
     }
 
     private Reply setDisabled(Request request) throws Exception {
@@ -119,22 +107,19 @@ final class TriggerCalls {
     }
 
     private Reply pauseBackfill(Request request, boolean pause) throws Exception {
-        TriggerState state = withBackfill(request);
-        return Reply.json(send(state,
-            operation -> new SetPauseBackfillTrigger(id(state), pause).withOperationId(operation)));
+        TriggerState state = state(request.json());
+        return withBackfill(state,
+            operation -> new SetPauseBackfillTrigger(id(state), pause).withOperationId(operation));
     }
 
     private Reply deleteBackfill(Request request) throws Exception {
-        TriggerState state = withBackfill(request);
-        return Reply.json(send(state, operation -> new DeleteBackfillTrigger(id(state)).withOperationId(operation)));
+        TriggerState state = state(request.json());
+        return withBackfill(state, operation -> new DeleteBackfillTrigger(id(state)).withOperationId(operation));
     }
 
-    private TriggerState withBackfill(Request request) throws Exception {
-        TriggerState state = state(request.json());
-        if (state.getBackfill() == null) {
-            throw Problem.conflict("This trigger has no backfill.");
-        }
-        return state;
+    /** A trigger without a backfill stays as it is, and that is no error. */
+    private Reply withBackfill(TriggerState state, Function<String, TriggerEvent> event) throws TimeoutException {
+        return Reply.json(state.getBackfill() == null ? shape(state) : send(state, event));
     }
 
     /** Sends an event to the scheduler, waits until it has been dealt with, and gives the new state. */

@@ -10,7 +10,7 @@ does not take them in a script of several statements.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -22,13 +22,28 @@ from taxi_etl.schema import (
     LEDGER_VIEW,
     TAXIS,
     Column,
+    Kind,
     Taxi,
     table_columns,
 )
 
+TYPES: Mapping[Kind, str] = {
+    Kind.TEXT: "STRING",
+    Kind.TIME: "TIMESTAMP",
+    Kind.WHOLE: "INT64",
+    Kind.CODE: "STRING",
+    Kind.NUMBER: "NUMERIC",
+    Kind.DIGEST: "BYTES",
+    Kind.DAY: "DATE",
+    Kind.MOMENT: "TIMESTAMP",
+    Kind.COUNT: "INT64",
+    Kind.EXACT: "NUMERIC",
+}
+"""BigQuery's type for each kind of column."""
+
 
 @dataclass(frozen=True)
-class Target:
+class Place:
     """Where the warehouse is. `maximum_bytes_billed` None: no cap on a query's cost."""
 
     project: str
@@ -61,25 +76,25 @@ def literal(value: str | int | Decimal | date | datetime) -> str:
     return "'" + printable.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def create_tables(target: Target) -> dict[str, str]:
+def create_tables(place: Place) -> dict[str, str]:
     """The statements that make each table and view, by its name, in order; none replaces one."""
-    trips = {taxi.table: _create_trips(target, taxi) for taxi in TAXIS.values()}
+    trips = {taxi.table: _create_trips(place, taxi) for taxi in TAXIS.values()}
     ledger = (
-        f"CREATE TABLE IF NOT EXISTS {target.table(LEDGER)} (\n{_definitions(LEDGER_COLUMNS)}\n)\n"
+        f"CREATE TABLE IF NOT EXISTS {place.table(LEDGER)} (\n{_definitions(LEDGER_COLUMNS)}\n)\n"
         "OPTIONS (description = 'One row for each finished load, never changed')"
     )
     view = (
-        f"CREATE VIEW IF NOT EXISTS {target.table(LEDGER_VIEW)} AS\n"
-        f"SELECT * FROM {target.table(LEDGER)}\n"
+        f"CREATE VIEW IF NOT EXISTS {place.table(LEDGER_VIEW)} AS\n"
+        f"SELECT * FROM {place.table(LEDGER)}\n"
         "WHERE TRUE\n"
         "QUALIFY ROW_NUMBER() OVER (PARTITION BY taxi, month ORDER BY loaded_at DESC) = 1"
     )
     return {**trips, LEDGER: ledger, LEDGER_VIEW: view}
 
 
-def _create_trips(target: Target, taxi: Taxi) -> str:
+def _create_trips(place: Place, taxi: Taxi) -> str:
     return (
-        f"CREATE TABLE IF NOT EXISTS {target.table(taxi.table)} (\n"
+        f"CREATE TABLE IF NOT EXISTS {place.table(taxi.table)} (\n"
         f"{_definitions(table_columns(taxi))}\n)\n"
         "PARTITION BY DATE_TRUNC(source_month, MONTH)\n"
         f"CLUSTER BY {taxi.pickup}\n"
@@ -88,7 +103,7 @@ def _create_trips(target: Target, taxi: Taxi) -> str:
 
 
 def _definitions(columns: Iterable[Column]) -> str:
-    return ",\n".join(f"  `{column.name}` {column.bigquery}" for column in columns)
+    return ",\n".join(f"  `{column.name}` {TYPES[column.kind]}" for column in columns)
 
 
 def _names(columns: Iterable[Column]) -> str:
@@ -97,7 +112,7 @@ def _names(columns: Iterable[Column]) -> str:
 
 
 def replace_month(
-    target: Target, taxi: Taxi, month: Month, staging: str, filename: str, entry: Iterable
+    place: Place, taxi: Taxi, month: Month, staging: str, filename: str, entry: Iterable
 ) -> str:
     """Replace one month's trips by those of the staging table and note it in the ledger.
 
@@ -105,10 +120,10 @@ def replace_month(
     the ledger's values without the last, loaded_at: that is BigQuery's clock.
     """
     return f"""BEGIN TRANSACTION;
-DELETE FROM {target.table(taxi.table)} WHERE source_month = {date_literal(month)};
-INSERT INTO {target.table(taxi.table)} ({_names(table_columns(taxi))})
+DELETE FROM {place.table(taxi.table)} WHERE source_month = {date_literal(month)};
+INSERT INTO {place.table(taxi.table)} ({_names(table_columns(taxi))})
 {_select_trips(taxi, month, staging, filename)};
-INSERT INTO {target.table(LEDGER)} ({_names(LEDGER_COLUMNS)})
+INSERT INTO {place.table(LEDGER)} ({_names(LEDGER_COLUMNS)})
 VALUES ({", ".join(literal(value) for value in entry)}, CURRENT_TIMESTAMP());
 COMMIT TRANSACTION;
 """
@@ -132,30 +147,46 @@ FROM (
 
 def _typed(column: Column) -> str:
     value = f"NULLIF({column.name}, '')"
-    return value if column.bigquery == "STRING" else f"CAST({value} AS {column.bigquery})"
+    kind = TYPES[column.kind]
+    return value if kind == "STRING" else f"CAST({value} AS {kind})"
 
 
-def month_facts(target: Target, taxi: Taxi, months: Iterable[Month]) -> str:
-    """What the table says of each month: one query, filtered on the partitioning column."""
-    return f"""SELECT
-  source_month,
-  COUNT(*) AS row_count,
-  SUM(total_amount) AS total_amount,
-  COUNT(DISTINCT unique_row_id) AS distinct_ids,
-  COUNTIF({taxi.pickup} IS NULL) AS null_pickups,
-  COUNTIF(DATE_TRUNC(DATE({taxi.pickup}), MONTH) != source_month) AS strays
-FROM {target.table(taxi.table)}
-WHERE source_month IN ({_dates(months)})
-GROUP BY source_month"""
-
-
-def ledger_rows(target: Target, taxi: Taxi, months: Iterable[Month]) -> str:
-    """The last ledger row of each month."""
+def insert_ledger(place: Place, values: Iterable) -> str:
+    """One ledger row of the values in order."""
     return (
-        f"SELECT {_names(LEDGER_COLUMNS)} FROM {target.table(LEDGER_VIEW)}\n"
-        f"WHERE taxi = '{taxi.name}' AND month IN ({_dates(months)})"
+        f"INSERT INTO {place.table(LEDGER)} ({_names(LEDGER_COLUMNS)})\n"
+        f"VALUES ({', '.join(map(literal, values))})"
     )
 
 
-def _dates(months: Iterable[Month]) -> str:
-    return ", ".join(date_literal(month) for month in months)
+def month_facts(place: Place, taxi: Taxi, first: Month, last: Month, *, duplicates: bool) -> str:
+    """What the table says of each month: one query, filtered on the partitioning column.
+
+    Its columns are source_month and the fields of `TableMonth` in order.
+    """
+    columns = ", ".join(column.name for column in taxi.columns)
+    same = f"COUNT(*) - COUNT(DISTINCT TO_JSON_STRING(STRUCT({columns})))"
+    measure = taxi.measure or "NUMERIC '0'"
+    block = " AND ".join(f"{name} IS NULL" for name in taxi.block)
+    return f"""SELECT
+  source_month,
+  COUNT(*) AS row_count,
+  SUM({measure}) AS measured,
+  COUNT(DISTINCT unique_row_id) AS distinct_ids,
+  SUM(CAST(CONCAT('0x', SUBSTR(TO_HEX(unique_row_id), 1, 9)) AS INT64)) AS fingerprint,
+  COUNTIF({taxi.pickup} IS NULL) AS null_pickups,
+  COUNTIF(DATE_TRUNC(DATE({taxi.pickup}), MONTH) != source_month) AS strays,
+  COUNTIF({block}) AS null_block,
+  COUNTIF({measure} < 0) AS negatives,
+  {same if duplicates else "NULL"} AS duplicates
+FROM {place.table(taxi.table)}
+WHERE source_month BETWEEN {date_literal(first)} AND {date_literal(last)}
+GROUP BY source_month"""
+
+
+def ledger_rows(place: Place, first: Month, last: Month) -> str:
+    """The last ledger row of each taxi and month of a range."""
+    return (
+        f"SELECT {_names(LEDGER_COLUMNS)} FROM {place.table(LEDGER_VIEW)}\n"
+        f"WHERE month BETWEEN {date_literal(first)} AND {date_literal(last)}"
+    )

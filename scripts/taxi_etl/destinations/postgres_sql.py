@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from psycopg import sql
 
@@ -13,11 +13,26 @@ from taxi_etl.schema import (
     LEDGER_VIEW,
     TAXIS,
     Column,
+    Kind,
     Taxi,
     table_columns,
 )
 
 SCHEMA = "public"
+Query = sql.Composed
+TYPES: Mapping[Kind, str] = {
+    Kind.TEXT: "text",
+    Kind.TIME: "timestamp",
+    Kind.WHOLE: "integer",
+    Kind.CODE: "integer",
+    Kind.NUMBER: "double precision",
+    Kind.DIGEST: "text",
+    Kind.DAY: "date",
+    Kind.MOMENT: "timestamptz",
+    Kind.COUNT: "bigint",
+    Kind.EXACT: "numeric",
+}
+"""PostgreSQL's type for each kind of column."""
 
 
 def name(table: str) -> sql.Identifier:
@@ -51,7 +66,7 @@ def _create_trips(taxi: Taxi) -> sql.Composed:
         table=name(taxi.table),
         columns=_definitions(table_columns(taxi)),
         index=sql.Identifier(f"{taxi.table}_pickup"),
-        pickup=sql.Identifier(taxi.pickup),
+        pickup=sql.Identifier(taxi.pickup.lower()),
     )
 
 
@@ -60,7 +75,7 @@ def _definitions(columns: Iterable[Column]) -> sql.Composed:
     return sql.SQL(", ").join(
         sql.SQL("{} {}{}").format(
             column(one),
-            sql.SQL(one.postgres),  # type: ignore[arg-type]
+            sql.SQL(TYPES[one.kind]),  # type: ignore[arg-type]
             sql.SQL(" NOT NULL" if one.name == "source_month" else ""),
         )
         for one in columns
@@ -105,7 +120,7 @@ def finish_partition(taxi: Taxi, table: str) -> sql.Composed:
     return sql.SQL(
         "CREATE INDEX ON {table} ({pickup}); ALTER TABLE {table} ALTER filename DROP DEFAULT, "
         "ALTER source_month DROP DEFAULT, ALTER loaded_at DROP DEFAULT"
-    ).format(table=name(table), pickup=sql.Identifier(taxi.pickup))
+    ).format(table=name(table), pickup=sql.Identifier(taxi.pickup.lower()))
 
 
 def lock_for_swap(taxi: Taxi) -> sql.Composed:
@@ -136,31 +151,46 @@ def swap(taxi: Taxi, month: Month, table: str, *, attached: bool) -> sql.Compose
     ).format(**values)
 
 
-def insert_ledger() -> sql.Composed:
-    """One ledger row; parameters are its values in order, without loaded_at."""
-    return sql.SQL("INSERT INTO {} ({}) VALUES ({}, clock_timestamp())").format(
+def insert_ledger(loaded_at: str) -> sql.Composed:
+    """One ledger row; parameters are its values in order. `loaded_at`: how the last one is set."""
+    return sql.SQL("INSERT INTO {} ({}) VALUES ({}, {})").format(
         name(LEDGER),
         sql.SQL(", ").join(map(column, LEDGER_COLUMNS)),
         sql.SQL(", ").join([sql.Placeholder()] * (len(LEDGER_COLUMNS) - 1)),
+        sql.SQL(loaded_at),  # type: ignore[arg-type]
     )
 
 
-def month_facts(taxi: Taxi) -> sql.Composed:
-    """What the table says of each month. Parameter: the list of first days.
+def month_facts(taxi: Taxi, *, duplicates: bool) -> sql.Composed:
+    """What the table says of each month. Parameters: the first days of the range's ends.
 
-    A double precision number has at most 15 significant digits in these files, so its cast to
-    numeric gives back the decimal number of the file, and the sum is exact.
+    Its columns are source_month and the fields of `TableMonth` in order. A double precision
+    number has at most 15 significant digits in these files, so its cast to numeric gives back
+    the decimal number of the file, and the sum is exact.
     """
+    same = sql.SQL("count(*) - count(DISTINCT ({}))").format(
+        sql.SQL(", ").join(map(column, taxi.columns))
+    )
+    measure = sql.Identifier(taxi.measure.lower()) if taxi.measure else sql.SQL("0")
+    block = [sql.SQL("{} IS NULL").format(sql.Identifier(one.lower())) for one in taxi.block]
     return sql.SQL(
-        "SELECT source_month, count(*), sum(total_amount::numeric), "
-        "count(DISTINCT unique_row_id), count(*) FILTER (WHERE {pickup} IS NULL), "
-        "count(*) FILTER (WHERE date_trunc('month', {pickup}) <> source_month) "
-        "FROM {table} WHERE source_month = ANY(%s) GROUP BY source_month"
-    ).format(table=name(taxi.table), pickup=sql.Identifier(taxi.pickup))
+        "SELECT source_month, count(*), sum({measure}::numeric), count(DISTINCT unique_row_id), "
+        "sum(('x' || substr(unique_row_id, 1, 9))::bit(36)::bigint), "
+        "count(*) FILTER (WHERE {pickup} IS NULL), "
+        "count(*) FILTER (WHERE date_trunc('month', {pickup}) <> source_month), "
+        "count(*) FILTER (WHERE {block}), count(*) FILTER (WHERE {measure} < 0), {duplicates} "
+        "FROM {table} WHERE source_month BETWEEN %s AND %s GROUP BY source_month"
+    ).format(
+        table=name(taxi.table),
+        pickup=sql.Identifier(taxi.pickup.lower()),
+        measure=measure,
+        block=sql.SQL(" AND ").join(block),
+        duplicates=same if duplicates else sql.SQL("NULL::bigint"),
+    )
 
 
-def ledger_rows(taxi: Taxi) -> sql.Composed:
-    """The last ledger row of each month. Parameter: the list of first days."""
-    return sql.SQL("SELECT {} FROM {} WHERE taxi = {} AND month = ANY(%s)").format(
-        sql.SQL(", ").join(map(column, LEDGER_COLUMNS)), name(LEDGER_VIEW), sql.Literal(taxi.name)
+def ledger_rows() -> sql.Composed:
+    """The last ledger row of each taxi and month. Parameters: the range's first days."""
+    return sql.SQL("SELECT {} FROM {} WHERE month BETWEEN %s AND %s").format(
+        sql.SQL(", ").join(map(column, LEDGER_COLUMNS)), name(LEDGER_VIEW)
     )

@@ -1,0 +1,49 @@
+"""The operator's own connections as sessions of the destinations, and their errors as ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+from taxi_etl import destinations
+from taxi_etl.destinations import Destination
+from taxi_etl.errors import EtlError
+from taxistack.backfill.context import BackfillContext
+from taxistack.errors import FailedError
+
+
+@contextmanager
+def opened(
+    context: BackfillContext, destination: str, what: str
+) -> Iterator[tuple[Destination[Any], Any]]:
+    """A destination and a session of it. `what`: the thing that is worked on, for the message.
+
+    Raises FailedError when the destination refuses or does not answer.
+    """
+    found = destinations.get(destination)
+    try:
+        with found.told(f"the {found.title} {what}"), SESSIONS[destination](context) as session:
+            yield found, session
+    except EtlError as error:
+        raise FailedError(str(error)) from error
+
+
+def _warehouse(context: BackfillContext) -> AbstractContextManager[Any]:
+    from taxi_etl.destinations.bigquery import Place, Warehouse
+
+    outputs = context.outputs
+    place = Place(
+        project=outputs.project,
+        dataset=outputs.dataset,
+        location=outputs.location,
+        maximum_bytes_billed=context.maximum_bytes_billed,
+    )
+    return nullcontext(Warehouse(context.bigquery(), place))
+
+
+SESSIONS: Mapping[str, Callable[[BackfillContext], AbstractContextManager[Any]]] = {
+    "bigquery": _warehouse,
+    "postgres": lambda context: context.postgres(),
+}
+"""How a session of each destination is made from what a target hands out."""
