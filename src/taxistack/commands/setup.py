@@ -16,10 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from taxistack.commands.doctor.project import LOCAL_DEFAULT
 from taxistack.commands.resources import DONE, Progress, changes_table
 from taxistack.console import Console, counted, table
 from taxistack.errors import FailedError, LockedError, MissingError, UsageError
-from taxistack.google import Api, ApiError, services
+from taxistack.google import Api, ApiError, reason_to_wait, services
 from taxistack.targets import Target
 from taxistack.targets.base import INFRA
 from taxistack.terraform import Plan, Terraform, TerraformError
@@ -27,6 +28,7 @@ from taxistack.terraform import Plan, Terraform, TerraformError
 if TYPE_CHECKING:
     from taxistack.targets.gcp import GcpTarget
 
+PAUSES = (10.0, 20.0, 30.0, 60.0, 60.0, 60.0, 60.0, 60.0)  # seconds; six minutes in all
 PREFIX = "_setup"  # of its state: no stack's name begins so
 BUCKET = "google_storage_bucket.state"
 NOBODY = "none"
@@ -128,10 +130,16 @@ class Setup:
         self.project, self.bucket = target.settings.project, target.settings.tfstate_bucket
         self.report, self._sleep = Report(), sleep
         self._new_bucket = False
+        self._pauses = iter(PAUSES)
 
     def run(self, force_unlock: str) -> None:
         """The steps, each of which finds out for itself what is there."""
         began = time.monotonic()
+        if self.project == LOCAL_DEFAULT:
+            raise UsageError(
+                f"setting project: {LOCAL_DEFAULT} is the local target's; name your own",
+                hint="export INVOKE_TAXISTACK_PROJECT=my-project",
+            )
         self.target.check()
         self.google.check()
         wanted = services.needed(ci=self.identity.github not in ("", NOBODY))
@@ -258,7 +266,7 @@ class Setup:
             except TerraformError as error:
                 new = [one for one in error.existing if one in _CI_IDS and one not in adopted]
                 if not new:
-                    raise
+                    self._wait(error)
                 for address in new:
                     self._adopt(terraform, address)
                 adopted |= set(new)
@@ -267,6 +275,20 @@ class Setup:
             names = ", ".join(change.address for change in again[:3])
             raise FailedError(f"the plan after apply is not empty ({names})")
         return first
+
+    def _wait(self, error: TerraformError) -> None:
+        """Pause when every refusal passes by itself, some minutes at most; else raise it.
+
+        The identity's account is new, and not known at once to the policies that name it.
+        """
+        failures = [one for one in error.diagnostics if one.severity == "error"]
+        reasons = {reason_to_wait(f"{one.summary}\n{one.detail}") for one in failures}
+        pause = next(self._pauses, None) if reasons and None not in reasons else None
+        if pause is None:
+            raise error
+        why = "; ".join(sorted(filter(None, reasons)))
+        self.console.say(f"  {why}: trying again in {pause:.0f} s")
+        self._sleep(pause)
 
     def _approve(self, planned: Plan, known: list[str]) -> None:
         """A bucket made a moment ago was agreed to; whatever else changes is shown and asked."""
