@@ -12,12 +12,13 @@ from typing import Any
 from invoke import Exit
 from rich.table import Table
 
+from taxistack.commands.applying import Apply, prove_empty, refuse_moved_data
 from taxistack.commands.resources import Progress, changes_table, done_summary, effects_table
 from taxistack.console import Console, counted, table
 from taxistack.errors import FailedError, MissingError, UsageError
 from taxistack.inventory import Leftover
 from taxistack.targets import Target
-from taxistack.terraform import Plan, Terraform, TerraformError
+from taxistack.terraform import Plan, Terraform
 
 # What a destroy refuses while it holds data or is protected: these are applied first.
 PROTECTED = (
@@ -53,14 +54,16 @@ def up(target: Target, console: Console, force_unlock: str = "") -> None:
     terraform = _open(target, console, force_unlock)
     seconds: dict[str, float] = {}
     with _plan_file(target) as path:
-        planned = terraform.plan(out=path)
+        work = Apply(target, console, terraform, path)
+        planned = work.plan()
         if planned.any:
+            refuse_moved_data(target, terraform, planned)
             _ask(target, console, planned)
-            seconds = _apply(target, console, terraform, planned)
+            seconds = work.apply(planned)
     target.forget()
-    version = target.wait_for_kestra()
+    version = target.wait_for_kestra(say=console.say)
     if planned.any:
-        _prove_empty(terraform)
+        prove_empty(terraform)
     rows = effects_table(target, terraform.resources(), planned, seconds)
     url, where = _kestra(target)
     console.result(
@@ -74,7 +77,8 @@ def up(target: Target, console: Console, force_unlock: str = "") -> None:
         },
     )
     took = time.monotonic() - began
-    console.summary(f"up: {done_summary(planned)}; Kestra {version} {where} ({took:.1f} s)")
+    kestra = f"Kestra {version} {where}" if version else f"Kestra {where}"
+    console.summary(f"up: {done_summary(planned)}; {kestra} ({took:.1f} s)")
 
 
 def _kestra(target: Target) -> tuple[str | None, str]:
@@ -94,39 +98,6 @@ def _ask(target: Target, console: Console, planned: Plan) -> None:
     question = f"Apply {changes} to project {target.settings.project}?"
     if target.name != "local" and not console.confirm(question):
         raise FailedError("nothing was changed: the plan was not approved")
-
-
-def _apply(
-    target: Target, console: Console, terraform: Terraform, planned: Plan
-) -> dict[str, float]:
-    """Apply the saved plan; what a killed run made and could not record is adopted on the way.
-
-    Only locally: nobody else has a hand in the local cloud, so whatever exists there under a
-    name of the stack is the stack's. What depends on an adopted resource shows itself in the
-    next apply only, hence the loop; each turn adopts something, so it ends.
-    """
-    adopted: set[str] = set()
-    while True:
-        try:
-            return terraform.apply(planned).seconds
-        except TerraformError as error:
-            new = set(error.existing) - adopted
-            if target.name != "local" or not new:
-                raise
-            for address in terraform.adopt(planned, error):
-                console.say(f"  adopted {address}: a run that was killed had made it")
-            adopted |= new
-        planned = terraform.plan(out=planned.path)
-
-
-def _prove_empty(terraform: Terraform) -> None:
-    again = terraform.plan()
-    if again.any:
-        names = ", ".join(change.address for change in again.changes[:3])
-        raise FailedError(
-            f"the plan after apply is not empty: {counted(len(again.changes), 'change')} ({names})",
-            hint="invoke plan shows them; a setting may fight with the provider's default",
-        )
 
 
 def plan(target: Target, console: Console, *, out: str, detailed_exitcode: bool) -> None:

@@ -127,6 +127,7 @@ def status(target: Target, console: Console, *, env: bool, drift: bool) -> None:
     if drift:
         provision.drift(target, console)
         return
+    target.check_access()
     report: dict[str, Any] = {"target": target.name, "parts": _parts(target)}
     try:
         made = target.outputs

@@ -34,6 +34,10 @@ NAMESPACE = "taxi"
 Say = Callable[[str], None]
 
 
+def silent(text: str) -> None:
+    """For callers without a console."""
+
+
 @dataclass(frozen=True)
 class Outputs:
     """What `infra/outputs.tf` says of a stack that is up. Nothing in it is secret."""
@@ -80,6 +84,13 @@ class Target(ABC):
 
         Raises MissingError for what is not on this machine, UsageError for a setting that does
         not go with the stack that is up.
+        """
+
+    @abstractmethod
+    def check_access(self) -> None:
+        """Whether the target can be reached at all, told within seconds; before Terraform runs.
+
+        Raises MissingError, or UsageError for a setting that was forgotten.
         """
 
     @abstractmethod
@@ -239,6 +250,7 @@ class Target(ABC):
     @cached_property
     def outputs(self) -> Outputs:
         """The outputs of the stack. Raises MissingError when nothing is up."""
+        self.check_access()
         terraform = self._terraform(secrets={})
         terraform.init()
         values = terraform.outputs()
@@ -270,6 +282,7 @@ class Target(ABC):
 
     @cached_property
     def _kestra(self) -> KestraClient:
+        self.check_access()
         return KestraClient(self.kestra_url(), self.settings.kestra_user, self.kestra_password())
 
     @cached_property
@@ -280,10 +293,11 @@ class Target(ABC):
     @abstractmethod
     def _bigquery(self) -> bigquery.Client: ...
 
-    def wait_for_kestra(self, seconds: float = 300) -> str:
-        """Wait until Kestra's API answers and takes the password; its version.
+    def wait_for_kestra(self, seconds: float = 300, say: Say = silent) -> str | None:
+        """Wait until Kestra's API answers and takes the password; the version that it tells.
 
-        Raises FailedError after `seconds`, Unauthorized at once: another password is no matter of
+        None: it is healthy, and no way to it is open. `say`: told what takes long. Raises
+        FailedError after `seconds`, Unauthorized at once: another password is no matter of
         waiting.
         """
         give_up = time.monotonic() + seconds

@@ -89,8 +89,10 @@ def environment(own: dict[str, str]) -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
     downloads = {name: os.environ[name] for name in _DOWNLOADS if name in os.environ}
     configuration = downloads.get("TF_CLI_CONFIG_FILE")
+    if reattached:
+        downloads = {}
     if reattached or (configuration and not Path(configuration).exists()):
-        downloads = {"TF_CLI_CONFIG_FILE": os.devnull}
+        downloads["TF_CLI_CONFIG_FILE"] = os.devnull
     return {
         **kept,
         **downloads,
