@@ -124,6 +124,7 @@ def operator(
                 monkeypatch.setenv(name, value)
             monkeypatch.setenv("HOME", str(tmp_path))
             monkeypatch.setenv("TF_REATTACH_PROVIDERS", reattached)
+            monkeypatch.setattr("taxistack.commands.applying.PAUSES", (0.1, 0.1))
             monkeypatch.setenv("TF_CLI_CONFIG_FILE", os.devnull)
             yield Operator(google, tmp_path, cloud.state().storage.url, young)
     finally:

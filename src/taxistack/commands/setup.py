@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from taxistack.commands.doctor.project import LOCAL_DEFAULT
+from taxistack.commands.applying import Apply, prove_empty
 from taxistack.commands.resources import DONE, Progress, changes_table
 from taxistack.console import Console, counted, table
 from taxistack.errors import FailedError, LockedError, MissingError, UsageError
-from taxistack.google import Api, ApiError, reason_to_wait, services
+from taxistack.google import Api, ApiError, services
 from taxistack.targets import Target
 from taxistack.targets.base import INFRA
 from taxistack.terraform import Plan, Terraform, TerraformError
@@ -28,7 +28,6 @@ from taxistack.terraform import Plan, Terraform, TerraformError
 if TYPE_CHECKING:
     from taxistack.targets.gcp import GcpTarget
 
-PAUSES = (10.0, 20.0, 30.0, 60.0, 60.0, 60.0, 60.0, 60.0)  # seconds; six minutes in all
 PREFIX = "_setup"  # of its state: no stack's name begins so
 BUCKET = "google_storage_bucket.state"
 NOBODY = "none"
@@ -114,6 +113,36 @@ def setup(
     Setup(cast("GcpTarget", target), console, identity, sleep).run(force_unlock)
 
 
+class _Apply(Apply):
+    """Applies as `up` does; what a killed run made of CI's identity is adopted."""
+
+    def __init__(
+        self, target: Target, console: Console, terraform: Terraform, path: Path, pool: str
+    ) -> None:
+        """`pool`: the identity pool that was asked for; empty: the one before, or the default."""
+        super().__init__(target, console, terraform, path)
+        self._project, self._pool = target.settings.project, pool
+
+    def _adopt(self, planned: Plan, error: TerraformError) -> bool:
+        new = [one for one in error.existing if one in _CI_IDS and one not in self._adopted]
+        pool = self._pool or self._terraform.outputs().get("pool") or "taxistack-github"
+        for address in new:
+            self._import(address, pool)
+        self._adopted |= set(new)
+        return bool(new)
+
+    def _import(self, address: str, pool: str) -> None:
+        id_ = _CI_IDS[address].format(project=self._project, pool=pool)
+        try:
+            self._terraform.import_(address, id_)
+        except TerraformError as error:
+            raise FailedError(
+                f"{address} exists and can't be taken in: {error.message}",
+                hint=f"a pool that was deleted keeps its name for 30 days: --pool {pool}-2",
+            ) from error
+        self._console.say(f"  adopted {address}: a run that was killed had made it")
+
+
 class Setup:
     """One run of `setup` on target gcp."""
 
@@ -130,18 +159,11 @@ class Setup:
         self.project, self.bucket = target.settings.project, target.settings.tfstate_bucket
         self.report, self._sleep = Report(), sleep
         self._new_bucket = False
-        self._pauses = iter(PAUSES)
 
     def run(self, force_unlock: str) -> None:
         """The steps, each of which finds out for itself what is there."""
         began = time.monotonic()
-        if self.project == LOCAL_DEFAULT:
-            raise UsageError(
-                f"setting project: {LOCAL_DEFAULT} is the local target's; name your own",
-                hint="export INVOKE_TAXISTACK_PROJECT=my-project",
-            )
         self.target.check()
-        self.google.check()
         wanted = services.needed(ci=self.identity.github not in ("", NOBODY))
         on = services.enabled(self.google, self.project)
         off = [name for name in wanted if name not in on]
@@ -256,39 +278,13 @@ class Setup:
 
     def _do(self, terraform: Terraform, path: Path, known: list[str]) -> Plan:
         """Plan, ask, apply; what a killed run has made is imported and planned again."""
-        planned = terraform.plan(out=path)
-        first, adopted = planned, set[str]()
+        work = _Apply(self.target, self.console, terraform, path, self.identity.pool)
+        planned = work.plan()
         self._approve(planned, known)
-        while planned.any:
-            try:
-                terraform.apply(planned)
-                break
-            except TerraformError as error:
-                new = [one for one in error.existing if one in _CI_IDS and one not in adopted]
-                if not new:
-                    self._wait(error)
-                for address in new:
-                    self._adopt(terraform, address)
-                adopted |= set(new)
-            planned = terraform.plan(out=path)
-        if again := terraform.plan().changes:
-            names = ", ".join(change.address for change in again[:3])
-            raise FailedError(f"the plan after apply is not empty ({names})")
-        return first
-
-    def _wait(self, error: TerraformError) -> None:
-        """Pause when every refusal passes by itself, some minutes at most; else raise it.
-
-        The identity's account is new, and not known at once to the policies that name it.
-        """
-        failures = [one for one in error.diagnostics if one.severity == "error"]
-        reasons = {reason_to_wait(f"{one.summary}\n{one.detail}") for one in failures}
-        pause = next(self._pauses, None) if reasons and None not in reasons else None
-        if pause is None:
-            raise error
-        why = "; ".join(sorted(filter(None, reasons)))
-        self.console.say(f"  {why}: trying again in {pause:.0f} s")
-        self._sleep(pause)
+        if planned.any:
+            work.apply(planned)
+            prove_empty(terraform)
+        return planned
 
     def _approve(self, planned: Plan, known: list[str]) -> None:
         """A bucket made a moment ago was agreed to; whatever else changes is shown and asked."""
@@ -299,17 +295,6 @@ class Setup:
         changes = counted(len(planned.changes), "change")
         if not self.console.confirm(f"Apply {changes} to project {self.project}?"):
             raise FailedError("the plan was not approved; the APIs and the bucket stay")
-
-    def _adopt(self, terraform: Terraform, address: str) -> None:
-        pool = self.identity.pool or terraform.outputs().get("pool") or "taxistack-github"
-        try:
-            terraform.import_(address, _CI_IDS[address].format(project=self.project, pool=pool))
-        except TerraformError as error:
-            raise FailedError(
-                f"{address} exists and can't be taken in: {error.message}",
-                hint=f"a pool that was deleted keeps its name for 30 days: --pool {pool}-2",
-            ) from error
-        self.console.say(f"  adopted {address}: a run that was killed had made it")
 
     # --- what it did ------------------------------------------------------------------------
 

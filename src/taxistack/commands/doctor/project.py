@@ -6,15 +6,9 @@ from taxistack.commands.doctor.check import Check, Found
 from taxistack.commands.doctor.permissions import PERMISSIONS, roles_for
 from taxistack.commands.doctor.surroundings import Surroundings
 from taxistack.errors import MissingError
-from taxistack.google import (
-    Api,
-    DisabledApiError,
-    ForbiddenError,
-    NotFoundError,
-    services,
-)
+from taxistack.google import Api, DisabledApiError, ForbiddenError, NotFoundError, services
+from taxistack.targets.gcp import LOCAL_PROJECT
 
-LOCAL_DEFAULT = "taxistack-local"
 SETUP = "invoke setup"
 OBJECTS = ("storage.objects.create", "storage.objects.delete", "storage.objects.get")
 
@@ -23,8 +17,8 @@ def setting(here: Surroundings) -> Check:
     """The default is the local cloud's project, which is nobody's on Google Cloud."""
     return Check.of(
         "project setting",
-        here.project != LOCAL_DEFAULT,
-        here.project if here.project != LOCAL_DEFAULT else f"{here.project}, the local default",
+        here.project != LOCAL_PROJECT,
+        here.project if here.project != LOCAL_PROJECT else f"{here.project}, the local default",
         "the id of your project",
         "export INVOKE_TAXISTACK_PROJECT=my-project (gcloud projects list shows yours)",
     )
