@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.gcp.cloud import Project
-from tests.gcp.cloud.vm import Vm
+from tests.gcp.cloud import Project, inputs_hash
+from tests.gcp.cloud.vm import INPUTS, Vm
 from tests.gcp.whole import WholeGoogle
 
 from taxistack.commands import doctor as command
@@ -32,7 +32,10 @@ from taxistack.terraform import executable
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "some-project"
-VM = {"name": "taxistack-kestra", "zone": "us-central1-b", "effective_labels": {}, "metadata": {}}
+METADATA = dict.fromkeys(INPUTS, "as it is now")
+HEALTHY = f"healthy {inputs_hash(METADATA)}"
+VM = {"name": "taxistack-kestra", "zone": "us-central1-b", "effective_labels": {},
+      "metadata": METADATA}  # fmt: skip
 
 
 @dataclass
@@ -127,7 +130,7 @@ def look(world: World, capsys: pytest.CaptureFixture[str]) -> tuple[dict[str, di
 
 
 def test_a_project_and_a_machine_that_are_well_pass_every_check(world, capsys):
-    world.runs("healthy 0123456789abcdef")
+    world.runs(HEALTHY)
     rows, ended = look(world, capsys)
     assert {name: row["state"] for name, row in rows.items() if not row["ok"]} == {}
     assert ended == ""
@@ -219,8 +222,12 @@ def image_not_built(world: World) -> None:
     world.runs("degraded 0123abcd: image build failed")
 
 
+def older_settings(world: World) -> None:
+    world.runs("healthy 0123456789abcdef")
+
+
 def vm_stopped(world: World) -> None:
-    world.runs("healthy", status="TERMINATED")
+    world.runs(HEALTHY, status="TERMINATED")
 
 
 def zone_elsewhere(world: World) -> None:
@@ -272,6 +279,7 @@ FAULTS: list[tuple[Callable[[World], None], str, str, str]] = [
     (gcloud_without_login, "gcloud login", "nobody", "gcloud auth login"),
     (boot_failed, "server", "failed: start-server", "journalctl"),
     (image_not_built, "server", "image build failed", "journalctl"),
+    (older_settings, "server", "older settings", "invoke up"),
     (vm_stopped, "server", "TERMINATED", "invoke up"),
     (zone_elsewhere, "location", "europe-west1-b", "INVOKE_TAXISTACK_ZONE=us-central1-b"),
     (data_far_away, "location", "data in EU", "INVOKE_TAXISTACK_LOCATION=us-central1"),
@@ -350,8 +358,8 @@ def test_a_check_that_breaks_does_not_take_the_table_with_it(world, capsys):
     def broken(*_: object) -> None:
         raise KeyError("queryValue")
 
-    world.patch.setattr("taxistack.commands.doctor.stack._step", broken)
-    world.runs("healthy")
+    world.patch.setattr("taxistack.google.vm.Vm.report", broken)
+    world.runs(HEALTHY)
     rows, ended = look(world, capsys)
     assert len(rows) == 17
     assert rows["server"]["found"] == "unexpected KeyError: 'queryValue'"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from taxistack.commands.doctor.check import Check, Found
 from taxistack.commands.doctor.surroundings import Surroundings
 from taxistack.google import Api, DisabledApiError, NotFoundError
+from taxistack.google.vm import Vm, inputs_hash
 
 _PARTS = {"US": "us-", "EU": "europe-"}  # multi-region -> how its regions' names begin
 
@@ -67,34 +66,26 @@ def server(here: Surroundings) -> Check:
     status = str(found.get("status", "?"))
     if status != "RUNNING":
         return Check("server", Found.WRONG, f"{vm} is {status}", "a VM that runs", "invoke up")
-    return _boot(here, vm, zone, path)
+    items = found.get("metadata", {}).get("items", [])
+    wanted = inputs_hash({item["key"]: item.get("value", "") for item in items})
+    return _boot(here, Vm(here.google, here.project, zone, vm), zone, wanted)
 
 
-def _boot(here: Surroundings, vm: str, zone: str, path: str) -> Check:
-    step = _step(here, vm, path)
-    word = step.split(" ")[0].rstrip(":")
+def _boot(here: Surroundings, vm: Vm, zone: str, wanted: str) -> Check:
+    """What infra/kestra/boot.sh wrote last, beside the settings that it should have read."""
+    report = vm.report()
+    word, _, rest = report.partition(" ")
     if word == "healthy":
-        return Check("server", Found.OK, f"{vm} is healthy")
-    if word in ("failed", "degraded"):  # it did not come up, or with an older image
+        said = "is healthy" if rest == wanted else "runs with older settings"
+        needed = "a boot with those of now"
+        return Check.of("server", rest == wanted, f"{vm.name} {said}", needed, "invoke up")
+    if word.rstrip(":") in ("failed", "degraded"):  # it did not come up, or with an older image
         log = (
-            f"gcloud compute ssh {vm} --tunnel-through-iap --zone {zone} --project {here.project} "
-            "-- sudo journalctl --unit google-startup-scripts"
+            f"gcloud compute ssh {vm.name} --tunnel-through-iap --zone {zone} "
+            f"--project {here.project} -- sudo journalctl --unit google-startup-scripts"
         )
-        return Check("server", Found.WRONG, f"the boot of {vm}: {step}", "a healthy boot", log)
-    said = f"{vm} is still at {step or 'the beginning of its boot'}"
+        said = f"the boot of {vm.name}: {report}"
+        return Check("server", Found.WRONG, said, "a healthy boot", log)
+    said = f"{vm.name} is still at {report or 'the beginning of its boot'}"
     wait = "wait some minutes and run invoke doctor again"
     return Check("server", Found.UNKNOWN, said, "a boot that has ended", wait)
-
-
-def _step(here: Surroundings, vm: str, path: str) -> str:
-    """What infra/kestra/boot.sh wrote last; empty before it has written anything."""
-    try:
-        answer: dict[str, Any] = here.google.get(
-            Api.COMPUTE,
-            f"{path}/getGuestAttributes",
-            doing=f"looking at the boot of {vm}",
-            queryPath="taxistack/boot",
-        )
-    except NotFoundError:
-        return ""
-    return str(answer["queryValue"]["items"][0]["value"])
