@@ -142,6 +142,17 @@ def test_from_a_new_project_to_proven_tables_and_back_to_nothing(operator: Opera
         ("postgres", 2),
     }
 
+    moved = operator.run("up", "--auto-approve", code=2, INVOKE_TAXISTACK_LOCATION="EU")
+    assert "setting location" in moved.stderr
+    assert "holds data: nothing was changed" in moved.stderr
+
+    # A rotation: the VM has the old passwords until it boots again.
+    operator.environment["INVOKE_TAXISTACK_SECRET_VERSION"] = "2"
+    rotated = operator.run("up", "--auto-approve")
+    assert "taxistack-kestra runs with older settings; starting it again" in rotated.stderr
+    assert google.vm("taxistack-kestra").starts == 2
+    operator.run("status")
+
     google.project.snapshots.append({"name": "daily-1", "labels": {"stack": "taxistack"}})
     down = operator.run("down", "--yes")
     assert "deleted snapshot daily-1" in down.stderr

@@ -13,6 +13,7 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from taxistack.errors import FailedError
 from taxistack.google.apis import GoogleApis
@@ -122,7 +123,7 @@ class Vm:
                 )
             time.sleep(PAUSE)
 
-    def _instance(self) -> dict:
+    def _instance(self) -> dict[str, Any]:
         return self._google.get(Api.COMPUTE, self._path, doing=f"looking at {self.name}")
 
     def _just_started(self) -> bool:
