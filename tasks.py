@@ -284,6 +284,38 @@ def logs(ctx: Context, execution: str = "", part: str = "", lines: int = 50):
         command.logs(target, console, execution=execution, part=part, lines=lines)
 
 
+@task(
+    help={
+        "kestra_port": "where Kestra shall answer here (0: 8080 where that is free, else any)",
+        "postgres_port": "where PostgreSQL shall answer here (0: 5432 or any)",
+        "json": JSON,
+    }
+)
+def tunnel(ctx: Context, kestra_port: int = 0, postgres_port: int = 0, json: bool = False):
+    """Keep ways to Kestra and PostgreSQL open until Ctrl-C, for psql, notebooks and BI tools.
+
+    Only Google Cloud needs it; other commands open what they need by themselves.
+
+    Example: invoke tunnel --postgres-port 5433
+    """
+    from taxistack.commands import tunnel as command
+
+    with boundary.command(ctx, json=json) as (target, console):
+        command.tunnel(target, console, kestra_port=kestra_port, postgres_port=postgres_port)
+
+
+@task(help={"json": JSON})
+def ui(ctx: Context, json: bool = False):
+    """Open Kestra's page in the browser; on Google Cloud through a tunnel, until Ctrl-C.
+
+    Example: invoke ui
+    """
+    from taxistack.commands import ui as command
+
+    with boundary.command(ctx, json=json) as (target, console):
+        command.ui(target, console)
+
+
 @task(help={"json": JSON})
 def doctor(ctx: Context, json: bool = False):
     """Check what this machine has, and say what is missing; exit code 3 then.

@@ -189,7 +189,7 @@ RULES: dict[str, Rule] = {
     "kestra_version": _text(r"\d+\.\d+\.\d+", "a version such as 2.0.8"),
     "kestra_user": _text(r".+", "an e-mail address"),
     "kestra_url": _text(r"(https?://[^\s]+)?", "a URL, or empty"),
-    "postgres_host": _text(r"[^\s]+", "a host name or an address"),
-    "postgres_port": _whole(1, 65535),
+    "postgres_host": _text(r"[^\s]*", "a host name or an address, or empty"),
+    "postgres_port": _whole(0, 65535),
     "maximum_gib_billed": _whole(1, 100_000),
 }

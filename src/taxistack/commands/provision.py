@@ -15,7 +15,7 @@ from rich.table import Table
 from taxistack.commands.applying import Apply, prove_empty, refuse_moved_data
 from taxistack.commands.resources import Progress, changes_table, done_summary, effects_table
 from taxistack.console import Console, counted, table
-from taxistack.errors import FailedError, MissingError, UsageError
+from taxistack.errors import FailedError, UsageError
 from taxistack.inventory import Leftover
 from taxistack.targets import Target
 from taxistack.terraform import Plan, Terraform
@@ -77,17 +77,13 @@ def up(target: Target, console: Console, force_unlock: str = "") -> None:
         },
     )
     took = time.monotonic() - began
-    kestra = f"Kestra {version} {where}" if version else f"Kestra {where}"
-    console.summary(f"up: {done_summary(planned)}; {kestra} ({took:.1f} s)")
+    console.summary(f"up: {done_summary(planned)}; Kestra {version} {where} ({took:.1f} s)")
 
 
 def _kestra(target: Target) -> tuple[str | None, str]:
-    """Where Kestra answers, as a URL and in words; None when the operator opens a way first."""
-    try:
-        url = target.kestra_url()
-    except MissingError as error:
-        return None, f"is healthy; {error.message}: {error.hint}"
-    return url, f"at {url}"
+    """Where Kestra answers from now on, as a URL and in words; None: through a tunnel only."""
+    url = target.lasting_kestra_url()
+    return url, f"at {url}" if url else "answers; `invoke ui` opens its page"
 
 
 def _ask(target: Target, console: Console, planned: Plan) -> None:

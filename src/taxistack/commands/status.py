@@ -23,20 +23,15 @@ MIB = 2**20
 
 
 def environment(target: Target) -> dict[str, str]:
-    """Endpoints and credentials of the stack, by the names that the tools read."""
+    """Endpoints and credentials of the stack, by the names that the tools read.
+
+    Without those of Kestra and PostgreSQL where no way to them stays open.
+    """
     made = target.outputs
-    address = target.postgres_address()
     flows = target.flow_settings()
     values = {
-        "KESTRA_URL": target.kestra_url(),
-        "KESTRA_USER": target.settings.kestra_user,
-        "KESTRA_PASSWORD": target.kestra_password(),
-        "PGHOST": str(address["host"]),
-        "PGPORT": str(address["port"]),
-        "PGDATABASE": str(address["dbname"]),
-        "PGUSER": str(address["user"]),
-        "PGPASSWORD": target.postgres_password(),
-        "DATABASE_URL": _postgres_url(address, target.postgres_password()),
+        **_kestra(target),
+        **_postgres(target),
         "GOOGLE_CLOUD_PROJECT": made.project,
         "TAXI_BUCKET": made.bucket,
         "TAXI_DATASET": made.dataset,
@@ -46,11 +41,43 @@ def environment(target: Target) -> dict[str, str]:
     return {name: value for name, value in values.items() if value}
 
 
+def _kestra(target: Target) -> dict[str, str]:
+    if (url := target.lasting_kestra_url()) is None:
+        return {}
+    return {
+        "KESTRA_URL": url,
+        "KESTRA_USER": target.settings.kestra_user,
+        "KESTRA_PASSWORD": target.kestra_password(),
+    }
+
+
+def _postgres(target: Target) -> dict[str, str]:
+    if (address := target.lasting_postgres_address()) is None:
+        return {}
+    password = target.postgres_password()
+    return {
+        "PGHOST": str(address["host"]),
+        "PGPORT": str(address["port"]),
+        "PGDATABASE": str(address["dbname"]),
+        "PGUSER": str(address["user"]),
+        "PGPASSWORD": password,
+        "DATABASE_URL": _postgres_url(address, password),
+    }
+
+
 def _postgres_url(address: Mapping[str, Any], password: str) -> str:
     """PostgreSQL in one line, as notebooks and BI tools ask for it (libpq's URI form)."""
     user, database = quote(str(address["user"]), safe=""), quote(str(address["dbname"]), safe="")
     place = f"{address['host']}:{address['port']}"
     return f"postgresql://{user}:{quote(password, safe='')}@{place}/{database}"
+
+
+def show_environment(values: Mapping[str, str], console: Console) -> None:
+    """Print shell assignments, or one JSON object, on stdout."""
+    for name, value in values.items() if not console.json else ():
+        console.out.print(f"export {name}={shlex.quote(value)}", markup=False, soft_wrap=True)
+    if console.json:
+        console.result(None, dict(values))
 
 
 def _parts(target: Target) -> list[dict[str, Any]]:
@@ -118,11 +145,9 @@ def status(target: Target, console: Console, *, env: bool, drift: bool) -> None:
     """Print what there is; with `env` shell assignments only, with `drift` Terraform's view."""
     if env:
         values = environment(target)
-        lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
-        for line in lines if not console.json else []:
-            console.out.print(line, markup=False, soft_wrap=True)
-        if console.json:
-            console.result(None, values)
+        show_environment(values, console)
+        if not {"KESTRA_URL", "PGHOST"} <= set(values):
+            console.say("Kestra and PostgreSQL are behind tunnels: `invoke tunnel` keeps them open")
         return
     if drift:
         provision.drift(target, console)
@@ -131,10 +156,14 @@ def status(target: Target, console: Console, *, env: bool, drift: bool) -> None:
     report: dict[str, Any] = {"target": target.name, "parts": _parts(target)}
     try:
         made = target.outputs
-        report["stack"] = {**asdict(made), "kestra": target.kestra_url()}
+        report["stack"] = {
+            **asdict(made),
+            "kestra": target.lasting_kestra_url() or "behind a tunnel: invoke ui",
+        }
         report["loaded"] = _loaded(target)
     except MissingError as error:
-        report |= {"stack": {}, "loaded": []}
+        # There may be a stack, and no way to its PostgreSQL from here.
+        report = {"stack": {}, **report, "loaded": []}
         console.result(_render(report), report)
         console.summary(f"{error.message}; {error.hint}" if error.hint else error.message)
         return

@@ -111,7 +111,7 @@ class Vm:
                 if not ended:
                     began = True
                 elif restarted or (began and not report.startswith("healthy")):
-                    raise FailedError(_ended_wrong(self.name, report), hint=self._by_hand())
+                    raise FailedError(_ended_wrong(self.name, report), hint=self.by_hand)
                 elif not self._just_started():
                     say(_why_again(self.name, report))
                     self.restart()
@@ -119,7 +119,7 @@ class Vm:
             if time.monotonic() > give_up:
                 at = report if report and report != old else "its beginning"
                 raise FailedError(
-                    f"{self.name} is still at {at} after {seconds:.0f} s", hint=self._by_hand()
+                    f"{self.name} is still at {at} after {seconds:.0f} s", hint=self.by_hand
                 )
             time.sleep(PAUSE)
 
@@ -134,7 +134,9 @@ class Vm:
         age = (datetime.now(UTC) - datetime.fromisoformat(text)).total_seconds()
         return 0 <= age < _JUST_STARTED
 
-    def _by_hand(self) -> str:
+    @property
+    def by_hand(self) -> str:
+        """The command that shows the log of its boot."""
         return (
             f"gcloud compute ssh {self.name} --tunnel-through-iap --zone {self._zone} --project "
             f"{self._project} -- sudo journalctl --unit google-startup-scripts"

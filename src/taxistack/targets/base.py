@@ -268,6 +268,14 @@ class Target(ABC):
                 client.close()
         self.__dict__.pop("outputs", None)
 
+    def lasting_kestra_url(self) -> str | None:
+        """Where Kestra answers after this command has ended too; None: nowhere."""
+        return self.kestra_url()
+
+    def lasting_postgres_address(self) -> dict[str, Any] | None:
+        """Where PostgreSQL answers after this command has ended too; None: nowhere."""
+        return self.postgres_address()
+
     def kestra(self) -> KestraClient:
         """A client of the running Kestra."""
         return self._kestra
@@ -282,7 +290,6 @@ class Target(ABC):
 
     @cached_property
     def _kestra(self) -> KestraClient:
-        self.check_access()
         return KestraClient(self.kestra_url(), self.settings.kestra_user, self.kestra_password())
 
     @cached_property
@@ -293,12 +300,11 @@ class Target(ABC):
     @abstractmethod
     def _bigquery(self) -> bigquery.Client: ...
 
-    def wait_for_kestra(self, seconds: float = 300, say: Say = silent) -> str | None:
+    def wait_for_kestra(self, seconds: float = 300, say: Say = silent) -> str:
         """Wait until Kestra's API answers and takes the password; the version that it tells.
 
-        None: it is healthy, and no way to it is open. `say`: told what takes long. Raises
-        FailedError after `seconds`, Unauthorized at once: another password is no matter of
-        waiting.
+        `say`: told what takes long. Raises FailedError after `seconds`, Unauthorized at once:
+        another password is no matter of waiting.
         """
         give_up = time.monotonic() + seconds
         while True:

@@ -1,30 +1,37 @@
 """Google Cloud: the same stack in a project of one's own.
 
 Credentials are Application Default Credentials or Workload Identity; key files are not used.
-The VM has no external address: Kestra and PostgreSQL are reached through IAP tunnels that the
-operator opens, at the addresses of the settings `kestra_url`, `postgres_host`, `postgres_port`.
+The VM has no external address: Kestra and PostgreSQL are reached through tunnels of the
+command's own (`taxistack.tunnels`), or at the addresses that the settings `kestra_url`,
+`postgres_host` and `postgres_port` name instead.
 """
 
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from taxi_etl.month import Month
 from taxistack import inventory
-from taxistack.errors import MissingError, UsageError
+from taxistack.errors import FailedError, MissingError, TransientError, UsageError
 from taxistack.google import Api, DisabledApiError, GoogleApis, NotFoundError, explain
 from taxistack.google.vm import Vm
 from taxistack.inventory import Leftover
+from taxistack.kestra import KestraClient
 from taxistack.targets.base import Say, Target, new_password, public_or_url, silent
+from taxistack.tunnels import POSTGRES_PORT, NotListening, VmAddress, Ways
 
 if TYPE_CHECKING:
+    import psycopg
     from google.cloud import bigquery, storage
 
 LOCAL_PROJECT = "taxistack-local"
 """The setting `project` as invoke.yaml has it: the local target's, and nobody's on Google Cloud."""
+PAUSE = 5.0  # seconds between two tries to reach Kestra
+ANSWER = 60.0  # seconds for Kestra to answer after the VM said that it is healthy
 
 
 class GcpTarget(Target):
@@ -118,33 +125,64 @@ class GcpTarget(Target):
         for name in inventory.delete_snapshots(self.google, self.project, self.settings.name):
             say(f"  deleted snapshot {name}")
 
-    def kestra_url(self) -> str:
-        """The operator's end of the tunnel to the VM's port 8080."""
-        if self.settings.kestra_url:
-            return self.settings.kestra_url.rstrip("/")
-        raise MissingError(
-            "the VM has no external address: open a tunnel and name it in the setting kestra_url",
-            hint=f"gcloud compute start-iap-tunnel {self.settings.name}-kestra 8080 "
-            f"--local-host-port=127.0.0.1:8080 --zone {self.settings.zone} "
-            f"--project {self.project}",
-        )
+    @cached_property
+    def ways(self) -> Ways:
+        """How this command reaches the VM's servers; closed by `forget`."""
+        return Ways(self.settings, self.state_dir, self._vm)
 
-    def wait_for_kestra(self, seconds: float = 1200, say: Say = silent) -> str | None:
-        """Wait for the VM's boot script, then ask Kestra; None where no way to it is open.
+    def _vm(self) -> VmAddress:
+        made = self.outputs
+        if made.instance is None:
+            raise MissingError(
+                f"stack {self.settings.name} has no VM: only its data was kept", hint="invoke up"
+            )
+        return VmAddress(made.instance, made.zone, self.project)
+
+    def forget(self) -> None:
+        """Close the clients and then the tunnels that they went through."""
+        super().forget()
+        if (ways := self.__dict__.pop("ways", None)) is not None:
+            ways.close()
+
+    def kestra_url(self) -> str:
+        """This command's end of a tunnel to the VM, or what the setting names instead."""
+        return self.ways.kestra_url()
+
+    def lasting_kestra_url(self) -> str | None:
+        """What the setting names, or the tunnel of a running `invoke tunnel`."""
+        return self.ways.lasting_kestra_url()
+
+    @cached_property
+    def _kestra(self) -> KestraClient:
+        url, way = self.kestra_url(), self.ways.kestra_transport()
+        return KestraClient(url, self.settings.kestra_user, self.kestra_password(), way)
+
+    def wait_for_kestra(self, seconds: float = 1200, say: Say = silent) -> str:
+        """Wait for the VM's boot script, and then ask Kestra itself.
 
         The first boot installs Docker and builds the server's image, which takes minutes. A VM
         that runs with older settings is started again. Raises FailedError when the boot failed,
-        or is not done after `seconds`.
+        or is not done after `seconds`; MissingError when the way to the server can't be had.
         """
-        made = self.outputs
-        if made.instance is None:
-            raise MissingError("the stack has no server: only its data was kept", hint="invoke up")
-        vm = Vm(self.google, self.project, made.zone, made.instance)
+        address = self._vm()
+        vm = Vm(self.google, self.project, address.zone, address.instance)
         vm.wait_until_healthy(seconds, say)
-        try:
-            return super().wait_for_kestra(say=say)
-        except MissingError:
-            return None
+        return self._ask_kestra(vm.by_hand)
+
+    def _ask_kestra(self, by_hand: str) -> str:
+        # The VM is healthy by its own report; a server that starts anew just now is waited for.
+        give_up = time.monotonic() + ANSWER
+        while True:
+            try:
+                return self.kestra().ready()
+            except (TransientError, NotListening) as error:
+                if time.monotonic() > give_up:
+                    raise FailedError(
+                        f"the VM says that it is healthy, but Kestra did not answer within "
+                        f"{ANSWER:.0f} s: {error}",
+                        hint=by_hand,
+                    ) from error
+                time.sleep(PAUSE)
 
     def flow_settings(self) -> dict[str, str]:
         """No emulators; PostgreSQL is the VM's own, by its name in the compose file."""
@@ -159,13 +197,30 @@ class GcpTarget(Target):
         }
 
     def postgres_address(self) -> dict[str, Any]:
-        """The operator's end of the tunnel to the VM's port 5432."""
-        return {
-            "host": self.settings.postgres_host,
-            "port": self.settings.postgres_port,
-            "dbname": "taxi",
-            "user": "taxi",
-        }
+        """This command's end of a tunnel to the VM, or what the settings name instead."""
+        return self.ways.postgres_address()
+
+    def lasting_postgres_address(self) -> dict[str, Any] | None:
+        """What the settings name, or the tunnel of a running `invoke tunnel`."""
+        return self.ways.lasting_postgres_address()
+
+    def postgres(self) -> psycopg.Connection[Any]:
+        """A new connection, tried again when the tunnel died under it.
+
+        Where settings name a dead address, the error says which.
+        """
+        try:
+            return super().postgres()
+        except MissingError as error:
+            if self.ways.postgres_named:
+                error.hint = (
+                    "the settings postgres_host and postgres_port name that address; with "
+                    "neither the command opens a tunnel by itself"
+                )
+                raise
+            if not self.ways.tunnel(POSTGRES_PORT).died():
+                raise
+        return super().postgres()
 
     @cached_property
     def _storage(self) -> storage.Client:

@@ -47,14 +47,6 @@ def test_public_is_the_courses_release_site(tmp_path):
     assert _target(tmp_path).release_url("public", print) == PUBLIC_SOURCE
 
 
-def test_without_a_tunnel_it_says_how_to_open_one(tmp_path):
-    with pytest.raises(MissingError) as raised:
-        _target(tmp_path).kestra_url()
-    assert "start-iap-tunnel taxistack-kestra 8080" in (raised.value.hint or "")
-    with_url = _target(tmp_path, kestra_url="http://127.0.0.1:8080/")
-    assert with_url.kestra_url() == "http://127.0.0.1:8080"
-
-
 def test_every_variable_that_the_kit_passes_is_declared(tmp_path):
     declared = set(
         re.findall(r'^variable "(\w+)"', (ROOT / "infra/variables.tf").read_text(), re.M)
