@@ -41,6 +41,37 @@ END = "last month, inclusive"
 
 @task(
     help={
+        "github": "OWNER_ID/REPOSITORY_ID of the repository whose CI may deploy; none: no longer",
+        "ref": "the branch or tag of it that may, e.g. refs/heads/main",
+        "pool": "another workload identity pool: a deleted one keeps its name for 30 days",
+        "yes": YES,
+        "force_unlock": "first release the state's lock with this id, left by a killed run",
+        "json": JSON,
+    }
+)
+def setup(
+    ctx: Context,
+    github: str = "",
+    ref: str = "",
+    pool: str = "",
+    yes: bool = False,
+    force_unlock: str = "",
+    json: bool = False,
+):
+    """Make a Google Cloud project ready, once: its APIs, the state bucket, CI's identity.
+
+    What is there already is kept; it may be run again at any time.
+
+    Example: invoke setup --github 1234/5678
+    """
+    from taxistack.commands import setup as command
+
+    with boundary.command(ctx, json=json, yes=yes) as (target, console):
+        command.setup(target, console, command.Identity(github, ref, pool), force_unlock)
+
+
+@task(
+    help={
         "auto_approve": "do not ask before changing anything (the local target never asks)",
         "force_unlock": "first release the state's lock with this id, left by a killed run",
         "dry_run": DRY_RUN + " (as `plan`)",

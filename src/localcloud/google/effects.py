@@ -75,6 +75,10 @@ class Effect:
         """`obj` with what became of it; None when it is gone."""
         raise NotImplementedError
 
+    def find(self, id_: str) -> Object | None:
+        """What an object that another has made is like, for an import; None: there is none."""
+        return None
+
 
 class _Emulated(Effect):
     def endpoints(self) -> Any:
@@ -149,6 +153,11 @@ class Bucket(_Emulated):
         """The bucket is there, or not."""
         found = self.send("GET", self._url(f"/{obj['name']}"))
         return None if found is None else obj
+
+    def find(self, id_: str) -> Object | None:
+        """A bucket that was made by a call of its own: its name and its place."""
+        found = self.send("GET", self._url(f"/{id_}"))
+        return None if found is None else {"name": id_, "location": found["location"]}
 
 
 class Dataset(_Emulated):
