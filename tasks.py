@@ -9,15 +9,27 @@ Exit codes: 0 done; 1 ran and failed; 2 wrong use; 3 something is missing; 4 loc
 
 from __future__ import annotations
 
-from invoke import Context, task
+import os
 
-from taxistack.commands import boundary, flags
+from taxistack import interrupts
 
+interrupts.watch()  # before what takes long to load
+
+# isort: split
+
+from invoke import Context  # noqa: E402
+
+from taxi_etl.surroundings import settle  # noqa: E402
+from taxistack.commands import boundary, flags  # noqa: E402
+from taxistack.commands.flags import task  # noqa: E402
+
+settle(os.environ)
 flags.refuse_wrong_use()
 boundary.check_environment()
 
 JSON = "print the result as JSON on stdout"
 YES = "answer every question with yes"
+DRY_RUN = "show what would be done, and change nothing"
 SOURCE = (
     "month files: sample, public, a base URL, or a folder <taxi>/<taxi>_tripdata_<month>.csv.gz"
 )
@@ -29,12 +41,50 @@ END = "last month, inclusive"
 
 @task(
     help={
-        "auto_approve": "do not ask before changing anything (the local target never asks)",
+        "github": "OWNER_ID/REPOSITORY_ID of the repository whose CI may deploy; none: no longer",
+        "ref": "the branch or tag of it that may, e.g. refs/heads/main",
+        "pool": "another workload identity pool: a deleted one keeps its name for 30 days",
+        "yes": YES,
         "force_unlock": "first release the state's lock with this id, left by a killed run",
         "json": JSON,
     }
 )
-def up(ctx: Context, auto_approve: bool = False, force_unlock: str = "", json: bool = False):
+def setup(
+    ctx: Context,
+    github: str = "",
+    ref: str = "",
+    pool: str = "",
+    yes: bool = False,
+    force_unlock: str = "",
+    json: bool = False,
+):
+    """Make a Google Cloud project ready, once: its APIs, the state bucket, CI's identity.
+
+    What is there already is kept; it may be run again at any time.
+
+    Example: invoke setup --github 1234/5678
+    """
+    from taxistack.commands import setup as command
+
+    with boundary.command(ctx, json=json, yes=yes) as (target, console):
+        command.setup(target, console, command.Identity(github, ref, pool), force_unlock)
+
+
+@task(
+    help={
+        "auto_approve": "do not ask before changing anything (the local target never asks)",
+        "force_unlock": "first release the state's lock with this id, left by a killed run",
+        "dry_run": DRY_RUN + " (as `plan`)",
+        "json": JSON,
+    }
+)
+def up(
+    ctx: Context,
+    auto_approve: bool = False,
+    force_unlock: str = "",
+    dry_run: bool = False,
+    json: bool = False,
+):
     """Provision the stack with Terraform and wait until Kestra answers.
 
     Ends by planning again: anything but an empty plan is a failure.
@@ -44,7 +94,10 @@ def up(ctx: Context, auto_approve: bool = False, force_unlock: str = "", json: b
     from taxistack.commands import provision
 
     with boundary.command(ctx, json=json, yes=auto_approve) as (target, console):
-        provision.up(target, console, force_unlock=force_unlock)
+        if dry_run:
+            provision.plan(target, console, out="", detailed_exitcode=False)
+        else:
+            provision.up(target, console, force_unlock=force_unlock)
 
 
 @task(
@@ -70,6 +123,7 @@ def plan(ctx: Context, out: str = "", detailed_exitcode: bool = False, json: boo
         "yes": YES,
         "keep_data": "keep the lake and the tables",
         "force_unlock": "first release the state's lock with this id, left by a killed run",
+        "dry_run": DRY_RUN,
         "json": JSON,
     }
 )
@@ -78,6 +132,7 @@ def down(
     yes: bool = False,
     keep_data: bool = False,
     force_unlock: str = "",
+    dry_run: bool = False,
     json: bool = False,
 ):
     """Destroy the stack, and prove by an inventory that nothing is left.
@@ -87,7 +142,9 @@ def down(
     from taxistack.commands import provision
 
     with boundary.command(ctx, json=json, yes=yes) as (target, console):
-        provision.down(target, console, keep_data=keep_data, force_unlock=force_unlock)
+        provision.down(
+            target, console, keep_data=keep_data, force_unlock=force_unlock, dry_run=dry_run
+        )
 
 
 @task
@@ -118,18 +175,86 @@ def start(ctx: Context):
     help={
         "source": SOURCE,
         "prune": "delete flows, files and KV pairs of the namespace that are not in this clone",
+        "yes": YES,
+        "dry_run": DRY_RUN,
         "json": JSON,
     }
 )
-def deploy_flows(ctx: Context, source: str = "", prune: bool = False, json: bool = False):
+def deploy_flows(
+    ctx: Context,
+    source: str = "",
+    prune: bool = False,
+    yes: bool = False,
+    dry_run: bool = False,
+    json: bool = False,
+):
     """Validate all flows, then push what changed: flows, the ETL's files, settings.
 
     Example: invoke deploy-flows --source public
     """
     from taxistack.commands import flows
 
-    with boundary.command(ctx, json=json, source=source or None) as (target, console):
-        flows.deploy_flows(target, console, source=source, prune=prune)
+    with boundary.command(ctx, json=json, yes=yes, source=source or None) as (target, console):
+        flows.deploy_flows(target, console, source=source, prune=prune, dry_run=dry_run)
+
+
+@task(
+    positional=["flow"],
+    iterable=["input"],
+    help={
+        "flow": "the flow's id, e.g. hello_world",
+        "input": "an input, name=value (a path for one of type FILE); once for each",
+        "json": JSON,
+    },
+)
+def run(ctx: Context, flow: str, input: list[str], json: bool = False):
+    """Start a flow, wait for its end, and print its log, outputs and state.
+
+    Example: invoke run hello_world --input name=Ada
+    """
+    from taxistack.commands import executions
+
+    with boundary.command(ctx, json=json) as (target, console):
+        executions.run(target, console, flow=flow, inputs=input)
+
+
+@task(
+    help={
+        "failed": "only those that failed or were ended",
+        "flow": "only those of this flow",
+        "since": "only those that started after: 30m, 12h, 7d, or a date (UTC)",
+        "limit": "how many at most, newest first",
+        "json": JSON,
+    }
+)
+def executions(
+    ctx: Context,
+    failed: bool = False,
+    flow: str = "",
+    since: str = "",
+    limit: int = 20,
+    json: bool = False,
+):
+    """List the executions of the flows, newest first, and why those failed that did.
+
+    Example: invoke executions --failed --since 7d
+    """
+    from taxistack.commands import executions as command
+
+    with boundary.command(ctx, json=json) as (target, console):
+        command.executions(target, console, failed=failed, flow=flow, since=since, limit=limit)
+
+
+@task(positional=["name"], help={"name": "an execution's id, or a backfill's name (bf-…)"})
+def cancel(ctx: Context, name: str):
+    """End an execution and all that it started; what is loaded stays loaded.
+
+    Example: invoke cancel bf-20190401-090000-1a2b
+    """
+    from taxistack.commands import executions
+
+    with boundary.command(ctx) as (target, console):
+        executions.cancel(target, console, name=name)
 
 
 @task(
@@ -142,7 +267,7 @@ def deploy_flows(ctx: Context, source: str = "", prune: bool = False, json: bool
         "order": "oldest or newest first",
         "parallel": "months loaded side by side (0: as in setting `parallel`)",
         "max_failures": "cancel the rest after this many failed months (0: never)",
-        "dry_run": "show the plan and stop",
+        "dry_run": DRY_RUN,
         "force": "replace lake objects that differ from the source",
         "json": JSON,
     }

@@ -15,7 +15,7 @@ from rich.table import Table
 from taxistack.commands.applying import Apply, prove_empty, refuse_moved_data
 from taxistack.commands.resources import Progress, changes_table, done_summary, effects_table
 from taxistack.console import Console, counted, table
-from taxistack.errors import FailedError, UsageError
+from taxistack.errors import FailedError, NotConfirmedError, UsageError
 from taxistack.inventory import Leftover
 from taxistack.targets import Target
 from taxistack.terraform import Plan, Terraform
@@ -65,9 +65,10 @@ def up(target: Target, console: Console, force_unlock: str = "") -> None:
     if planned.any:
         prove_empty(terraform)
     rows = effects_table(target, terraform.resources(), planned, seconds)
+    changed = [row for row in rows if row[1] != "unchanged"]
     url, where = _kestra(target)
     console.result(
-        table("Resources", ["resource", "action", "s#", "effect"], rows) if rows else None,
+        table("Resources", ["resource", "action", "s#", "effect"], changed) if changed else None,
         {
             "kestra": {"url": url, "version": version},
             "changes": planned.counts,
@@ -136,12 +137,39 @@ def _show_what_goes(target: Target, planned: Plan, console: Console, keep_data: 
     return console.confirm(f"Destroy stack {target.settings.name} on {target.name}?{kept}")
 
 
-def down(target: Target, console: Console, *, keep_data: bool, force_unlock: str = "") -> None:
-    """Destroy the stack; locally the parts stop too. Ends with an inventory: 0 left."""
+def down(
+    target: Target,
+    console: Console,
+    *,
+    keep_data: bool,
+    force_unlock: str = "",
+    dry_run: bool = False,
+) -> None:
+    """Destroy the stack; locally the parts stop too. Ends with an inventory: 0 left.
+
+    `dry_run`: show what would go, and leave it.
+    """
     began = time.monotonic()
     if target.nothing_here():
         console.summary("down: nothing is up; 0 left")
         return
+    try:
+        planned = _destroy(target, console, keep_data, force_unlock, dry_run)
+    except Exception as error:
+        if dry_run or keep_data or not target.can_go_without_terraform(error):
+            raise
+        _erase(target, console, error, began)
+        return
+    if dry_run:
+        _tell_what_would_go(planned, console, keep_data)
+        return
+    _close(target, console, planned, keep_data, began)
+
+
+def _destroy(
+    target: Target, console: Console, keep_data: bool, force_unlock: str, dry_run: bool
+) -> Plan:
+    """Let Terraform destroy what it knows; what it did, or with `dry_run` would do."""
     extra = {"compute_enabled": False} if keep_data else {}
     terraform = _open(
         target,
@@ -153,13 +181,35 @@ def down(target: Target, console: Console, *, keep_data: bool, force_unlock: str
     )
     with _plan_file(target) as path:
         planned = terraform.plan(out=path, destroy=not keep_data)
-        if planned.any:
+        if planned.any and not dry_run:
             if not _show_what_goes(target, planned, console, keep_data):
-                raise FailedError("nothing was destroyed: not confirmed")
+                raise NotConfirmedError("nothing was destroyed: not confirmed")
             if _lift_protection(target, terraform, path.with_name("lift.tfplan"), keep_data):
                 planned = terraform.plan(out=path, destroy=not keep_data)
             terraform.apply(planned)
-    _close(target, console, planned, keep_data, began)
+    return planned
+
+
+def _erase(target: Target, console: Console, error: Exception, began: float) -> None:
+    """Take a stack away that Terraform can't reach: on a full disk, say, where it can't write."""
+    console.say(f"Terraform can't destroy the stack: {error}")
+    if not console.confirm("Remove the local cloud as a whole, without Terraform?"):
+        raise NotConfirmedError("nothing was destroyed: not confirmed") from error
+    target.forget()
+    target.retire(keep_data=False)
+    if not target.nothing_here():
+        raise FailedError("the local cloud is not gone", hint="invoke down again") from error
+    took = f"({time.monotonic() - began:.1f} s)"
+    console.result(None, {"destroyed": 0, "unknown": [], "left": [], "kept": []})
+    console.summary(f"down: the local cloud was removed without Terraform; 0 left {took}")
+
+
+def _tell_what_would_go(planned: Plan, console: Console, keep_data: bool) -> None:
+    console.result(
+        changes_table("Terraform would", planned) if planned.any else None, planned.as_json()
+    )
+    kept = "; the lake and the tables would be kept" if keep_data else ""
+    console.summary(f"down --dry-run, nothing was changed: {planned.describe()}{kept}")
 
 
 def _lift_protection(target: Target, terraform: Terraform, path: Path, keep_data: bool) -> bool:
@@ -211,7 +261,7 @@ def _ask_for_unknown(unknown: list[Leftover], console: Console) -> None:
     """The local cloud goes as a whole; what a killed run has made in it is shown before."""
     console.err.print(_things("Not in Terraform's state", unknown))
     if not console.confirm(f"These {len(unknown)} go with the local cloud. Remove them?"):
-        raise FailedError("the local cloud was not removed: not confirmed")
+        raise NotConfirmedError("the local cloud was not removed: not confirmed")
 
 
 def _things(title: str, things: list[Leftover]) -> Table:

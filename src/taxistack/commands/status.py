@@ -10,16 +10,20 @@ from typing import Any
 from urllib.parse import quote
 
 from rich.console import Group, RenderableType
+from rich.text import Text
 
 from taxistack.backfill import ledger
 from taxistack.backfill.state import DESTINATIONS
 from taxistack.commands import provision
-from taxistack.console import Console, counted, table
-from taxistack.errors import MissingError
+from taxistack.commands.executions import last_failures
+from taxistack.console import Console, counted, moment, table
+from taxistack.errors import FailedError, MissingError
+from taxistack.kestra import Execution
 from taxistack.targets import Target
 from taxistack.targets.local import LocalTarget
 
 MIB = 2**20
+MOST_FAILURES = 3
 
 
 def environment(target: Target) -> dict[str, str]:
@@ -28,15 +32,13 @@ def environment(target: Target) -> dict[str, str]:
     Without those of Kestra and PostgreSQL where no way to them stays open.
     """
     made = target.outputs
-    flows = target.flow_settings()
     values = {
         **_kestra(target),
         **_postgres(target),
         "GOOGLE_CLOUD_PROJECT": made.project,
         "TAXI_BUCKET": made.bucket,
         "TAXI_DATASET": made.dataset,
-        "STORAGE_EMULATOR_HOST": flows["storage_endpoint"],
-        "BIGQUERY_EMULATOR_HOST": flows["bigquery_endpoint"],
+        **target.emulators(),
     }
     return {name: value for name, value in values.items() if value}
 
@@ -102,6 +104,38 @@ def _loaded(target: Target) -> list[dict[str, Any]]:
     return found
 
 
+def _deployed(target: Target) -> dict[str, Any]:
+    """Where the flows' months come from, and which executions failed last.
+
+    A Kestra that does not answer is itself what the status has to say.
+    """
+    nothing: dict[str, Any] = {"source": None, "failures": [], "problem": None}
+    try:
+        source = target.source_words
+        failed, reasons = last_failures(target.kestra(), MOST_FAILURES)
+    except MissingError:
+        return nothing
+    except FailedError as error:
+        return {**nothing, "problem": error.message}
+    return {
+        **nothing,
+        "source": source,
+        "failures": [
+            {
+                "execution": one.id,
+                "what": " ".join([one.flow_id, *_month_of(one)]),
+                "start": moment(one.start),
+                "reason": reasons[one.id],
+            }
+            for one in failed
+        ],
+    }
+
+
+def _month_of(execution: Execution) -> list[str]:
+    return [text for name in ("taxi", "month") if (text := execution.labels.get(name))]
+
+
 def _age(seconds: float | None) -> str:
     minutes, rest = divmod(int(seconds or 0), 60)
     hours, minutes = divmod(minutes, 60)
@@ -131,6 +165,10 @@ def _render(report: dict[str, Any]) -> RenderableType:
         blocks.append(table("Local cloud", columns, rows))
     if report["stack"]:
         blocks.append(table("\nStack", ["output", "value"], _stack_rows(report["stack"])))
+    if report.get("problem"):
+        blocks.append(Text(f"\n{report['problem']}", style="red"))
+    if report.get("source"):
+        blocks.append(Text(f"\nMonths come from {report['source']}"))
     if report["loaded"]:
         rows = [
             (one["taxi"], one["destination"], one["months"], f"{one['rows']:,}")
@@ -138,6 +176,13 @@ def _render(report: dict[str, Any]) -> RenderableType:
         ]
         columns = ["taxi", "destination", "months#", "rows#"]
         blocks.append(table("\nLoaded", columns, rows))
+    if report.get("failures"):
+        lines = [
+            f"  {one['start']} {one['what']}: {one['reason']}\n"
+            f"    invoke logs --execution {one['execution']}"
+            for one in report["failures"]
+        ]
+        blocks.append(Text("\n".join(["\nFailed last (UTC)", *lines])))
     return Group(*blocks)
 
 
@@ -161,6 +206,7 @@ def status(target: Target, console: Console, *, env: bool, drift: bool) -> None:
             "kestra": target.lasting_kestra_url() or "behind a tunnel: invoke ui",
         }
         report["loaded"] = _loaded(target)
+        report |= _deployed(target)
     except MissingError as error:
         # There may be a stack, and no way to its PostgreSQL from here.
         report = {"stack": {}, **report, "loaded": []}

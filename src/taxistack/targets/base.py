@@ -12,16 +12,19 @@ import string
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxi_etl.month import Month
+from taxistack import state_folder
 from taxistack.errors import FailedError, MissingError
 from taxistack.inventory import Leftover
 from taxistack.kestra import KestraClient, Unauthorized
-from taxistack.settings import PUBLIC_SOURCE, ROOT, Settings
+from taxistack.settings import ROOT, Settings
+from taxistack.sources import Source, in_words
 from taxistack.terraform import Terraform
 
 if TYPE_CHECKING:
@@ -73,8 +76,12 @@ class Target(ABC):
     name: str
 
     def __init__(self, settings: Settings) -> None:
-        """`settings`: checked settings; nothing is contacted yet."""
+        """`settings`: checked settings; nothing is contacted yet.
+
+        Raises UsageError for a state folder that taxistack did not make.
+        """
         self.settings = settings
+        state_folder.check(settings.state)
 
     # --- what the targets differ in ------------------------------------------------------
 
@@ -129,17 +136,25 @@ class Target(ABC):
     def flow_settings(self) -> dict[str, str]:
         """The endpoints that the flows need on this target, as KV pairs."""
 
+    def emulators(self) -> dict[str, str]:
+        """Variables by which Google's clients find the emulators; secret. None on Google Cloud."""
+        return {}
+
     @abstractmethod
     def postgres_address(self) -> dict[str, Any]:
         """Host, port, database and user of PostgreSQL as the operator reaches it."""
 
     @abstractmethod
-    def check_source(self, source: str) -> None:
+    def check_source(self, source: Source) -> None:
         """Whether `source` names month files for this target. Raises UsageError when not."""
 
     @abstractmethod
-    def release_url(self, source: str, say: Say) -> str:
-        """The base URL of the month files that `source` names (see `Settings.source`)."""
+    def source_url(self, source: Source) -> str:
+        """The base URL by which the flows read `source`; nothing is changed for it."""
+
+    @abstractmethod
+    def serve(self, source: Source) -> None:
+        """Have that URL answer with the source's files; done when all else is checked."""
 
     @property
     @abstractmethod
@@ -149,6 +164,10 @@ class Target(ABC):
     @abstractmethod
     def moved_source(self, deployed: str) -> str:
         """The URL of a deployed source as it is now: a local release site may have moved."""
+
+    @abstractmethod
+    def pushing(self, url: str) -> AbstractContextManager[None]:
+        """Around the push of a source; one that is cut off leaves a URL that is known again."""
 
     @abstractmethod
     def publish_samples(self, months: Iterable[tuple[str, Month]], say: Say) -> int:
@@ -166,6 +185,10 @@ class Target(ABC):
     def exceptions(self) -> list[str]:
         """What `down` leaves on purpose, in words."""
 
+    def can_go_without_terraform(self, error: Exception) -> bool:
+        """Whether `retire` alone removes the whole stack, after `error` has stopped Terraform."""
+        return False
+
     @abstractmethod
     def retire(self, keep_data: bool) -> None:
         """After the stack is destroyed: take away what the target itself runs."""
@@ -175,6 +198,7 @@ class Target(ABC):
     @property
     def state_dir(self) -> Path:
         """The folder that keeps this target's state on the operator's machine."""
+        state_folder.claim(self.settings.state)
         folder = self.settings.state / self.name
         folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -237,6 +261,7 @@ class Target(ABC):
         on_event: Callable[[Any], None] | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> Terraform:
+        state_folder.claim(self.settings.state)
         return Terraform(
             root=INFRA,
             data_dir=self.settings.state / "terraform" / self.name,
@@ -345,13 +370,21 @@ class Target(ABC):
         return str(value)
 
     @property
+    def source_words(self) -> str:
+        """The source of the deployed flows as a person would name it."""
+        return in_words(self.source)
+
+    @property
+    def source_seen_from_here(self) -> bool:
+        """Whether the flows reach what this machine reaches, so that its silence is theirs."""
+        return True
+
+    @property
+    def task_types(self) -> str | None:
+        """Which types of tasks the server has, where that is less than Kestra's own image."""
+        return None
+
+    @property
     def maximum_bytes_billed(self) -> int | None:
         """The cap of one BigQuery statement in bytes; None where nothing is billed."""
         return self.settings.maximum_bytes_billed
-
-
-def public_or_url(source: str) -> str | None:
-    """The base URL when `source` is `public` or a URL, None when it is anything else."""
-    if source == "public":
-        return PUBLIC_SOURCE
-    return source.rstrip("/") if source.startswith(("http://", "https://")) else None

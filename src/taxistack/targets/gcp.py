@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,8 @@ from taxistack.google import Api, DisabledApiError, GoogleApis, NotFoundError, e
 from taxistack.google.vm import Vm
 from taxistack.inventory import Leftover
 from taxistack.kestra import KestraClient
-from taxistack.targets.base import Say, Target, new_password, public_or_url, silent
+from taxistack.sources import Source
+from taxistack.targets.base import Say, Target, new_password, silent
 from taxistack.tunnels import POSTGRES_PORT, NotListening, VmAddress, Ways
 
 if TYPE_CHECKING:
@@ -233,22 +235,26 @@ class GcpTarget(Target):
     def _bigquery(self) -> bigquery.Client:
         return self.google.bigquery(self.project, self.settings.location)
 
-    def check_source(self, source: str) -> None:
+    def check_source(self, source: Source) -> None:
         """A VM can fetch from URLs only; folders and samples are on the operator's machine."""
-        self._url_of(source)
+        self.source_url(source)
 
-    def release_url(self, source: str, say: Say) -> str:
+    def source_url(self, source: Source) -> str:
         """The public release, or the URL itself."""
-        return self._url_of(source)
-
-    @staticmethod
-    def _url_of(source: str) -> str:
-        if (url := public_or_url(source)) is None:
+        if source.url is None:
             raise UsageError(
-                f"--source {source}: on target gcp the source must be `public` or a URL "
+                f"--source {source.text}: on target gcp the source must be `public` or a URL "
                 "that the VM can reach"
             )
-        return url
+        return source.url
+
+    def serve(self, source: Source) -> None:
+        """A URL is served by its own site."""
+
+    @property
+    def source_seen_from_here(self) -> bool:
+        """The VM's network is not this machine's."""
+        return False
 
     @property
     def serves_samples(self) -> bool:
@@ -258,6 +264,10 @@ class GcpTarget(Target):
     def moved_source(self, deployed: str) -> str:
         """A URL stays where it is."""
         return deployed
+
+    def pushing(self, url: str) -> AbstractContextManager[None]:
+        """A URL stays where it is: there is nothing to remember."""
+        return nullcontext()
 
     def publish_samples(self, months: Iterable[tuple[str, Month]], say: Say) -> int:
         """No sample is served to a VM."""

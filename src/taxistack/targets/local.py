@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -22,15 +23,18 @@ from localcloud.kestra import engine_version, require_built
 from taxi_etl import sample
 from taxi_etl.month import Month
 from taxi_etl.release import file_name
-from taxistack import inventory
+from taxistack import inventory, state_folder
 from taxistack.errors import MissingError, UsageError
 from taxistack.inventory import Leftover
-from taxistack.settings import ROOT
-from taxistack.targets.base import INFRA, Say, Target, public_or_url
+from taxistack.sources import SAMPLES_IN_WORDS, Source
+from taxistack.targets.base import INFRA, Say, Target
+from taxistack.terraform import StateLockedError, TerraformError
 
 if TYPE_CHECKING:
     from google.cloud import bigquery, storage
 
+_LAST_URL = "releases.url"  # where the release site was when the flows learnt of it
+_MADE = ".made"  # the sample months that we wrote, a line each
 KESTRA = INFRA / "kestra"
 
 
@@ -100,6 +104,7 @@ class LocalTarget(Target):
         Raises UsageError when the local cloud holds a stack of another name or project.
         """
         self._refuse_another_stack()
+        state_folder.claim(self.settings.state)
         # An `up` that makes the instance holds the local cloud for as long as that takes: who comes
         # second is to be told by Terraform's lock, at once, and not to wait for the first.
         if not self.cloud.answers():
@@ -129,9 +134,15 @@ class LocalTarget(Target):
     def _recorded(self, *kinds: str) -> Iterator[dict[str, Any]]:
         # What the provider stand-in holds of these types, whether or not it runs.
         path = self.cloud.layout.data("google") / "objects.db"
-        store = Store(path) if path.exists() else None
-        for kind in kinds if store else ():
-            yield from (found for id_ in store.ids(kind) if (found := store.get(kind, id_)))
+        try:
+            store = Store(path) if path.exists() else None
+            for kind in kinds if store else ():
+                yield from (found for id_ in store.ids(kind) if (found := store.get(kind, id_)))
+        except sqlite3.OperationalError as error:
+            raise MissingError(
+                f"what the local cloud holds can't be read: {path}: {error}",
+                hint="Is the disk full? `invoke stop` and `invoke down` need no free space.",
+            ) from None
 
     def variables(self) -> dict[str, Any]:
         """As on Google Cloud; the embedded engine's version is its own, not the setting's."""
@@ -141,16 +152,22 @@ class LocalTarget(Target):
         return {**shared, "kestra_version": engine_version()}
 
     def terraform_environment(self) -> Mapping[str, str]:
-        """The provider stand-in instead of the registry's provider."""
-        return {"TF_REATTACH_PROVIDERS": reattach(self.running())}
+        """The provider stand-in instead of the registry's provider, and the way to the state.
+
+        Go's client reads objects from the root of the host, so it sends the key as its token. Here
+        and not in the backend's configuration, which stands in Terraform's argv and its files.
+        """
+        return {
+            "TF_REATTACH_PROVIDERS": reattach(self.running()),
+            "GOOGLE_OAUTH_ACCESS_TOKEN": self.running().key,
+        }
 
     def terraform_backend(self) -> Mapping[str, str]:
         """The state bucket on the storage emulator, locking included."""
         return {
             "bucket": self.settings.tfstate_bucket,
             "prefix": self.settings.name,
-            "storage_custom_endpoint": f"{self.running().storage.url}/storage/v1/",
-            "access_token": "local",  # the emulator takes any token
+            "storage_custom_endpoint": f"{self.running().storage.address}/storage/v1/",
         }
 
     def read_secret(self, secret_id: str) -> str | None:
@@ -179,17 +196,36 @@ class LocalTarget(Target):
             )
         return kestra.url
 
+    @property
+    def task_types(self) -> str | None:
+        """What the embedded engine is built with (src/localcloud/kestra/java)."""
+        if self.settings.kestra != "embedded":
+            return None
+        return (
+            "the embedded engine has the types io.kestra.plugin.core.*, and python.Commands and "
+            "shell.Commands of io.kestra.plugin.scripts; with the setting kestra: docker the "
+            "server has all plugins of Kestra's image"
+        )
+
     def flow_settings(self) -> dict[str, str]:
-        """The emulators' endpoints and the local PostgreSQL."""
+        """The emulators' endpoints, without their key, and the local PostgreSQL."""
         state = self.running()
         return {
-            "storage_endpoint": state.storage.url,
-            "bigquery_endpoint": state.warehouse.url,
+            "storage_endpoint": state.storage.address,
+            "bigquery_endpoint": state.warehouse.address,
             "postgres_host": state.postgres.host,
             "postgres_port": str(state.postgres.port),
             "postgres_database": state.postgres.database,
             "postgres_user": state.postgres.user,
             "maximum_bytes_billed": "",
+        }
+
+    def emulators(self) -> dict[str, str]:
+        """The endpoints with their key."""
+        state = self.running()
+        return {
+            "STORAGE_EMULATOR_HOST": state.storage.url,
+            "BIGQUERY_EMULATOR_HOST": state.warehouse.url,
         }
 
     def postgres_address(self) -> dict[str, Any]:
@@ -204,27 +240,29 @@ class LocalTarget(Target):
 
     @cached_property
     def _storage(self) -> storage.Client:
-        # The storage emulator; it asks for no credentials.
-        from google.auth.credentials import AnonymousCredentials
         from google.cloud import storage
 
         return storage.Client(
             project=self.settings.project,
-            credentials=AnonymousCredentials(),
-            client_options={"api_endpoint": self.running().storage.url},
+            credentials=self._credentials(),
+            client_options={"api_endpoint": self.running().storage.address},
         )
 
     @cached_property
     def _bigquery(self) -> bigquery.Client:
-        # The warehouse emulator; it asks for no credentials.
-        from google.auth.credentials import AnonymousCredentials
         from google.cloud import bigquery
 
         return bigquery.Client(
             project=self.settings.project,
-            credentials=AnonymousCredentials(),
-            client_options={"api_endpoint": self.running().warehouse.url},
+            credentials=self._credentials(),
+            client_options={"api_endpoint": self.running().warehouse.address},
         )
+
+    def _credentials(self) -> Any:
+        # As a token, and not in the endpoint: the messages of Google's client name addresses.
+        from google.oauth2.credentials import Credentials
+
+        return Credentials(token=self.running().key)
 
     # --- month files ------------------------------------------------------------------------
 
@@ -232,28 +270,35 @@ class LocalTarget(Target):
     def _samples(self) -> Path:
         return self.settings.state / "releases"
 
-    def _folder_of(self, source: str) -> Path:
-        return self._samples if source == "sample" else (ROOT / Path(source).expanduser()).resolve()
-
-    def check_source(self, source: str) -> None:
+    def check_source(self, source: Source) -> None:
         """A URL, a folder that is there, or `sample`: a folder that we fill."""
-        served = public_or_url(source) is None and source != "sample"
-        if served and not self._folder_of(source).is_dir():
+        if source.folder and not source.folder.is_dir():
             raise UsageError(
-                f"--source {source}: is neither `sample`, `public`, a URL nor a folder "
+                f"--source {source.folder}: is neither `sample`, `public`, a URL nor a folder "
                 "(a folder holds <taxi>/<taxi>_tripdata_<YYYY-MM>.csv.gz)"
             )
 
-    def release_url(self, source: str, say: Say) -> str:
-        """A folder is served by the release site; `sample` is a folder that we fill."""
+    def source_url(self, source: Source) -> str:
+        """A folder and the samples are on the release site."""
         self.check_source(source)
-        if (url := public_or_url(source)) is not None:
-            return url
-        folder = self._folder_of(source)
-        if source == "sample":
-            folder.mkdir(parents=True, exist_ok=True)
-        self.cloud.serve(folder)
-        return self.running().releases.url
+        return source.url or self.running().releases.url
+
+    def serve(self, source: Source) -> None:
+        """Point the release site at the folder; `sample` is a folder that we fill."""
+        if source.url is None:
+            folder = source.folder or self._samples
+            if folder == self._samples:
+                folder.mkdir(parents=True, exist_ok=True)
+            self.cloud.serve(folder)
+
+    @property
+    def source_words(self) -> str:
+        """The folder or the samples behind the release site's address."""
+        if self.serves_samples:
+            return SAMPLES_IN_WORDS
+        if self.source == self.running().releases.url:
+            return f"folder {self.cloud.release_folder}"
+        return super().source_words
 
     @property
     def serves_samples(self) -> bool:
@@ -265,26 +310,47 @@ class LocalTarget(Target):
         """A source on the release site follows it to its port of today.
 
         The release site is the only source on 127.0.0.1 whose port can change by itself: it
-        is known by the URL that was deployed last.
+        is known by the URLs that it had when something was deployed.
         """
-        here = self.running().releases.url
-        known = self.state_dir / "releases.url"
-        last = known.read_text() if known.exists() else here
-        known.write_text(here)
-        return here if deployed == last else deployed
+        return self.running().releases.url if deployed in self._own_urls() else deployed
+
+    @contextlib.contextmanager
+    def pushing(self, url: str) -> Iterator[None]:
+        """Remember the release site's URL before the push, and forget the former one after it.
+
+        A push that is cut off has left the one or the other: both are followed then.
+        """
+        own = {url} if url == self.running().releases.url else set()
+        self._note_urls(self._own_urls() | own)
+        yield
+        self._note_urls(own)
+
+    @property
+    def _url_note(self) -> Path:
+        return self.state_dir / _LAST_URL
+
+    def _own_urls(self) -> set[str]:
+        return set(self._url_note.read_text().split()) if self._url_note.exists() else set()
+
+    def _note_urls(self, urls: set[str]) -> None:
+        fresh = self._url_note.with_name(".releases.url.new")
+        fresh.write_text("".join(f"{url}\n" for url in sorted(urls)))
+        fresh.replace(self._url_note)
 
     def publish_samples(self, months: Iterable[tuple[str, Month]], say: Say) -> int:
         """Write the sample months that the release site does not have yet.
 
-        Nothing when the release site serves another folder: those months are what they are.
+        Nothing when the flows load from anything else: those months are what they are.
         """
-        if self.cloud.release_folder != self._samples:
+        if not self.serves_samples:
             return 0
         written = 0
         for taxi, month in months:
             target = self._samples / taxi / file_name(taxi, month)
             if not target.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
+                with (self._samples / _MADE).open("a", encoding="utf-8") as made:
+                    made.write(f"{target.relative_to(self._samples)}\n")
                 sample.write(target, taxi, month, self.settings.sample_rows)
                 written += 1
         if written:
@@ -309,14 +375,37 @@ class LocalTarget(Target):
         """Nothing: the state bucket goes with the local cloud."""
         return []
 
+    def can_go_without_terraform(self, error: Exception) -> bool:
+        """It can, unless somebody else is at work on it: the stack is what the folder holds."""
+        if isinstance(error, (StateLockedError, localcloud.errors.BusyError)):
+            return False
+        stopped = (OSError, localcloud.errors.CloudError, MissingError, TerraformError)
+        return isinstance(error, stopped)
+
     def retire(self, keep_data: bool) -> None:
         """Stop the parts; what they hold goes too, unless the data is kept."""
         self.cloud.stop()
         if not keep_data:
             self.cloud.erase()
-            shutil.rmtree(self._samples, ignore_errors=True)
+            self._remove_samples()
             shutil.rmtree(self.settings.state / "terraform" / self.name, ignore_errors=True)
-            shutil.rmtree(self.state_dir, ignore_errors=True)
-            for folder in (self.settings.state / "terraform", self.settings.state):
-                with contextlib.suppress(OSError):  # a report of the user's is theirs to remove
+            here = self.settings.state / self.name
+            for path in here.glob("plan-*"):
+                shutil.rmtree(path, ignore_errors=True)
+            (here / _LAST_URL).unlink(missing_ok=True)
+            for folder in (here, self.settings.state / "terraform"):
+                with contextlib.suppress(OSError):  # what the user put there is theirs to remove
                     folder.rmdir()
+            state_folder.release(self.settings.state)
+
+    def _remove_samples(self) -> None:
+        """The months that we made; a file of the user's stays."""
+        made = self._samples / _MADE
+        for line in made.read_text(encoding="utf-8").splitlines() if made.exists() else ():
+            path = self._samples / line
+            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.parent.rmdir()
+        made.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._samples.rmdir()

@@ -13,7 +13,6 @@ from typing import Any
 from python_terraform import IsFlagged
 from python_terraform import Terraform as CommandBuilder
 
-from localcloud.google.types import TYPES, object_id
 from taxistack.errors import FailedError, MissingError, UsageError
 from taxistack.terraform import process
 from taxistack.terraform.errors import Diagnostic, StateLockedError, TerraformError, error_of
@@ -155,6 +154,8 @@ class Terraform:
         A run that was killed has made objects that its state does not know. Only for a stack
         whose names nobody else uses: an object of somebody else would be adopted too.
         """
+        from localcloud.google.types import TYPES, object_id  # of the local target alone
+
         changes = {c["address"]: c for c in self.show(plan)["resource_changes"]}
         for address in error.existing:
             values = {

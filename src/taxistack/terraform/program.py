@@ -13,7 +13,6 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from localcloud.layout import default_cache
 from taxistack.errors import MissingError
 
 MINIMUM = (1, 11)  # write-only arguments
@@ -54,6 +53,8 @@ def _version(program: str) -> tuple[int, ...] | None:
 
 def _launcher() -> Path:
     """A program that runs `bundled.py` with this Python: one path, as a binary would have."""
+    from localcloud.layout import default_cache  # not needed where terraform is on PATH
+
     target = Path(__file__).with_name("bundled.py")
     text = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(target))} "$@"\n'
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]

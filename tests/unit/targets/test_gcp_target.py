@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from taxistack.errors import MissingError, UsageError
-from taxistack.settings import PUBLIC_SOURCE, Settings
+from taxistack.settings import Settings
+from taxistack.sources import PUBLIC_SOURCE, Source
 from taxistack.targets import open_target
 from taxistack.targets.base import new_password
 
@@ -40,11 +41,17 @@ def test_without_credentials_it_says_how_to_get_them(nobody, tmp_path):
 @pytest.mark.parametrize("source", ["sample", "/some/folder"])
 def test_a_source_on_the_operators_machine_is_refused(tmp_path, source):
     with pytest.raises(UsageError, match="the VM can reach"):
-        _target(tmp_path).release_url(source, print)
+        _target(tmp_path).source_url(Source.parse(source))
 
 
 def test_public_is_the_courses_release_site(tmp_path):
-    assert _target(tmp_path).release_url("public", print) == PUBLIC_SOURCE
+    assert _target(tmp_path).source_url(Source.parse("public")) == PUBLIC_SOURCE
+
+
+def test_what_the_vm_reaches_is_not_asked_from_here(tmp_path):
+    from taxistack.commands.flows import look_at
+
+    look_at(_target(tmp_path), Source.parse("http://127.0.0.1:9"))  # nobody listens there
 
 
 def test_every_variable_that_the_kit_passes_is_declared(tmp_path):
