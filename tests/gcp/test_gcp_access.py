@@ -51,7 +51,7 @@ def _free_port() -> int:
 @pytest.fixture
 def target(here: Machine, tmp_path: Path) -> GcpTarget:
     """The kit's own target, in this process."""
-    target = GcpTarget(settings_of(tmp_path, target="gcp", project=PROJECT))
+    target = GcpTarget(settings_of(tmp_path / "state", target="gcp", project=PROJECT))
     target.__dict__["google"] = GoogleApis(sleep=lambda seconds: None)
     return target
 
@@ -239,4 +239,4 @@ def test_a_state_bucket_that_is_forbidden_tells_the_role(machine: Machine, googl
 
 def test_the_project_that_is_forgotten_is_wrong_use(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="setting project"):
-        GcpTarget(settings_of(tmp_path, target="gcp")).check()
+        GcpTarget(settings_of(tmp_path / "state", target="gcp")).check()
