@@ -10,6 +10,7 @@ from tests.conftest import settings_of
 from taxistack import state_folder
 from taxistack.errors import UsageError
 from taxistack.targets import open_target
+from taxistack.targets.local import LocalTarget
 
 
 def test_a_folder_with_other_things_is_refused_and_left_alone(tmp_path: Path):
@@ -39,7 +40,8 @@ def test_an_empty_or_missing_folder_is_marked_and_released(tmp_path: Path, there
     assert not folder.exists()
 
 
-def test_down_removes_what_the_kit_made_and_nothing_of_the_users(tmp_path: Path):
+def test_down_removes_what_the_kit_made_and_nothing_of_the_users(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(LocalTarget, "serves_samples", True)
     state = tmp_path / "state"
     target = open_target(settings_of(state, sample_rows=10))
     from taxi_etl.month import Month
