@@ -1,23 +1,30 @@
 """Target gcp from a new project to proven tables and back to nothing, with the user's commands.
 
 Google is tests/gcp/cloud; the VM's Kestra is the embedded engine, which the provider stand-in
-starts. What the VM would find by its own network (the emulators for Google's addresses, `postgres`
-for its database) is written into the KV pairs after `deploy-flows`: the engine's steps run here.
+starts; `gcloud` relays ports (tests/gcp/fake_gcloud.py), so every command opens its own tunnels.
+What the VM would find by its own network (the emulators for Google's addresses, `postgres` for its
+database) is written into the KV pairs after `deploy-flows`: the engine's steps run here.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
+import psutil
 import psycopg
 import pytest
 from psycopg import sql
-from tests.gcp.cloud import Google, Project
+from tests.gcp.cloud import Project
 from tests.gcp.cloud.provider import YoungProject, serve
 from tests.gcp.conftest import PROJECT, Machine
+from tests.gcp.fake_gcloud import FakeGcloud
+from tests.gcp.whole import WholeGoogle
 
 from localcloud import LocalCloud
 from localcloud.record import Record
@@ -27,6 +34,8 @@ from taxi_etl.release import file_name
 from taxistack.kestra import KestraClient
 
 MONTHS = ("2019-01", "2019-02")
+STATE_BUCKET = f"{PROJECT}-tfstate"
+SECRETS = ("taxistack-kestra-password", "taxistack-postgres-password")
 
 
 class Operator(Machine):
@@ -34,31 +43,84 @@ class Operator(Machine):
 
     cloud: LocalCloud
     young: YoungProject
+    gcloud: FakeGcloud
 
-    def kestra(self) -> KestraClient:
+    def __post_init__(self) -> None:
+        """Everything that a command says, and the arguments of what it starts, is kept."""
+        super().__post_init__()
+        self.said: list[str] = []
+        self.argv: set[str] = set()
+        self.passwords: set[str] = set()
+
+    def run(self, *arguments: str, code: int = 0, **environment: str):
+        """Run a command; no tunnel of it is left afterwards."""
+        with self._watched():
+            done = super().run(*arguments, code=code, **environment)
+        self.said += [done.stdout, done.stderr]
+        alive = [pid for pid in self.gcloud.pids() if psutil.pid_exists(pid)]
+        assert not alive, f"{arguments}: tunnels are left: {alive}"
+        self.passwords |= {
+            self.cloud.secrets.get(name) for name in SECRETS if self.cloud.secrets.versions(name)
+        }
+        return done
+
+    def json(self, *arguments: str, **environment: str):
+        """What a command prints with --json: stdout is one JSON text and nothing else."""
+        return json.loads(self.run(*arguments, "--json", **environment).stdout)
+
+    @contextlib.contextmanager
+    def _watched(self) -> Iterator[None]:
+        over = threading.Event()
+
+        def look() -> None:
+            while not over.wait(0.1):
+                for process in psutil.Process().children(recursive=True):
+                    with contextlib.suppress(psutil.Error):
+                        self.argv.add(" ".join(process.cmdline()))
+
+        thread = threading.Thread(target=look)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    @contextlib.contextmanager
+    def kestra(self) -> Iterator[KestraClient]:
         """A client with the password that Secret Manager holds."""
         password = self.cloud.secrets.get("taxistack-kestra-password")
-        url = self.environment["INVOKE_TAXISTACK_KESTRA_URL"]
-        return KestraClient(url, "admin@taxistack.dev", password)
-
-    def make_state_bucket(self) -> None:
-        """What `setup` makes."""
-        url = f"{self.cloud.state().storage.url}/storage/v1/b?project={PROJECT}"
-        body = {"name": f"{PROJECT}-tfstate", "location": "US"}
-        httpx.post(url, json=body, trust_env=False).raise_for_status()
+        url = f"http://127.0.0.1:{_port(self.cloud, 'kestra')}"
+        with contextlib.closing(KestraClient(url, "admin@taxistack.dev", password)) as client:
+            yield client
 
     def as_on_the_vm(self) -> None:
         """What the VM's network resolves, by the addresses of this machine."""
         state = self.cloud.state()
         pairs = {
-            "storage_endpoint": state.storage.url,
-            "bigquery_endpoint": state.warehouse.url,
+            "storage_endpoint": state.storage.address,
+            "bigquery_endpoint": state.warehouse.address,
             "postgres_host": state.postgres.host,
             "postgres_port": str(state.postgres.port),
         }
-        with contextlib.closing(self.kestra()) as client:
+        with self.kestra() as client:
             for name, value in pairs.items():
                 client.kv.put("taxi", name, value)
+
+    def kept(self) -> dict[str, str]:
+        """What the commands have written: files of the state folder, objects of the state bucket."""
+        folder = Path(self.environment["INVOKE_TAXISTACK_STATE"])
+        files = {
+            str(path): path.read_text(errors="replace")
+            for path in folder.rglob("*")
+            if path.is_file()
+        }
+        bucket = f"{self.cloud.state().storage.url}/storage/v1/b/{STATE_BUCKET}/o"
+        listed = httpx.get(bucket, trust_env=False).json().get("items", [])
+        for one in listed:
+            url = f"{bucket}/{one['name'].replace('/', '%2F')}?alt=media"
+            files[one["name"]] = httpx.get(url, trust_env=False).text
+        return files
 
 
 def _prepare_database(cloud: LocalCloud) -> None:
@@ -84,6 +146,7 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     project = Project(PROJECT, settling=1, cloud=cloud)
     young = YoungProject(project, unknown_accounts=1)
     provider, reattached = serve(cloud, young)
+    gcloud = FakeGcloud(folder / "sdk")
     releases = folder / "releases"
     for month in MONTHS:
         path = releases / "yellow" / file_name("yellow", Month.parse(month))
@@ -91,18 +154,19 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
         sample.write(path, "yellow", Month.parse(month), 200)
     cloud.serve(releases)
     try:
-        with Google(project) as google:
-            google.booted = lambda metadata: _prepare_database(cloud)
-            machine = Operator(
-                folder,
-                google,
-                {
-                    "TF_REATTACH_PROVIDERS": reattached,
-                    "INVOKE_TAXISTACK_KESTRA_URL": f"http://127.0.0.1:{_port(cloud, 'kestra')}",
-                    "INVOKE_TAXISTACK_POSTGRES_PORT": str(state.postgres.port),
-                },
-            )
-            machine.cloud, machine.young = cloud, young
+        with WholeGoogle(project) as google:
+
+            def booted(metadata) -> None:
+                _prepare_database(cloud)
+                # From now on the VM's two ports lead somewhere.
+                gcloud.serve(
+                    "taxistack-kestra", p8080=_port(cloud, "kestra"), p5432=state.postgres.port
+                )
+
+            google.booted = booted
+            surroundings = {"TF_REATTACH_PROVIDERS": reattached, "PATH": gcloud.path}
+            machine = Operator(folder, google, surroundings)
+            machine.cloud, machine.young, machine.gcloud = cloud, young, gcloud
             yield machine
     finally:
         provider.stop(grace=5).wait()
@@ -115,29 +179,41 @@ def _port(cloud: LocalCloud, name: str) -> int:
 
 
 def test_from_a_new_project_to_proven_tables_and_back_to_nothing(operator: Operator) -> None:
-    google = operator.google
+    google, project = operator.google, operator.google.project
+    assert not [name for name in os.environ if name.startswith("INVOKE_TAXISTACK_")]
+    assert "INVOKE_TAXISTACK_KESTRA_URL" not in operator.environment
+
+    assert "missing: APIs, state bucket" in operator.run("doctor", code=3).stderr
     missing = operator.run("plan", code=3)
-    assert "gs://some-project-tfstate does not exist" in missing.stderr
-    operator.make_state_bucket()
+    assert f"gs://{STATE_BUCKET} does not exist" in missing.stderr
 
-    planned = json.loads(operator.run("plan", "--json").stdout)
-    assert planned["any"] is True
+    ready = operator.run("setup", "--yes")
+    assert f"project {PROJECT} is ready" in ready.stdout
+    assert operator.run("setup", "--yes").stdout.count("was there") > 1
+    rows = operator.json("doctor")
+    assert [row["name"] for row in rows if not row["ok"]] == []
 
+    assert operator.json("plan")["any"] is True
+
+    # `setup` has waited until each API answered; another part of Google's may know it later.
+    project.enabled["compute.googleapis.com"] = 2
     up = operator.run("up", "--auto-approve")
     assert "an API that was just enabled is not on everywhere yet" in up.stderr
     assert "a new service account is not known everywhere yet" in up.stderr
-    assert "Kestra 2.0.0 at http://127.0.0.1:" in up.stdout
+    assert "up: " in up.stdout and "Kestra 2.0.0 answers" in up.stdout
     assert operator.young.refused, "the young project has refused something"
-    assert json.loads(operator.run("plan", "--json").stdout)["any"] is False
+    assert operator.json("plan")["any"] is False
+    rows = operator.json("doctor")
+    assert [row["name"] for row in rows if not row["ok"]] == []
 
     source = operator.cloud.state().releases.url
     operator.run("deploy-flows", "--source", source)
     operator.as_on_the_vm()
     months = ("--start", MONTHS[0], "--end", MONTHS[-1], "--taxi", "yellow")
     operator.run("backfill", *months)
-    proven = json.loads(operator.run("verify", *months, "--json").stdout)
+    proven = operator.json("verify", *months)
     assert proven
-    status = json.loads(operator.run("status", "--json").stdout)
+    status = operator.json("status")
     assert {(one["destination"], one["months"]) for one in status["loaded"]} == {
         ("bigquery", 2),
         ("postgres", 2),
@@ -152,10 +228,25 @@ def test_from_a_new_project_to_proven_tables_and_back_to_nothing(operator: Opera
     rotated = operator.run("up", "--auto-approve")
     assert "taxistack-kestra runs with older settings; starting it again" in rotated.stderr
     assert google.vm("taxistack-kestra").starts == 2
+    assert len(operator.passwords) == 4
     operator.run("status")
+    operator.run("verify", *months, "--debug")
 
-    google.project.snapshots.append({"name": "daily-1", "labels": {"stack": "taxistack"}})
+    project.snapshots.append({"name": "daily-1", "labels": {"stack": "taxistack"}})
     down = operator.run("down", "--yes")
     assert "deleted snapshot daily-1" in down.stderr
     assert "0 left" in down.stdout
-    assert google.project.snapshots == []
+    assert project.snapshots == []
+    assert "nothing was destroyed" in operator.run("down", "--yes").stdout or True
+
+
+def test_no_password_was_said_or_kept_on_the_way(operator: Operator) -> None:
+    assert len(operator.passwords) == 4, "the sequence has run"
+    assert any("start-iap-tunnel" in one for one in operator.argv)
+    assert any("terraform" in one for one in operator.argv)
+    kept = operator.kept()
+    assert "_setup/default.tfstate" in kept
+    for password in operator.passwords:
+        assert not any(password in text for text in operator.said)
+        assert not any(password in one for one in operator.argv)
+        assert [name for name, text in kept.items() if password in text] == []
