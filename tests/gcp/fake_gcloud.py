@@ -2,9 +2,9 @@
 
 It knows two commands, `compute start-iap-tunnel` and doctor's `auth list`, and refuses every other
 word, as gcloud refuses what it does not know. Texts, streams, exit codes and order are those of
-gcloud 528: asking for the VM, "Testing if tunnel connection works." on stderr, then "Listening on port [N]." on stdout
-in Python's own buffer. As on a user's machine, the program on PATH is a shell script that starts
-Python and hands no signal on.
+gcloud 528: asking for the VM, "Testing if tunnel connection works." on stderr, then "Listening on
+port [N]." on stdout in Python's own buffer. As on a user's machine, the program on PATH is a shell
+script that starts Python and hands no signal on.
 """
 
 from __future__ import annotations

@@ -58,12 +58,20 @@ class Operator(Machine):
         with self._watched():
             done = super().run(*arguments, code=code, **environment)
         self.said += [done.stdout, done.stderr]
-        alive = [pid for pid in self.gcloud.pids() if psutil.pid_exists(pid)]
+        _, alive = psutil.wait_procs(self._tunnels(), timeout=10)
         assert not alive, f"{arguments}: tunnels are left: {alive}"
         self.passwords |= {
             self.cloud.secrets.get(name) for name in SECRETS if self.cloud.secrets.versions(name)
         }
         return done
+
+    def _tunnels(self) -> Iterator[psutil.Process]:
+        for pid in self.gcloud.pids():
+            # A number may be another program's by now.
+            with contextlib.suppress(psutil.Error):
+                process = psutil.Process(pid)
+                if str(self.gcloud.folder) in " ".join(process.cmdline()):
+                    yield process
 
     def json(self, *arguments: str, **environment: str) -> Any:
         """What a command prints with --json: stdout is one JSON text and nothing else."""

@@ -123,8 +123,8 @@ def _refuse_two_accounts() -> None:
     if named := [name for name in TERRAFORMS_ALONE if os.environ.get(name)]:
         names = " and ".join(named)
         raise CredentialsError(
-            f"{names}: Terraform would obey it and the kit's own calls would not: they would act as "
-            "two accounts",
+            f"{names}: Terraform would obey it and the kit's own calls would not, so they would "
+            "act as two accounts",
             hint=f"unset {' '.join(named)}; both obey {VARIABLE}, and `gcloud auth "
             "application-default login --impersonate-service-account=…`",
         )
