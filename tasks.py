@@ -21,7 +21,7 @@ YES = "answer every question with yes"
 SOURCE = (
     "month files: sample, public, a base URL, or a folder <taxi>/<taxi>_tripdata_<month>.csv.gz"
 )
-TAXI = "yellow, green or all"
+TAXI = "yellow, green, fhv, several with commas, or all"
 DESTINATION = "postgres, bigquery or all"
 START = "first month, YYYY-MM (a date is reduced to its month)"
 END = "last month, inclusive"
@@ -136,7 +136,7 @@ def deploy_flows(ctx: Context, source: str = "", prune: bool = False, json: bool
     help={
         "start": START,
         "end": END,
-        "taxi": TAXI,
+        "taxi": TAXI + "; default: yellow and green",
         "destination": DESTINATION,
         "only": "missing, failed (stale counts as failed) or all",
         "order": "oldest or newest first",
@@ -151,7 +151,7 @@ def backfill(
     ctx: Context,
     start: str = "",
     end: str = "",
-    taxi: str = "all",
+    taxi: str = "",
     destination: str = "all",
     only: str = "missing",
     order: str = "oldest",
@@ -184,7 +184,7 @@ def backfill(
     help={
         "start": START + "; default: every month that is loaded",
         "end": END,
-        "taxi": TAXI,
+        "taxi": TAXI + "; default: what is loaded, and yellow and green in a range",
         "destination": DESTINATION,
         "repair": "reload what differs",
         "report": "write index.html and report.md into this folder",
@@ -195,7 +195,7 @@ def verify(
     ctx: Context,
     start: str = "",
     end: str = "",
-    taxi: str = "all",
+    taxi: str = "",
     destination: str = "all",
     repair: bool = False,
     report: str = "",

@@ -17,7 +17,7 @@ SAMPLE_NOTICE = (
 def demo(target: Target, console: Console, *, source: str, report: str) -> None:
     """Up, deploy, backfill what is missing, verify; a second run finds nothing left to do."""
     began = time.monotonic()
-    scope = months.scope(target.settings.start, target.settings.end, "all", "all")
+    scope = months.scope(target.settings.start, target.settings.end, "", "all")
     months.check(target, scope, report)
     target.check_source(target.settings.source)
     quiet = Console(json=False, assume_yes=True, out=console.err, err=console.err)

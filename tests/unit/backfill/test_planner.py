@@ -299,6 +299,16 @@ def test_flags_are_read():
     assert request.order is Order.NEWEST
 
 
+def test_no_taxi_means_the_courses_and_all_means_every_series():
+    plain = Request.parse("2019-01", "2019-02")
+    assert plain.taxis == ("green", "yellow")
+    assert Request.parse("2019-01", "2019-02", taxi="yellow, green") == plain
+    assert "--taxi" not in plain.attaching
+    whole = Request.parse("2019-01", "2019-02", taxi="all")
+    assert whole.taxis == TAXIS
+    assert f"--taxi {','.join(TAXIS)}" in whole.attaching
+
+
 def test_ended_lost_executions_are_named_only_where_they_stand_in_the_way(make):
     request = Request(Month(2019, 1), Month(2019, 1), ("green",), ("postgres",))
     (cell,) = request.grid()
