@@ -9,15 +9,21 @@ Exit codes: 0 done; 1 ran and failed; 2 wrong use; 3 something is missing; 4 loc
 
 from __future__ import annotations
 
-from invoke import Context, task
+import os
 
+from invoke import Context
+
+from taxi_etl.surroundings import settle
 from taxistack.commands import boundary, flags
+from taxistack.commands.flags import task
 
+settle(os.environ)
 flags.refuse_wrong_use()
 boundary.check_environment()
 
 JSON = "print the result as JSON on stdout"
 YES = "answer every question with yes"
+DRY_RUN = "show what would be done, and change nothing"
 SOURCE = (
     "month files: sample, public, a base URL, or a folder <taxi>/<taxi>_tripdata_<month>.csv.gz"
 )
@@ -31,10 +37,17 @@ END = "last month, inclusive"
     help={
         "auto_approve": "do not ask before changing anything (the local target never asks)",
         "force_unlock": "first release the state's lock with this id, left by a killed run",
+        "dry_run": DRY_RUN + " (as `plan`)",
         "json": JSON,
     }
 )
-def up(ctx: Context, auto_approve: bool = False, force_unlock: str = "", json: bool = False):
+def up(
+    ctx: Context,
+    auto_approve: bool = False,
+    force_unlock: str = "",
+    dry_run: bool = False,
+    json: bool = False,
+):
     """Provision the stack with Terraform and wait until Kestra answers.
 
     Ends by planning again: anything but an empty plan is a failure.
@@ -44,7 +57,10 @@ def up(ctx: Context, auto_approve: bool = False, force_unlock: str = "", json: b
     from taxistack.commands import provision
 
     with boundary.command(ctx, json=json, yes=auto_approve) as (target, console):
-        provision.up(target, console, force_unlock=force_unlock)
+        if dry_run:
+            provision.plan(target, console, out="", detailed_exitcode=False)
+        else:
+            provision.up(target, console, force_unlock=force_unlock)
 
 
 @task(
@@ -70,6 +86,7 @@ def plan(ctx: Context, out: str = "", detailed_exitcode: bool = False, json: boo
         "yes": YES,
         "keep_data": "keep the lake and the tables",
         "force_unlock": "first release the state's lock with this id, left by a killed run",
+        "dry_run": DRY_RUN,
         "json": JSON,
     }
 )
@@ -78,6 +95,7 @@ def down(
     yes: bool = False,
     keep_data: bool = False,
     force_unlock: str = "",
+    dry_run: bool = False,
     json: bool = False,
 ):
     """Destroy the stack, and prove by an inventory that nothing is left.
@@ -87,7 +105,9 @@ def down(
     from taxistack.commands import provision
 
     with boundary.command(ctx, json=json, yes=yes) as (target, console):
-        provision.down(target, console, keep_data=keep_data, force_unlock=force_unlock)
+        provision.down(
+            target, console, keep_data=keep_data, force_unlock=force_unlock, dry_run=dry_run
+        )
 
 
 @task
@@ -118,18 +138,86 @@ def start(ctx: Context):
     help={
         "source": SOURCE,
         "prune": "delete flows, files and KV pairs of the namespace that are not in this clone",
+        "yes": YES,
+        "dry_run": DRY_RUN,
         "json": JSON,
     }
 )
-def deploy_flows(ctx: Context, source: str = "", prune: bool = False, json: bool = False):
+def deploy_flows(
+    ctx: Context,
+    source: str = "",
+    prune: bool = False,
+    yes: bool = False,
+    dry_run: bool = False,
+    json: bool = False,
+):
     """Validate all flows, then push what changed: flows, the ETL's files, settings.
 
     Example: invoke deploy-flows --source public
     """
     from taxistack.commands import flows
 
-    with boundary.command(ctx, json=json, source=source or None) as (target, console):
-        flows.deploy_flows(target, console, source=source, prune=prune)
+    with boundary.command(ctx, json=json, yes=yes, source=source or None) as (target, console):
+        flows.deploy_flows(target, console, source=source, prune=prune, dry_run=dry_run)
+
+
+@task(
+    positional=["flow"],
+    iterable=["input"],
+    help={
+        "flow": "the flow's id, e.g. hello_world",
+        "input": "an input, name=value (a path for one of type FILE); once for each",
+        "json": JSON,
+    },
+)
+def run(ctx: Context, flow: str, input: list[str], json: bool = False):
+    """Start a flow, wait for its end, and print its log, outputs and state.
+
+    Example: invoke run hello_world --input name=Ada
+    """
+    from taxistack.commands import executions
+
+    with boundary.command(ctx, json=json) as (target, console):
+        executions.run(target, console, flow=flow, inputs=input)
+
+
+@task(
+    help={
+        "failed": "only those that failed or were ended",
+        "flow": "only those of this flow",
+        "since": "only those that started after: 30m, 12h, 7d, or a date (UTC)",
+        "limit": "how many at most, newest first",
+        "json": JSON,
+    }
+)
+def executions(
+    ctx: Context,
+    failed: bool = False,
+    flow: str = "",
+    since: str = "",
+    limit: int = 20,
+    json: bool = False,
+):
+    """List the executions of the flows, newest first, and why those failed that did.
+
+    Example: invoke executions --failed --since 7d
+    """
+    from taxistack.commands import executions as command
+
+    with boundary.command(ctx, json=json) as (target, console):
+        command.executions(target, console, failed=failed, flow=flow, since=since, limit=limit)
+
+
+@task(positional=["name"], help={"name": "an execution's id, or a backfill's name (bf-…)"})
+def cancel(ctx: Context, name: str):
+    """End an execution and all that it started; what is loaded stays loaded.
+
+    Example: invoke cancel bf-20190401-090000-1a2b
+    """
+    from taxistack.commands import executions
+
+    with boundary.command(ctx) as (target, console):
+        executions.cancel(target, console, name=name)
 
 
 @task(
@@ -142,7 +230,7 @@ def deploy_flows(ctx: Context, source: str = "", prune: bool = False, json: bool
         "order": "oldest or newest first",
         "parallel": "months loaded side by side (0: as in setting `parallel`)",
         "max_failures": "cancel the rest after this many failed months (0: never)",
-        "dry_run": "show the plan and stop",
+        "dry_run": DRY_RUN,
         "force": "replace lake objects that differ from the source",
         "json": JSON,
     }
@@ -251,6 +339,38 @@ def logs(ctx: Context, execution: str = "", part: str = "", lines: int = 50):
 
     with boundary.command(ctx) as (target, console):
         command.logs(target, console, execution=execution, part=part, lines=lines)
+
+
+@task(
+    help={
+        "kestra_port": "where Kestra shall answer here (0: 8080 where that is free, else any)",
+        "postgres_port": "where PostgreSQL shall answer here (0: 5432 or any)",
+        "json": JSON,
+    }
+)
+def tunnel(ctx: Context, kestra_port: int = 0, postgres_port: int = 0, json: bool = False):
+    """Keep ways to Kestra and PostgreSQL open until Ctrl-C, for psql, notebooks and BI tools.
+
+    Only Google Cloud needs it; other commands open what they need by themselves.
+
+    Example: invoke tunnel --postgres-port 5433
+    """
+    from taxistack.commands import tunnel as command
+
+    with boundary.command(ctx, json=json) as (target, console):
+        command.tunnel(target, console, kestra_port=kestra_port, postgres_port=postgres_port)
+
+
+@task(help={"json": JSON})
+def ui(ctx: Context, json: bool = False):
+    """Open Kestra's page in the browser; on Google Cloud through a tunnel, until Ctrl-C.
+
+    Example: invoke ui
+    """
+    from taxistack.commands import ui as command
+
+    with boundary.command(ctx, json=json) as (target, console):
+        command.ui(target, console)
 
 
 @task(help={"json": JSON})

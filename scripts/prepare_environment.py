@@ -1,8 +1,12 @@
 """First half of scripts/bootstrap: `.venv` with everything of requirements.txt, by hash.
 
-Runs on the machine's own Python with nothing but its standard library. A file in `.venv`,
-written last, says for which requirements and which folder the environment is whole; without
-it the environment was cut off half-way and is made anew.
+    prepare_environment.py [--cloud]
+
+With --cloud only what Google Cloud needs: requirements-cloud.txt. Runs on the machine's own
+Python with nothing but its standard library. A file in `.venv`, written last, says for which
+requirements and which folder the environment is whole, and what was installed then; without it
+the environment was cut off half-way and is made anew. Another program that took a package away or
+put another version there (`uv sync`) is noticed, and the environment renewed.
 
 uv installs the rest, ten times faster than pip. It does not read pip's settings, so pip is
 asked for them and they are handed on; where one has no counterpart, pip installs.
@@ -23,7 +27,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
-REQUIREMENTS = ROOT / "requirements.txt"
+EVERYTHING = ROOT / "requirements.txt"
+CLOUD = ROOT / "requirements-cloud.txt"
 STAMP = VENV / "taxistack.complete"
 PATH_FILE = "taxistack.pth"
 ATTEMPTS = 3
@@ -59,12 +64,16 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Make the environment, unless it is whole."""
+    if arguments not in ([], ["--cloud"]):
+        say("bootstrap: takes nothing but --cloud, which leaves the local cloud out")
+        return 2
+    requirements = CLOUD if arguments else EVERYTHING
     try:
-        if not is_whole():
+        if not is_whole(requirements):
             begun = time.monotonic()
-            prepare()
+            prepare(requirements)
             say(f"python packages: ready in {time.monotonic() - begun:.0f} s")
     except PrepareError as error:
         say(f"bootstrap: {error}")
@@ -78,16 +87,25 @@ def main() -> int:
     return 0
 
 
-def wanted() -> str:
-    """What a whole environment was made for."""
-    digest = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
-    return f"{digest}\n{ROOT}\n"
+def mark(requirements: Path) -> str:
+    """What an environment was made for: two lines, the list and the folder."""
+    digest = hashlib.sha256(requirements.read_bytes()).hexdigest()
+    return f"{requirements.name} {digest}\n{ROOT}\n"
 
 
-def is_whole() -> bool:
-    """Whether `.venv` is there, for these requirements and this folder, and starts."""
+def installed() -> list[str]:
+    """Every package that is in the environment now: name and version, as their folders say."""
+    return sorted(folder.stem for folder in VENV.glob("lib/python*/site-packages/*.dist-info"))
+
+
+def is_whole(requirements: Path) -> bool:
+    """Whether `.venv` is there, for this list or for all, with all that was put in, and starts."""
     try:
-        if STAMP.read_text(encoding="utf-8") != wanted():
+        text = STAMP.read_text(encoding="utf-8")
+        made_for, packages = text.splitlines(keepends=True)[:2], text.split()[3:]
+        if "".join(made_for) not in {mark(requirements), mark(EVERYTHING)}:
+            return False
+        if not set(packages) <= set(installed()):
             return False
         return subprocess.run([python(), "-c", ""], check=False).returncode == 0
     except OSError:
@@ -99,26 +117,27 @@ def python() -> str:
     return str(VENV / "bin" / "python")
 
 
-def prepare() -> None:
+def prepare(requirements: Path) -> None:
     """Make or renew the environment. Raises PrepareError."""
     if (sys.platform, platform.machine()) != ("linux", "x86_64"):
         say(f"note: tested on Linux x86-64, this is {sys.platform} {platform.machine()}")
     if not _can_be_renewed():
         _make_anew()
     STAMP.unlink(missing_ok=True)
-    _install()
+    _install(requirements)
     for folder in VENV.glob("lib/python*/site-packages"):
         (folder / PATH_FILE).write_text(f"{ROOT / 'src'}\n{ROOT / 'scripts'}\n", encoding="utf-8")
     fresh = STAMP.with_suffix(".new")
-    fresh.write_text(wanted(), encoding="utf-8")
+    packages = "".join(f"{name}\n" for name in installed())
+    fresh.write_text(mark(requirements) + packages, encoding="utf-8")
     fresh.replace(STAMP)
 
 
 def _can_be_renewed() -> bool:
-    """It was whole once, in this folder, and its interpreter starts: only the list changed."""
+    """It was whole once, in this folder, and its interpreter starts and has pip."""
     try:
-        made_for = STAMP.read_text(encoding="utf-8").splitlines()[1:]
-        return made_for == [str(ROOT)] and subprocess.run([python(), "-c", ""]).returncode == 0
+        made_in = STAMP.read_text(encoding="utf-8").splitlines()[1:2]
+        return made_in == [str(ROOT)] and _run([python(), "-c", "import pip"]).returncode == 0
     except OSError:
         return False
 
@@ -140,22 +159,22 @@ def _make_anew() -> None:
         raise PrepareError(f"could not make {VENV}:\n{made.stdout.strip()}")
 
 
-def _install() -> None:
+def _install(requirements: Path) -> None:
     settings = environment_for_uv(pip_settings())
     if settings is None:
         say("python packages: installing with pip")
-        _try_several_times([python(), "-m", "pip", "install", *PIP_OPTIONS, "-r", REQUIREMENTS])
+        _try_several_times([python(), "-m", "pip", "install", *PIP_OPTIONS, "-r", requirements])
         return
     installer = VENV / "installer.txt"
-    installer.write_text(lines_of("uv"), encoding="utf-8")
+    installer.write_text(lines_of("uv", requirements), encoding="utf-8")
     _try_several_times([python(), "-m", "pip", "install", *PIP_OPTIONS, "-r", installer])
     say("python packages: installing")
     _try_several_times(
         [
             *(str(VENV / "bin" / "uv"), "pip", "install", "--quiet", "--python", python()),
-            *("--require-hashes", "--compile-bytecode", "-r", REQUIREMENTS),
+            *("--require-hashes", "--compile-bytecode", "-r", requirements),
             # What an sdist is built with comes from the same list.
-            *("--build-constraints", REQUIREMENTS),
+            *("--build-constraints", requirements),
         ],
         settings,
     )
@@ -205,12 +224,12 @@ def cache() -> Path:
         ) from None
 
 
-def lines_of(package: str) -> str:
-    """The lines of requirements.txt for one package, hashes included."""
-    text = REQUIREMENTS.read_text(encoding="utf-8")
+def lines_of(package: str, requirements: Path) -> str:
+    """The lines of a list for one package, hashes included."""
+    text = requirements.read_text(encoding="utf-8")
     found = re.search(rf"^{package}==(?:.*\\\n)*.*\n", text, re.MULTILINE)
     if found is None:
-        raise PrepareError(f"{REQUIREMENTS.name} does not name {package}")
+        raise PrepareError(f"{requirements.name} does not name {package}")
     return found[0]
 
 
@@ -264,4 +283,4 @@ def _run(command: list[str], environment: dict[str, str] | None = None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import sys
 import traceback
@@ -22,6 +23,7 @@ from taxi_etl.errors import EtlError, WrongUse
 from taxi_etl.facts import Facts
 from taxi_etl.month import Month
 from taxi_etl.schema import TAXIS
+from taxi_etl.surroundings import POSTGRES, settle
 
 Outputs = dict[str, object]
 
@@ -29,6 +31,7 @@ Outputs = dict[str, object]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one step; returns the exit code."""
     options = _parser().parse_args(arguments)
+    settle(os.environ, keep=POSTGRES)
     subject = f"{options.step} {options.taxi} {options.month}"
     try:
         outputs = options.run(options)

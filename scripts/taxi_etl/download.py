@@ -18,6 +18,7 @@ import tenacity
 from taxi_etl.compare import suspicion
 from taxi_etl.errors import SourceRefused, SourceSilent, SourceUnreachable
 from taxi_etl.release import shown
+from taxi_etl.surroundings import is_local
 
 if TYPE_CHECKING:
     from taxi_etl.facts import Facts
@@ -56,12 +57,16 @@ class Pace:
     sleep: Callable[[float], None] = time.sleep
 
 
-def client(transport: httpx.BaseTransport | None = None) -> httpx.Client:
-    """The HTTP client of all calls to the release site; `transport` is the seam for tests."""
+def client(transport: httpx.BaseTransport | None = None, base: str = "") -> httpx.Client:
+    """The HTTP client of all calls to the release site; `transport` is the seam for tests.
+
+    `base`: the site; a proxy of the user's is not even set up for one on this machine.
+    """
     return httpx.Client(
         transport=transport,
         timeout=_TIMEOUT,
         follow_redirects=True,
+        trust_env=not is_local(base),
         headers={"Accept-Encoding": "identity", "User-Agent": "taxi-etl"},
     )
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Context, Decimal
-from operator import mul
 from pathlib import Path
 
 import google_crc32c
 
 from taxi_etl import rows
 from taxi_etl.errors import BadFile
-from taxi_etl.fields import RULES, SCALE, UNUSUAL
+from taxi_etl.fields import RULES, SCALE
 from taxi_etl.month import Month
 from taxi_etl.schema import TAXIS, Taxi
 
@@ -76,7 +74,7 @@ class _Lines:
         self.bytes = 0
         self.rows = 0
         self._total = 0  # in units of the last decimal
-        self._known: dict[bytes, int] = {b"": 0}
+        self._known = _Amounts()
         self._taxi = taxi
         self._commas = len(taxi.columns) - 1
         self._measured = taxi.place(taxi.measure) if taxi.measure else None
@@ -109,9 +107,11 @@ class _Lines:
         # A usual block is so many usual lines and nothing else: the pattern finds them all, and
         # the measure of each. Another one takes the long way, which finds out what it is.
         measured = self._rows.findall(block)
-        if len(measured) != count or any(end in block for end in UNUSUAL):
+        if len(measured) != count:
             measured = [self._field(line, self._measured) for line in self._lines(block)]
-        self._total += self._sum(Counter(measured))
+        self._total += sum(map(self._known.__getitem__, measured))
+        if len(self._known) > _KNOWN:
+            self._known = _Amounts()
         self._month_rows += self._of_the_month(block, count)
         self.rows += count
         self._line += count
@@ -215,16 +215,14 @@ class _Lines:
                 )
         raise BadFile(f"wrong header: {_difference(header, self._taxi.header)}")
 
-    def _sum(self, amounts: Counter[bytes]) -> int:
-        """Amounts repeat by the hundred: each distinct one is parsed once."""
-        known = self._known
-        for text in amounts.keys() - known.keys():
-            sign, whole, decimals = _AMOUNT.fullmatch(text).groups()  # type: ignore[union-attr]
-            known[text] = int(sign + (whole or b"0") + decimals.ljust(SCALE, b"0"))
-        total = sum(map(mul, map(known.__getitem__, amounts), amounts.values()))
-        if len(known) > _KNOWN:
-            self._known = {b"": 0}
-        return total
+
+class _Amounts(dict[bytes, int]):
+    """Amounts in units of the last decimal: each distinct text is parsed once."""
+
+    def __missing__(self, text: bytes) -> int:
+        sign, whole, decimals = _AMOUNT.fullmatch(text).groups()  # type: ignore[union-attr]
+        value = self[text] = int(sign + (whole or b"0") + decimals.ljust(SCALE, b"0"))
+        return value
 
 
 def _shown(text: bytes) -> str:

@@ -71,7 +71,7 @@ def null_share(taxi: Taxi, month: Month) -> float:
 
 
 class _Trips:
-    """The rows of a yellow or green file, one after the other, from one stream of random numbers."""
+    """The rows of a yellow or green file in order, from one stream of random numbers."""
 
     def __init__(self, taxi: Taxi, month: Month, rows: int) -> None:
         self._green = taxi.name == "green"

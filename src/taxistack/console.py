@@ -12,10 +12,13 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console as RichConsole
-from rich.console import Group
+from rich.console import ConsoleOptions, Group, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -23,6 +26,8 @@ from taxistack.errors import UsageError
 
 # A pipe has no width of its own; tables that wrap at 80 columns there are hard to grep.
 PIPE_COLUMNS = 140
+# A table gives its room to columns of short texts first.
+WHOLE_UP_TO = 24
 
 
 def _rich(stderr: bool) -> RichConsole:
@@ -40,6 +45,11 @@ def _draw(stream: RichConsole, renderable: Any) -> None:
 def counted(number: int, noun: str) -> str:
     """A number of things, for a line of text: `1 month`, `1,200 months`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def moment(when: datetime | None) -> str:
+    """A moment of these days in eleven columns, UTC: `11-26 23:01`; nothing for none."""
+    return f"{when.astimezone(UTC):%m-%d %H:%M}" if when else ""
 
 
 @dataclass
@@ -95,10 +105,41 @@ class Console:
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
     """A plain table; a column whose name ends with `#` is a number and stands on the right."""
-    built = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    built = Table(
+        title=title,
+        title_justify="left",
+        header_style="bold",
+        box=None,
+        pad_edge=False,
+        collapse_padding=True,
+    )
     for column in columns:
         number = column.endswith("#")
         built.add_column(column.rstrip("#"), justify="right" if number else "left")
     for row in rows:
-        built.add_row(*("" if cell is None else str(cell) for cell in row))
+        built.add_row(*("" if cell is None else Cell(str(cell)) for cell in row))
     return built
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A text in a table; without the room for it its middle goes, and its ends tell it apart."""
+
+    text: str
+
+    def __rich_console__(self, console: RichConsole, options: ConsoleOptions) -> RenderResult:
+        """The text on one line."""
+        yield Text(shortened(self.text, options.max_width), no_wrap=True, justify=options.justify)
+
+    def __rich_measure__(self, console: RichConsole, options: ConsoleOptions) -> Measurement:
+        """Up to its whole length; short texts are never shortened."""
+        length = cell_len(self.text)
+        return Measurement(min(length, WHOLE_UP_TO), length)
+
+
+def shortened(text: str, width: int) -> str:
+    """The text in `width` columns: most of the room goes to the end, where names differ."""
+    if cell_len(text) <= width or width < 3:
+        return text
+    head = (width - 1) // 4
+    return f"{text[:head]}…{text[head + 1 - width :]}"

@@ -6,6 +6,7 @@ again therefore changes nothing and says so.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -91,13 +92,17 @@ def deploy(
     *,
     prune: bool = False,
     expected_requirements: str | None = None,
+    dry_run: bool = False,
+    before: Callable[[list[Change]], object] = lambda changes: None,
 ) -> DeployReport:
     """Make namespace `taxi` of the server equal to the repository.
 
-    `flows_dir`: one `<id>.yaml` a flow. `etl_dir`: the package `taxi_etl`, which becomes files of
-    the namespace. `kv`: the key-value pairs. `prune`: delete flows, files and pairs that are not
-    in the repository. `expected_requirements`: SHA-256 of the requirements file that the ETL
-    needs; a server built from another one is refused; None leaves that check out.
+    `flows_dir`: one `<id>.yaml` (or .yml) a flow. `etl_dir`: the package `taxi_etl`, which becomes
+    files of the namespace. `kv`: the key-value pairs. `prune`: delete flows, files and pairs that
+    are not in the repository. `expected_requirements`: SHA-256 of the requirements file that the
+    ETL needs; a server built from another one is refused; None leaves that check out. `dry_run`:
+    say what would be changed, and change and start nothing (the packages are not asked for then).
+    `before`: called when all is checked, with what is about to change; raising stops it.
 
     Raises `UsageError` when a flow breaks a rule (names file and reason; nothing was changed),
     `MissingError` when the server's packages differ (at most the flow `etl_environment` was
@@ -108,7 +113,7 @@ def deploy(
     client.version()
     with ThreadPoolExecutor(_READERS, thread_name_prefix="deploy") as pool:
         _refuse_invalid(flows, pool.map(lambda flow: client.flows.validate(flow.source), flows))
-        first = _check_requirements(client, flows, expected_requirements)
+        first = None if dry_run else _check_requirements(client, flows, expected_requirements)
         # Flows last: from the moment that they are there a schedule may run them, and then they
         # need the files and the pairs.
         steps = [
@@ -117,20 +122,24 @@ def deploy(
             *pool.map(lambda flow: _flow_step(client, flow), flows),
         ]
     steps += _extra_steps(client, flows, files, kv, prune)
-    _make(steps)
+    if not dry_run:
+        before([step.change for step in steps])
+        _make(steps)
     later = [step.change for step in steps if step.change.name != (first and first.name)]
     return DeployReport((*([first] if first else []), *later))
 
 
 def _read_flows(folder: Path) -> list[_Flow]:
     flows, problems = [], []
-    for path in sorted(folder.glob("*.yaml")):
+    for path in sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml")):
         source = path.read_text(encoding="utf-8")
         try:
-            content = yaml.safe_load(source)
+            content = _load(path.name, source)
         except yaml.YAMLError as error:
-            problems.append(f"{path.name}: not YAML: {' '.join(str(error).split())}")
+            problems.append(f"{path.name}: not YAML:\n{textwrap.indent(str(error), '  ')}")
             continue
+        if path.stem in (flow.id for flow in flows):
+            problems.append(f"{path.name}: there is {path.stem}.yaml too; one file a flow")
         found = content if isinstance(content, dict) else {}
         if (found.get("namespace"), found.get("id")) != (NAMESPACE, path.stem):
             problems.append(f"{path.name}: must be flow `{path.stem}` of namespace `{NAMESPACE}`")
@@ -138,8 +147,18 @@ def _read_flows(folder: Path) -> list[_Flow]:
     if problems:
         raise UsageError("\n".join(["no flow was deployed:", *problems]))
     if not flows:
-        raise UsageError(f"no flow (*.yaml) in {folder}")
+        raise UsageError(f"no flow (*.yaml, *.yml) in {folder}")
     return flows
+
+
+def _load(name: str, source: str) -> object:
+    """What the text says as YAML; an error names the file, not a string."""
+    loader = yaml.SafeLoader(source)
+    loader.name = name
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
 
 
 def _read_files(folder: Path) -> dict[str, bytes]:

@@ -21,7 +21,7 @@ from taxistack.backfill import ledger
 from taxistack.backfill.context import BackfillContext
 from taxistack.backfill.state import COURSE, DESTINATIONS
 from taxistack.published_counts import PUBLISHED_COUNTS, PUBLISHED_YEARS
-from taxistack.settings import PUBLIC_SOURCE
+from taxistack.sources import PUBLIC_SOURCE
 from taxistack.verify import tables
 
 FIRST, LAST = Month(2020, 1), Month(2021, 3)

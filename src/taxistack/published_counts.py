@@ -1,7 +1,7 @@
 """Row counts of the public releases, by taxi and month: the CSV edition, not the Parquet one.
 
 The course publishes the TLC's trip records of that time as gzipped CSV files (releases of
-github.com/DataTalksClub/nyc-tlc-data, `settings.PUBLIC_SOURCE`); these are the numbers of data
+github.com/DataTalksClub/nyc-tlc-data, `sources.PUBLIC_SOURCE`); these are the numbers of data
 rows in its files, as far as a source for them was found. The TLC's own Parquet edition was
 re-made later and differs. Checks that follow from them: yellow 2020 has 24,648,499 rows and
 green 2020 has 1,734,051 (the course's own answers).

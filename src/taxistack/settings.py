@@ -15,12 +15,11 @@ from typing import Any
 from taxi_etl.errors import EtlError
 from taxi_etl.month import Month
 from taxistack.errors import UsageError
+from taxistack.sources import KINDS, Source
 
 ROOT = Path(__file__).resolve().parents[2]
 """The clone: invoke.yaml, infra/, flows/ and scripts/ stand here."""
 
-PUBLIC_SOURCE = "https://github.com/DataTalksClub/nyc-tlc-data/releases/download"
-"""The course's public release of the taxi CSV files (CSV edition of the TLC's records)."""
 
 VARIABLE_PREFIX = "INVOKE_TAXISTACK_"
 
@@ -70,7 +69,9 @@ class Settings:
             raise UsageError(f"unknown setting {unknown[0]!r}; invoke.yaml lists the known ones")
         if missing := sorted(known - set(given)):
             raise UsageError(f"setting {missing[0]!r} is missing from invoke.yaml")
-        return cls(**{key: RULES[key](key, value) for key, value in given.items()})
+        return cls(
+            **{key: RULES[key](_said(key, overrides), value) for key, value in given.items()}
+        )
 
     @property
     def maximum_bytes_billed(self) -> int | None:
@@ -98,63 +99,74 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
                 raise UsageError(
                     f"{variable}: there is no setting {key!r}; invoke.yaml lists the known ones"
                 )
-            given[key] = RULES[key](key, environ[variable])
+            given[key] = RULES[key](f"setting {key}", environ[variable])
     return given
+
+
+def _said(key: str, overrides: Mapping[str, Any]) -> str:
+    """What a person wrote the value behind, for messages."""
+    return f"setting {key}" if overrides.get(key) is None else f"--{key.replace('_', '-')}"
 
 
 Rule = Callable[[str, Any], Any]
 
 
 def _text(pattern: str, rule: str) -> Rule:
-    def check(key: str, value: Any) -> str:
+    def check(said: str, value: Any) -> str:
         if not isinstance(value, str) or not re.fullmatch(pattern, value):
-            raise UsageError(f"setting {key}: {value!r} must be {rule}")
+            raise UsageError(f"{said}: {value!r} must be {rule}")
         return value
 
     return check
 
 
 def _one_of(*choices: str) -> Rule:
-    def check(key: str, value: Any) -> str:
+    def check(said: str, value: Any) -> str:
         if value not in choices:
-            raise UsageError(f"setting {key}: {value!r} must be one of {', '.join(choices)}")
+            raise UsageError(f"{said}: {value!r} must be one of {', '.join(choices)}")
         return value
 
     return check
 
 
 def _whole(low: int, high: int) -> Rule:
-    def check(key: str, value: Any) -> int:
+    def check(said: str, value: Any) -> int:
         whole = re.fullmatch(r"-?\d+", str(value), re.ASCII)
         if whole is None or not low <= int(value) <= high:
-            raise UsageError(f"setting {key}: {value!r} must be a whole number, {low} to {high}")
+            raise UsageError(f"{said}: {value!r} must be a whole number, {low} to {high}")
         return int(value)
 
     return check
 
 
-def _yes_no(key: str, value: Any) -> bool:
+def _yes_no(said: str, value: Any) -> bool:
     if isinstance(value, bool):
         return value
     if str(value).lower() in {"true", "1", "yes", "false", "0", "no"}:
         return str(value).lower() in {"true", "1", "yes"}
-    raise UsageError(f"setting {key}: {value!r} must be true or false")
+    raise UsageError(f"{said}: {value!r} must be true or false")
 
 
-def _folder(key: str, value: Any) -> Path:
+def _folder(said: str, value: Any) -> Path:
     if not value or not isinstance(value, str | Path):
-        raise UsageError(f"setting {key}: {value!r} must name a folder")
+        raise UsageError(f"{said}: {value!r} must name a folder")
     try:
         return (ROOT / Path(value).expanduser()).resolve()
     except RuntimeError as error:  # ~ of nobody
-        raise UsageError(f"setting {key}: {value!r}: {error}") from None
+        raise UsageError(f"{said}: {value!r}: {error}") from None
 
 
-def _month(key: str, value: Any) -> str:
+def _source(said: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise UsageError(f"{said}: {value!r} must be {KINDS}")
+    return Source.parse(value, said).text
+
+
+def _month(said: str, value: Any) -> str:
     try:
         return str(Month.parse(str(value)))
     except EtlError as error:
-        raise UsageError(f"setting {key}: {error}") from None
+        raise UsageError(f"{said}: {error}") from None
 
 
 # The values of Terraform's variables are checked by infra/variables.tf, which states the rules;
@@ -168,7 +180,7 @@ RULES: dict[str, Rule] = {
     "environment": _text(r".+", "a label value"),
     "run": _text(r".+", "a label value"),
     "state": _folder,
-    "source": _text(r".+", "sample, public, a URL or a folder"),
+    "source": _source,
     "sample_rows": _whole(10, 10_000_000),
     "start": _month,
     "end": _month,
@@ -189,7 +201,7 @@ RULES: dict[str, Rule] = {
     "kestra_version": _text(r"\d+\.\d+\.\d+", "a version such as 2.0.8"),
     "kestra_user": _text(r".+", "an e-mail address"),
     "kestra_url": _text(r"(https?://[^\s]+)?", "a URL, or empty"),
-    "postgres_host": _text(r"[^\s]+", "a host name or an address"),
-    "postgres_port": _whole(1, 65535),
+    "postgres_host": _text(r"[^\s]*", "a host name or an address, or empty"),
+    "postgres_port": _whole(0, 65535),
     "maximum_gib_billed": _whole(1, 100_000),
 }

@@ -31,8 +31,11 @@ def loaded(platform):
     for month in Month.range(Month.parse(START), Month.parse(END)):
         put(platform, month, ROWS)
     request = Request.parse(START, END, taxi="yellow", parallel=2)
-    run_backfill(platform.context, plan_backfill(platform.context, request), Console(), poll_s=0.3)
-    assert verify_months(platform.context, REQUEST).exit_code == 0
+    plan = plan_backfill(platform.context, request)
+    result = run_backfill(platform.context, plan, Console(), poll_s=0.3)
+    assert result.exit_code == 0, (result.summary, *map(str, result.failures))
+    found = verify_months(platform.context, REQUEST)
+    assert found.exit_code == 0, (found.summary, named(found))
     return platform
 
 

@@ -107,7 +107,7 @@ class BigQuery:
     def record(self, session: Warehouse, entry: Entry) -> None:
         """One row, by a job of its own."""
         statement = bigquery_sql.insert_ledger(session.place, entry.values())
-        finish(session.client.query(statement, job_config=_capped(session.place)))
+        finish(_started(session, statement))
 
 
 DESTINATION: Destination[Warehouse] = BigQuery()
@@ -160,10 +160,14 @@ def _capped(place: Place) -> bigquery.QueryJobConfig:
     return bigquery.QueryJobConfig(maximum_bytes_billed=place.maximum_bytes_billed)
 
 
+def _started(session: Warehouse, statement: str) -> bigquery.QueryJob:
+    place = session.place
+    return session.client.query(statement, job_config=_capped(place), location=place.location)
+
+
 def _query(session: Warehouse, statement: str) -> list[tuple]:
     try:
-        job = session.client.query(statement, job_config=_capped(session.place))
-        return [row.values() for row in job.result()]
+        return [row.values() for row in _started(session, statement).result()]
     except api.NotFound:
         return []
 

@@ -30,7 +30,10 @@ _LOG_LINES = 25
 
 def built(cache: Path) -> bool:
     """Whether the engine is ready to run, as its sources, lock and Java runtime are now."""
-    return Build(cache).complete
+    try:
+        return Build(cache).complete
+    except MissingError:  # no Java runtime: what was prepared is for Google Cloud only
+        return False
 
 
 def require_built(cache: Path) -> None:

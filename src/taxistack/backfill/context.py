@@ -32,6 +32,10 @@ class BackfillContext(Protocol):
         """The base URL that the deployed flows load from."""
 
     @property
+    def source_words(self) -> str:
+        """That source as a person would name it."""
+
+    @property
     def serves_samples(self) -> bool:
         """Whether that source is generated sample months."""
 

@@ -25,10 +25,13 @@ LOOK: Mapping[State, tuple[str, str]] = {
 MAX_REASONS = 12
 
 
-def grid_table(plan: Plan) -> RenderableType:
-    """The plan for people: a line a month, a column a taxi and destination; `▸` = will run."""
+def grid_table(plan: Plan, source: str) -> RenderableType:
+    """The plan for people: a line a month, a column a taxi and destination; `▸` = will run.
+
+    `source`: where the months come from, as a person would name it.
+    """
     columns = [(taxi, where) for taxi in plan.request.taxis for where in plan.request.destinations]
-    table = Table(box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False, collapse_padding=True)
     table.add_column("month")
     for taxi, destination in columns:
         table.add_column(f"{taxi} → {destination}")
@@ -41,7 +44,7 @@ def grid_table(plan: Plan) -> RenderableType:
         )
     reasons = _reasons(plan)
     # A title of the table would be folded to its width.
-    title = Text(f"Months at {plan.source}", style="italic")
+    title = Text(f"Months from {source}", style="italic")
     return Group(title, table, *([Text("")] if reasons else []), *reasons)
 
 

@@ -38,6 +38,9 @@ WANTED: Mapping[Only, frozenset[State]] = {
 MOST_PARALLEL = 8
 """Months at once: the widest Loop of the flow taxi_backfill, and the limit of the taxi flows."""
 
+ALIKE = 4
+"""How many times smaller or larger than any past load a file may be, to expect its time at all."""
+
 # What `force` adds: a month that the source denied or that seems to be loading.
 FORCED = frozenset({State.NOT_PUBLISHED, State.LOADING})
 
@@ -354,6 +357,9 @@ def _seconds(cell: Cell, size: int | None, past: Sequence[PastRun]) -> float | N
         return None
     typical = statistics.median(run.seconds for run in runs)
     sizes = [run.bytes for run in runs]
+    # Loads of files of another kind tell nothing: samples of the real months, and the reverse.
+    if size is not None and not min(sizes) / ALIKE <= size <= max(sizes) * ALIKE:
+        return None
     # Through files of about one size a line follows the noise, and far from them it says anything.
     if size is None or max(sizes) < 2 * min(sizes) or max(sizes) == 0:
         return typical

@@ -71,11 +71,14 @@ class Result:
     rows: int = 0
     seconds: float = 0.0
     problems: tuple[str, ...] = ()
+    chosen: bool = False
+    """Whether somebody who was asked chose this outcome."""
 
     @property
     def exit_code(self) -> int:
-        """0 when everything that was asked for is done, else 1."""
+        """0 when everything that was asked for is done, or left running by choice; else 1."""
         done = self.outcome in (Outcome.DONE, Outcome.NOTHING_TO_DO)
+        done = done or (self.outcome is Outcome.LEFT_RUNNING and self.chosen)
         return 0 if done and not self.problems else 1
 
     @property
@@ -132,7 +135,11 @@ def run_backfill(
     wanted = frozenset(plan.steps) | plan.in_hand
     if not wanted:
         if plan.problems:
-            raise FailedError("; ".join(plan.problems), hint="invoke status")
+            raise FailedError(
+                "; ".join(plan.problems),
+                hint=f"the months come from {context.source_words}: another range, or another "
+                "source (invoke deploy-flows --source …)",
+            )
         return Result(Outcome.NOTHING_TO_DO)
     watch = _Watch(context, plan, console, max_failures=max_failures, poll_s=poll_s)
     with _terminations_interrupt():
@@ -189,6 +196,7 @@ class _Watch:
     found: tuple[int, int] | None = None
     began: float = field(default_factory=time.monotonic)
     cancelled: bool = False
+    chosen: bool = False
     problems: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -309,6 +317,7 @@ class _Watch:
         if asked and self._asked_to_cancel():
             self._cancel()
             return True
+        self.chosen = asked
         view.event(
             "The backfill goes on in Kestra. To attach to it again: "
             f"invoke backfill {self.plan.request.attaching}"
@@ -316,12 +325,16 @@ class _Watch:
         return False
 
     def _asked_to_cancel(self) -> bool:
-        self.console.err.print(
-            "\nLeave it running, or cancel what is not done yet? [L]eave, [c]ancel: ",
-            end="", markup=False,
-        )  # fmt: skip
+        question = "\nLeave it running, or cancel what is not done yet? [L]eave, [c]ancel: "
         try:
-            return sys.stdin.readline().strip().lower() in {"c", "cancel"}
+            while True:
+                self.console.err.print(question, end="", markup=False)
+                answer = sys.stdin.readline()
+                # The end of the input is no answer, and nothing is cancelled without one.
+                if not answer or answer.strip().lower() in {"", "l", "leave"}:
+                    return False
+                if answer.strip().lower() in {"c", "cancel"}:
+                    return True
         except KeyboardInterrupt:
             return False
 
@@ -425,6 +438,7 @@ class _Watch:
             rows=sum(self.rows.values()),
             seconds=time.monotonic() - self.began,
             problems=(*self.plan.problems, *self.problems, *self._nothing_found()),
+            chosen=self.chosen,
         )
 
     def _nothing_found(self) -> Iterator[str]:

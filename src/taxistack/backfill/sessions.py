@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
+from google.auth.exceptions import GoogleAuthError
+
 from taxi_etl import destinations
 from taxi_etl.destinations import Destination
 from taxi_etl.errors import EtlError
@@ -19,13 +21,16 @@ def opened(
 ) -> Iterator[tuple[Destination[Any], Any]]:
     """A destination and a session of it. `what`: the thing that is worked on, for the message.
 
-    Raises FailedError when the destination refuses or does not answer.
+    Raises FailedError when the destination refuses or does not answer; Google's own error
+    about credentials.
     """
     found = destinations.get(destination)
     try:
         with found.told(f"the {found.title} {what}"), SESSIONS[destination](context) as session:
             yield found, session
     except EtlError as error:
+        if isinstance(error.__cause__, GoogleAuthError):
+            raise error.__cause__ from None  # the command's edge knows what to say of credentials
         raise FailedError(str(error)) from error
 
 

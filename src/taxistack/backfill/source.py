@@ -37,7 +37,7 @@ def look(
     if not wanted:
         return {}
     release.check_base(base_url)
-    with download.client(transport) as client, ThreadPoolExecutor(PARALLEL) as pool:
+    with download.client(transport, base_url) as client, ThreadPoolExecutor(PARALLEL) as pool:
         site = _Site(client, base_url, loaded or {})
         found = pool.map(lambda one: site.look_at(*one), wanted)
         return dict(zip(wanted, found, strict=True))

@@ -25,7 +25,7 @@ from taxistack.backfill.state import (
     state_of,
 )
 from taxistack.published_counts import PUBLISHED_COUNTS
-from taxistack.settings import PUBLIC_SOURCE
+from taxistack.sources import PUBLIC_SOURCE
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def plan_backfill(context: BackfillContext, request: Request, *, check_source: b
     `check_source`: ask the source about every month (HEAD), which tells what is not published
     and what changed. Raises FailedError when a ledger or Kestra does not answer.
     """
-    found = survey(context, request.grid(), check_source=check_source)
+    found = survey(context, request.grid(), check_source=check_source, to_load=True)
     return plan(
         request,
         found.states,
@@ -63,8 +63,17 @@ def is_public(source_url: str) -> bool:
     return source_url.rstrip("/") == PUBLIC_SOURCE
 
 
-def survey(context: BackfillContext, cells: Iterable[Cell], *, check_source: bool = True) -> Survey:
-    """Read both ledgers, the executions and the source at once; derive every cell's state."""
+def survey(
+    context: BackfillContext,
+    cells: Iterable[Cell],
+    *,
+    check_source: bool = True,
+    to_load: bool = False,
+) -> Survey:
+    """Read both ledgers, the executions and the source at once; derive every cell's state.
+
+    `to_load`: sample months count as published before they are made, which loading them does.
+    """
     wanted = sorted(set(cells))
     executions = Executions(context.kestra())
     with ThreadPoolExecutor(5) as pool:
@@ -78,6 +87,8 @@ def survey(context: BackfillContext, cells: Iterable[Cell], *, check_source: boo
         base = context.source
         loads = {cell: load for future in ledgers for cell, load in future.result().items()}
         files = _looked_at(base, wanted, loads) if check_source else {}
+        if to_load and context.serves_samples:
+            files = {one: _made_when_loaded(file) for one, file in files.items()}
     now = datetime.now(UTC)
     loads |= _confirmed(context, wanted, loads, files)
     ran = _with_last_signs(runs.result(), executions, now)
@@ -91,6 +102,11 @@ def survey(context: BackfillContext, cells: Iterable[Cell], *, check_source: boo
         past=tuple(past_runs(ran, loads)),
         files=files,
     )
+
+
+def _made_when_loaded(file: SourceFile) -> SourceFile:
+    """A sample month that nobody asked for yet is there as soon as somebody does."""
+    return replace(file, published=True) if file.published is False else file
 
 
 def _looked_at(

@@ -6,6 +6,7 @@ import time
 
 from taxistack.commands import flows, months, provision
 from taxistack.console import Console
+from taxistack.sources import Source
 from taxistack.targets import Target
 
 SAMPLE_NOTICE = (
@@ -19,7 +20,9 @@ def demo(target: Target, console: Console, *, source: str, report: str) -> None:
     began = time.monotonic()
     scope = months.scope(target.settings.start, target.settings.end, "", "all")
     months.check(target, scope, report)
-    target.check_source(target.settings.source)
+    chosen = Source.parse(target.settings.source)
+    target.check_source(chosen)
+    flows.look_at(target, chosen)
     quiet = Console(json=False, assume_yes=True, out=console.err, err=console.err)
     console.say("1/4 provision")
     provision.up(target, quiet)
@@ -31,6 +34,6 @@ def demo(target: Target, console: Console, *, source: str, report: str) -> None:
     months.verify(target, console, scope, repair=False, report=report)
     if failure:
         raise failure
-    if target.settings.source == "sample":
+    if target.serves_samples:
         console.say(SAMPLE_NOTICE)
     console.summary(f"demo done in {time.monotonic() - began:.0f} s; `invoke down` removes it all")

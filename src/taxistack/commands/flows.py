@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import time
+from collections.abc import Iterator
 
 from taxi_etl.release import shown
-from taxistack.console import Console, table
-from taxistack.deploy import DeployReport, deploy
+from taxistack.console import Console, counted, table
+from taxistack.deploy import Change, DeployReport, deploy
+from taxistack.errors import FailedError, UsageError
 from taxistack.settings import ROOT
+from taxistack.sources import Source, require_answer
 from taxistack.targets import NAMESPACE, Target
 from taxistack.targets.base import etl_requirements_digest
 
 FLOWS = ROOT / "flows"
 ETL = ROOT / "scripts" / "taxi_etl"
+MANY = 4
 
 
 def settings_of_flows(target: Target, source: str) -> dict[str, str]:
@@ -29,48 +35,139 @@ def settings_of_flows(target: Target, source: str) -> dict[str, str]:
     }
 
 
-def _push(target: Target, source_url: str, prune: bool) -> DeployReport:
-    return deploy(
-        target.kestra(),
-        FLOWS,
-        ETL,
-        settings_of_flows(target, source_url),
-        prune=prune,
-        expected_requirements=etl_requirements_digest(),
-    )
-
-
-def redeploy(target: Target, console: Console) -> None:
+def redeploy(target: Target) -> None:
     """Push again with the source that is deployed; nothing when nothing was deployed yet.
 
     After a restart the release site may listen on another port: a source that it serves
-    follows it, any other stays as it is.
+    follows it, any other stays as it is. What else is on the server is the user's, and stays.
     """
     deployed = target.kestra().kv.get(NAMESPACE, "source")
-    if deployed is not None:
-        _push(target, target.moved_source(str(deployed)), prune=False)
+    if deployed is None:
+        return
+    url = target.moved_source(str(deployed))
+    with target.pushing(url):
+        deploy(
+            target.kestra(),
+            FLOWS,
+            ETL,
+            settings_of_flows(target, url),
+            expected_requirements=etl_requirements_digest(),
+        )
 
 
-def deploy_flows(target: Target, console: Console, source: str = "", prune: bool = False) -> None:
-    """Deploy, and print what changed. `source` overrides the source that is deployed now."""
+def look_at(target: Target, source: Source) -> None:
+    """Ask a source once, before anything is changed for it. Raises MissingError when it is silent.
+
+    Folders and samples are served here, and what the VM reaches can't be told from here.
+    """
+    if source.url and target.source_seen_from_here:
+        require_answer(source.url, source.words)
+
+
+def deploy_flows(
+    target: Target,
+    console: Console,
+    source: str = "",
+    *,
+    prune: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Deploy, and print what changed. `source` overrides the source that is deployed now.
+
+    A new source is looked at before anything is changed for it. Raises MissingError when it does
+    not answer, UsageError when it is none for this target.
+    """
     began = time.monotonic()
-    deployed = None if source else target.kestra().kv.get(NAMESPACE, "source")
-    url = (
-        target.moved_source(str(deployed))
-        if deployed
-        else target.release_url(target.settings.source, console.say)
+    before = _deployed(target)
+    chosen = Source.parse(source or target.settings.source) if source or not before else None
+    url = target.source_url(chosen) if chosen else target.moved_source(str(before))
+    if chosen:
+        look_at(target, chosen)
+    formerly = target.source_words if before else ""
+
+    def ready(changes: list[Change]) -> None:
+        _ask_to_prune(console, changes)
+        if chosen:
+            target.serve(chosen)
+
+    with _types_explained(target), contextlib.nullcontext() if dry_run else target.pushing(url):
+        report = deploy(
+            target.kestra(),
+            FLOWS,
+            ETL,
+            settings_of_flows(target, url),
+            prune=prune,
+            expected_requirements=etl_requirements_digest(),
+            dry_run=dry_run,
+            before=ready,
+        )
+    words = chosen.words if chosen else formerly
+    _tell(console, report, url, dry_run=dry_run)
+    done = "deploy-flows --dry-run, nothing was changed" if dry_run else "deployed"
+    console.summary(
+        f"{done}: {report.summary()} ({time.monotonic() - began:.1f} s); "
+        + _from_where(target, words, formerly, kept=chosen is None, dry_run=dry_run)
     )
-    report = _push(target, url, prune)
+
+
+@contextlib.contextmanager
+def _types_explained(target: Target) -> Iterator[None]:
+    """A type that the server does not know is told together with those that it has."""
+    try:
+        yield
+    except UsageError as error:
+        if "Invalid type" in error.message:
+            error.hint = target.task_types
+        raise
+
+
+def _deployed(target: Target) -> str | None:
+    value = target.kestra().kv.get(NAMESPACE, "source")
+    return str(value) if value else None
+
+
+def _ask_to_prune(console: Console, changes: list[Change]) -> None:
+    """Name what --prune takes, the user's own flows among it, and have it confirmed."""
+    going = [change for change in changes if change.action == "pruned"]
+    if not going:
+        return
+    rows = [(change.kind, change.name) for change in going]
+    console.sketch(table("Not in this clone", ["kind", "name"], rows))
+    things = counted(len(going), "object")
+    if not console.confirm(f"Delete {things} from namespace {NAMESPACE} of the server?"):
+        raise FailedError("nothing was deployed: --prune was not confirmed")
+
+
+def _tell(console: Console, report: DeployReport, url: str, *, dry_run: bool) -> None:
     rows = [(change.kind, change.name, change.action) for change in report.changes]
-    told = [row for row in rows if row[2] != "unchanged"]
+    told = _few([row for row in rows if row[2] != "unchanged"])
+    title = "Would be deployed" if dry_run else "Deployed"
     console.result(
-        table("Deployed", ["kind", "name", "action"], told) if told else None,
+        table(title, ["kind", "name", "action"], told) if told else None,
         {
             "source": shown(url),
+            "dry_run": dry_run,
             "changes": [dict(zip(("kind", "name", "action"), r, strict=True)) for r in rows],
         },
     )
-    console.summary(
-        f"deployed: {report.summary()} ({time.monotonic() - began:.1f} s); "
-        f"months come from {shown(url)}"
-    )
+
+
+def _few(rows: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    """Each flow by name; files and pairs that have all gone the same way are one row."""
+    told = []
+    for (kind, action), group in itertools.groupby(rows, key=lambda row: (row[0], row[2])):
+        alike = list(group)
+        many = kind != "flow" and len(alike) > MANY
+        told += [(kind, f"{alike[0][1]} and {len(alike) - 1} more", action)] if many else alike
+    return told
+
+
+def _from_where(target: Target, words: str, formerly: str, *, kept: bool, dry_run: bool) -> str:
+    """Where months come from, whether that is new, and how a kept source is changed."""
+    if not kept:
+        verb = "would come" if dry_run else "come"
+        changed = f" (until now: {formerly})" if formerly not in ("", words) else ""
+        return f"months {verb} from {words}{changed}"
+    asked = Source.parse(target.settings.source)
+    other = f", as deployed before; --source {asked.text} takes the setting's"
+    return f"months come from {words}" + (other if asked.words != words else "")

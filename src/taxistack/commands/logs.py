@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable, Iterator
+from datetime import UTC
 
 from taxistack.commands.power import local
 from taxistack.console import Console
 from taxistack.errors import UsageError
+from taxistack.kestra import LogLine
 from taxistack.targets import Target
+
+
+def log_lines(entries: Iterable[LogLine]) -> Iterator[str]:
+    """The lines of an execution's log: time of day (UTC), level where it tells, task, message."""
+    for entry in entries:
+        time = f"{entry.timestamp.astimezone(UTC):%H:%M:%S}" if entry.timestamp else ""
+        level = "" if entry.level == "INFO" else f"{entry.level} "
+        yield f"{time:8}  {entry.task_id or '':12}  {level}{entry.message}"
 
 
 def _execution(target: Target, console: Console, execution: str, lines: int) -> None:
     entries = target.kestra().logs(execution)
-    for entry in entries[-lines:]:
-        moment = entry.timestamp.isoformat(sep=" ", timespec="seconds") if entry.timestamp else ""
-        text = f"{moment}  {entry.level:5}  {entry.task_id or '':14}  {entry.message}"
-        console.out.print(text, markup=False, soft_wrap=True)
-    console.say(f"{min(len(entries), lines)} of {len(entries)} lines of execution {execution}")
+    for line in log_lines(entries[-lines:]):
+        console.out.print(line, markup=False, soft_wrap=True)
+    shown = f"{min(len(entries), lines)} of {len(entries)} lines of execution {execution}"
+    first = next((entry.timestamp for entry in entries if entry.timestamp), None)
+    console.say(
+        f"{shown}, times in UTC" + (f", from {first.astimezone(UTC):%Y-%m-%d}" if first else "")
+    )
 
 
 def _part(target: Target, console: Console, part: str, lines: int) -> None:

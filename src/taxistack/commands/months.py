@@ -12,6 +12,9 @@ from taxistack.errors import FailedError, UsageError
 from taxistack.targets import Target
 from taxistack.verify import VerifyRequest, repair_months, verification_table, verify_months
 
+# What `Verification.next_step` says of months that are mended by loading them again.
+REPAIR = "invoke verify --repair"
+
 
 @dataclass(frozen=True)
 class Scope:
@@ -84,13 +87,14 @@ def backfill(
     if max_failures < 0:
         raise UsageError(f"--max-failures {max_failures}: must be 0 (never) or more")
     request = _request(target, chosen, only, order, force)
-    _publish_samples(target, request, console)
+    if not dry_run:
+        _publish_samples(target, request, console)
     plan = plan_backfill(target, request)
     if dry_run:
-        console.result(grid_table(plan), plan.to_json())
+        console.result(grid_table(plan, target.source_words), plan.to_json())
         console.summary(outlook(plan))
         return
-    console.sketch(grid_table(plan))
+    console.sketch(grid_table(plan, target.source_words))
     console.say(outlook(plan))
     result = run_backfill(target, plan, console, max_failures=max_failures or None)
     console.result(None, result.to_json())
@@ -119,6 +123,17 @@ def load(target: Target, console: Console, chosen: Scope) -> FailedError | None:
     return None
 
 
+def _flags(chosen: Scope) -> str:
+    """What was asked for, to be asked for again."""
+    given = {"start": chosen.start, "end": chosen.end}
+    given |= {
+        name: value
+        for name, value in (("taxi", chosen.taxi), ("destination", chosen.destination))
+        if value != "all"
+    }
+    return "".join(f" --{name} {value}" for name, value in given.items() if value)
+
+
 def verify(target: Target, console: Console, chosen: Scope, *, repair: bool, report: str) -> None:
     """Compare source, lake, ledger and tables; with `repair` reload what differs and look again.
 
@@ -132,6 +147,7 @@ def verify(target: Target, console: Console, chosen: Scope, *, repair: bool, rep
         duplicates=bool(report),  # the report counts them; that reads every column
     )
     _make_folder(report)
+    console.say(f"comparing with {target.source_words}")
     found = verify_months(target, request)
     if repair and found.exit_code:
         console.sketch(verification_table(found))
@@ -146,8 +162,10 @@ def verify(target: Target, console: Console, chosen: Scope, *, repair: bool, rep
         for page in write_report(found, Path(report)):
             console.say(f"wrote {page}")
     if found.exit_code:
-        tried = repair and found.mendable
-        raise FailedError(found.summary, hint=None if tried else found.next_step)
+        hint = None if repair and found.mendable else found.next_step
+        if hint == REPAIR:
+            hint += _flags(chosen)
+        raise FailedError(found.summary, hint=hint)
     console.summary(found.summary)
 
 

@@ -35,5 +35,5 @@ def start(target: Target, console: Console) -> None:
         return
     here.forget()
     version = here.wait_for_kestra()
-    redeploy(here, console)
+    redeploy(here)
     console.summary(f"running: Kestra {version} at {here.kestra_url()}")

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from taxistack.commands.resources import Progress, changes_table, done_summary, effects_table
 from taxistack.console import Console, counted, table
-from taxistack.errors import FailedError, MissingError, UsageError
+from taxistack.errors import FailedError, UsageError
 from taxistack.inventory import Leftover
 from taxistack.targets import Target
 from taxistack.terraform import Plan, Terraform, TerraformError
@@ -62,9 +62,10 @@ def up(target: Target, console: Console, force_unlock: str = "") -> None:
     if planned.any:
         _prove_empty(terraform)
     rows = effects_table(target, terraform.resources(), planned, seconds)
+    changed = [row for row in rows if row[1] != "unchanged"]
     url, where = _kestra(target)
     console.result(
-        table("Resources", ["resource", "action", "s#", "effect"], rows) if rows else None,
+        table("Resources", ["resource", "action", "s#", "effect"], changed) if changed else None,
         {
             "kestra": {"url": url, "version": version},
             "changes": planned.counts,
@@ -78,12 +79,9 @@ def up(target: Target, console: Console, force_unlock: str = "") -> None:
 
 
 def _kestra(target: Target) -> tuple[str | None, str]:
-    """Where Kestra answers, as a URL and in words; None when the operator opens a way first."""
-    try:
-        url = target.kestra_url()
-    except MissingError as error:
-        return None, f"is healthy; {error.message}: {error.hint}"
-    return url, f"at {url}"
+    """Where Kestra answers from now on, as a URL and in words; None: through a tunnel only."""
+    url = target.lasting_kestra_url()
+    return url, f"at {url}" if url else "answers; `invoke ui` opens its page"
 
 
 def _ask(target: Target, console: Console, planned: Plan) -> None:
@@ -169,8 +167,18 @@ def _show_what_goes(target: Target, planned: Plan, console: Console, keep_data: 
     return console.confirm(f"Destroy stack {target.settings.name} on {target.name}?{kept}")
 
 
-def down(target: Target, console: Console, *, keep_data: bool, force_unlock: str = "") -> None:
-    """Destroy the stack; locally the parts stop too. Ends with an inventory: 0 left."""
+def down(
+    target: Target,
+    console: Console,
+    *,
+    keep_data: bool,
+    force_unlock: str = "",
+    dry_run: bool = False,
+) -> None:
+    """Destroy the stack; locally the parts stop too. Ends with an inventory: 0 left.
+
+    `dry_run`: show what would go, and leave it.
+    """
     began = time.monotonic()
     if target.nothing_here():
         console.summary("down: nothing is up; 0 left")
@@ -186,6 +194,9 @@ def down(target: Target, console: Console, *, keep_data: bool, force_unlock: str
     )
     with _plan_file(target) as path:
         planned = terraform.plan(out=path, destroy=not keep_data)
+        if dry_run:
+            _tell_what_would_go(planned, console, keep_data)
+            return
         if planned.any:
             if not _show_what_goes(target, planned, console, keep_data):
                 raise FailedError("nothing was destroyed: not confirmed")
@@ -193,6 +204,14 @@ def down(target: Target, console: Console, *, keep_data: bool, force_unlock: str
                 planned = terraform.plan(out=path, destroy=not keep_data)
             terraform.apply(planned)
     _close(target, console, planned, keep_data, began)
+
+
+def _tell_what_would_go(planned: Plan, console: Console, keep_data: bool) -> None:
+    console.result(
+        changes_table("Terraform would", planned) if planned.any else None, planned.as_json()
+    )
+    kept = "; the lake and the tables would be kept" if keep_data else ""
+    console.summary(f"down --dry-run, nothing was changed: {planned.describe()}{kept}")
 
 
 def _lift_protection(target: Target, terraform: Terraform, path: Path, keep_data: bool) -> bool:

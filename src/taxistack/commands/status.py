@@ -10,33 +10,32 @@ from typing import Any
 from urllib.parse import quote
 
 from rich.console import Group, RenderableType
+from rich.text import Text
 
 from taxistack.backfill import ledger
 from taxistack.backfill.state import DESTINATIONS
 from taxistack.commands import provision
-from taxistack.console import Console, counted, table
-from taxistack.errors import MissingError
+from taxistack.commands.executions import last_failures
+from taxistack.console import Console, counted, moment, table
+from taxistack.errors import FailedError, MissingError
+from taxistack.kestra import Execution
 from taxistack.targets import Target
 from taxistack.targets.local import LocalTarget
 
 MIB = 2**20
+MOST_FAILURES = 3
 
 
 def environment(target: Target) -> dict[str, str]:
-    """Endpoints and credentials of the stack, by the names that the tools read."""
+    """Endpoints and credentials of the stack, by the names that the tools read.
+
+    Without those of Kestra and PostgreSQL where no way to them stays open.
+    """
     made = target.outputs
-    address = target.postgres_address()
     flows = target.flow_settings()
     values = {
-        "KESTRA_URL": target.kestra_url(),
-        "KESTRA_USER": target.settings.kestra_user,
-        "KESTRA_PASSWORD": target.kestra_password(),
-        "PGHOST": str(address["host"]),
-        "PGPORT": str(address["port"]),
-        "PGDATABASE": str(address["dbname"]),
-        "PGUSER": str(address["user"]),
-        "PGPASSWORD": target.postgres_password(),
-        "DATABASE_URL": _postgres_url(address, target.postgres_password()),
+        **_kestra(target),
+        **_postgres(target),
         "GOOGLE_CLOUD_PROJECT": made.project,
         "TAXI_BUCKET": made.bucket,
         "TAXI_DATASET": made.dataset,
@@ -46,11 +45,43 @@ def environment(target: Target) -> dict[str, str]:
     return {name: value for name, value in values.items() if value}
 
 
+def _kestra(target: Target) -> dict[str, str]:
+    if (url := target.lasting_kestra_url()) is None:
+        return {}
+    return {
+        "KESTRA_URL": url,
+        "KESTRA_USER": target.settings.kestra_user,
+        "KESTRA_PASSWORD": target.kestra_password(),
+    }
+
+
+def _postgres(target: Target) -> dict[str, str]:
+    if (address := target.lasting_postgres_address()) is None:
+        return {}
+    password = target.postgres_password()
+    return {
+        "PGHOST": str(address["host"]),
+        "PGPORT": str(address["port"]),
+        "PGDATABASE": str(address["dbname"]),
+        "PGUSER": str(address["user"]),
+        "PGPASSWORD": password,
+        "DATABASE_URL": _postgres_url(address, password),
+    }
+
+
 def _postgres_url(address: Mapping[str, Any], password: str) -> str:
     """PostgreSQL in one line, as notebooks and BI tools ask for it (libpq's URI form)."""
     user, database = quote(str(address["user"]), safe=""), quote(str(address["dbname"]), safe="")
     place = f"{address['host']}:{address['port']}"
     return f"postgresql://{user}:{quote(password, safe='')}@{place}/{database}"
+
+
+def show_environment(values: Mapping[str, str], console: Console) -> None:
+    """Print shell assignments, or one JSON object, on stdout."""
+    for name, value in values.items() if not console.json else ():
+        console.out.print(f"export {name}={shlex.quote(value)}", markup=False, soft_wrap=True)
+    if console.json:
+        console.result(None, dict(values))
 
 
 def _parts(target: Target) -> list[dict[str, Any]]:
@@ -73,6 +104,38 @@ def _loaded(target: Target) -> list[dict[str, Any]]:
             for taxi in sorted(months)
         ]
     return found
+
+
+def _deployed(target: Target) -> dict[str, Any]:
+    """Where the flows' months come from, and which executions failed last.
+
+    A Kestra that does not answer is itself what the status has to say.
+    """
+    nothing: dict[str, Any] = {"source": None, "failures": [], "problem": None}
+    try:
+        source = target.source_words
+        failed, reasons = last_failures(target.kestra(), MOST_FAILURES)
+    except MissingError:
+        return nothing
+    except FailedError as error:
+        return {**nothing, "problem": error.message}
+    return {
+        **nothing,
+        "source": source,
+        "failures": [
+            {
+                "execution": one.id,
+                "what": " ".join([one.flow_id, *_month_of(one)]),
+                "start": moment(one.start),
+                "reason": reasons[one.id],
+            }
+            for one in failed
+        ],
+    }
+
+
+def _month_of(execution: Execution) -> list[str]:
+    return [text for name in ("taxi", "month") if (text := execution.labels.get(name))]
 
 
 def _age(seconds: float | None) -> str:
@@ -104,6 +167,10 @@ def _render(report: dict[str, Any]) -> RenderableType:
         blocks.append(table("Local cloud", columns, rows))
     if report["stack"]:
         blocks.append(table("\nStack", ["output", "value"], _stack_rows(report["stack"])))
+    if report.get("problem"):
+        blocks.append(Text(f"\n{report['problem']}", style="red"))
+    if report.get("source"):
+        blocks.append(Text(f"\nMonths come from {report['source']}"))
     if report["loaded"]:
         rows = [
             (one["taxi"], one["destination"], one["months"], f"{one['rows']:,}")
@@ -111,6 +178,13 @@ def _render(report: dict[str, Any]) -> RenderableType:
         ]
         columns = ["taxi", "destination", "months#", "rows#"]
         blocks.append(table("\nLoaded", columns, rows))
+    if report.get("failures"):
+        lines = [
+            f"  {one['start']} {one['what']}: {one['reason']}\n"
+            f"    invoke logs --execution {one['execution']}"
+            for one in report["failures"]
+        ]
+        blocks.append(Text("\n".join(["\nFailed last (UTC)", *lines])))
     return Group(*blocks)
 
 
@@ -118,11 +192,9 @@ def status(target: Target, console: Console, *, env: bool, drift: bool) -> None:
     """Print what there is; with `env` shell assignments only, with `drift` Terraform's view."""
     if env:
         values = environment(target)
-        lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
-        for line in lines if not console.json else []:
-            console.out.print(line, markup=False, soft_wrap=True)
-        if console.json:
-            console.result(None, values)
+        show_environment(values, console)
+        if not {"KESTRA_URL", "PGHOST"} <= set(values):
+            console.say("Kestra and PostgreSQL are behind tunnels: `invoke tunnel` keeps them open")
         return
     if drift:
         provision.drift(target, console)
@@ -130,10 +202,15 @@ def status(target: Target, console: Console, *, env: bool, drift: bool) -> None:
     report: dict[str, Any] = {"target": target.name, "parts": _parts(target)}
     try:
         made = target.outputs
-        report["stack"] = {**asdict(made), "kestra": target.kestra_url()}
+        report["stack"] = {
+            **asdict(made),
+            "kestra": target.lasting_kestra_url() or "behind a tunnel: invoke ui",
+        }
         report["loaded"] = _loaded(target)
+        report |= _deployed(target)
     except MissingError as error:
-        report |= {"stack": {}, "loaded": []}
+        # There may be a stack, and no way to its PostgreSQL from here.
+        report = {"stack": {}, **report, "loaded": []}
         console.result(_render(report), report)
         console.summary(f"{error.message}; {error.hint}" if error.hint else error.message)
         return

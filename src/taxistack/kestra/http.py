@@ -15,6 +15,7 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
+from taxi_etl.surroundings import is_local
 from taxistack.kestra.problems import Unavailable, no_answer, problem
 
 READ_ATTEMPTS = 4
@@ -55,6 +56,7 @@ class Http:
             auth=httpx.BasicAuth(user, password),
             timeout=TIMEOUT,
             transport=transport,
+            trust_env=not is_local(self.url),  # a SOCKS proxy breaks a client that won't use it
             follow_redirects=False,
         )
         self.first: Callable[[], object] | None = None

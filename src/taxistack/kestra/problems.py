@@ -119,7 +119,7 @@ def no_answer(error: httpx.HTTPError, server: str, step: str) -> Unavailable:
     reason = "no answer in time" if isinstance(error, httpx.TimeoutException) else str(error)
     return Unavailable(
         f"{step}: Kestra at {server} does not answer: {reason or type(error).__name__}",
-        hint="`invoke status` says which parts run; `invoke start` starts them",
+        hint="`invoke status` says what runs and how to start the rest",
     )
 
 

@@ -12,6 +12,7 @@ import string
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +22,8 @@ from taxi_etl.month import Month
 from taxistack.errors import FailedError, MissingError
 from taxistack.inventory import Leftover
 from taxistack.kestra import KestraClient, Unauthorized
-from taxistack.settings import PUBLIC_SOURCE, ROOT, Settings
+from taxistack.settings import ROOT, Settings
+from taxistack.sources import Source, in_words
 from taxistack.terraform import Terraform
 
 if TYPE_CHECKING:
@@ -123,12 +125,16 @@ class Target(ABC):
         """Host, port, database and user of PostgreSQL as the operator reaches it."""
 
     @abstractmethod
-    def check_source(self, source: str) -> None:
+    def check_source(self, source: Source) -> None:
         """Whether `source` names month files for this target. Raises UsageError when not."""
 
     @abstractmethod
-    def release_url(self, source: str, say: Say) -> str:
-        """The base URL of the month files that `source` names (see `Settings.source`)."""
+    def source_url(self, source: Source) -> str:
+        """The base URL by which the flows read `source`; nothing is changed for it."""
+
+    @abstractmethod
+    def serve(self, source: Source) -> None:
+        """Have that URL answer with the source's files; done when all else is checked."""
 
     @property
     @abstractmethod
@@ -138,6 +144,10 @@ class Target(ABC):
     @abstractmethod
     def moved_source(self, deployed: str) -> str:
         """The URL of a deployed source as it is now: a local release site may have moved."""
+
+    @abstractmethod
+    def pushing(self, url: str) -> AbstractContextManager[None]:
+        """Around the push of a source; one that is cut off leaves a URL that is known again."""
 
     @abstractmethod
     def publish_samples(self, months: Iterable[tuple[str, Month]], say: Say) -> int:
@@ -256,6 +266,14 @@ class Target(ABC):
                 client.close()
         self.__dict__.pop("outputs", None)
 
+    def lasting_kestra_url(self) -> str | None:
+        """Where Kestra answers after this command has ended too; None: nowhere."""
+        return self.kestra_url()
+
+    def lasting_postgres_address(self) -> dict[str, Any] | None:
+        """Where PostgreSQL answers after this command has ended too; None: nowhere."""
+        return self.postgres_address()
+
     def kestra(self) -> KestraClient:
         """A client of the running Kestra."""
         return self._kestra
@@ -325,13 +343,21 @@ class Target(ABC):
         return str(value)
 
     @property
+    def source_words(self) -> str:
+        """The source of the deployed flows as a person would name it."""
+        return in_words(self.source)
+
+    @property
+    def source_seen_from_here(self) -> bool:
+        """Whether the flows reach what this machine reaches, so that its silence is theirs."""
+        return True
+
+    @property
+    def task_types(self) -> str | None:
+        """Which types of tasks the server has, where that is less than Kestra's own image."""
+        return None
+
+    @property
     def maximum_bytes_billed(self) -> int | None:
         """The cap of one BigQuery statement in bytes; None where nothing is billed."""
         return self.settings.maximum_bytes_billed
-
-
-def public_or_url(source: str) -> str | None:
-    """The base URL when `source` is `public` or a URL, None when it is anything else."""
-    if source == "public":
-        return PUBLIC_SOURCE
-    return source.rstrip("/") if source.startswith(("http://", "https://")) else None

@@ -1,8 +1,9 @@
 """Google Cloud: the same stack in a project of one's own.
 
 Credentials are Application Default Credentials or Workload Identity; key files are not used.
-The VM has no external address: Kestra and PostgreSQL are reached through IAP tunnels that the
-operator opens, at the addresses of the settings `kestra_url`, `postgres_host`, `postgres_port`.
+The VM has no external address: Kestra and PostgreSQL are reached through tunnels of the
+command's own (`taxistack.tunnels`), or at the addresses that the settings `kestra_url`,
+`postgres_host` and `postgres_port` name instead.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from taxi_etl.month import Month
 from taxistack import inventory
-from taxistack.errors import FailedError, MissingError, UsageError
+from taxistack.errors import FailedError, MissingError, TransientError, UsageError
 from taxistack.google import (
     Api,
     BusyError,
@@ -25,12 +27,17 @@ from taxistack.google import (
     NotFoundError,
 )
 from taxistack.inventory import Leftover
-from taxistack.targets.base import Say, Target, new_password, public_or_url
+from taxistack.kestra import KestraClient
+from taxistack.sources import Source
+from taxistack.targets.base import Say, Target, new_password
+from taxistack.tunnels import POSTGRES_PORT, NotListening, VmAddress, Ways
 
 if TYPE_CHECKING:
+    import psycopg
     from google.cloud import bigquery, storage
 
 PAUSE = 5.0  # seconds between two looks at a VM that boots
+ANSWER = 60.0  # seconds for Kestra to answer after the VM said that it is healthy
 
 
 class GcpTarget(Target):
@@ -96,25 +103,45 @@ class GcpTarget(Target):
         ):
             say(f"  deleted snapshot {name}")
 
+    @cached_property
+    def ways(self) -> Ways:
+        """How this command reaches the VM's servers; closed by `forget`."""
+        return Ways(self.settings, self.state_dir, self._vm)
+
+    def _vm(self) -> VmAddress:
+        made = self.outputs
+        if made.instance is None:
+            raise MissingError(
+                f"stack {self.settings.name} has no VM: only its data was kept", hint="invoke up"
+            )
+        return VmAddress(made.instance, made.zone, self.settings.project)
+
+    def forget(self) -> None:
+        """Close the clients and then the tunnels that they went through."""
+        super().forget()
+        if (ways := self.__dict__.pop("ways", None)) is not None:
+            ways.close()
+
     def kestra_url(self) -> str:
-        """The operator's end of the tunnel to the VM's port 8080."""
-        if self.settings.kestra_url:
-            return self.settings.kestra_url.rstrip("/")
-        raise MissingError(
-            "the VM has no external address: open a tunnel and name it in the setting kestra_url",
-            hint=f"gcloud compute start-iap-tunnel {self.settings.name}-kestra 8080 "
-            f"--local-host-port=127.0.0.1:8080 --zone {self.settings.zone} "
-            f"--project {self.settings.project}",
-        )
+        """This command's end of a tunnel to the VM, or what the setting names instead."""
+        return self.ways.kestra_url()
+
+    def lasting_kestra_url(self) -> str | None:
+        """What the setting names, or the tunnel of a running `invoke tunnel`."""
+        return self.ways.lasting_kestra_url()
+
+    @cached_property
+    def _kestra(self) -> KestraClient:
+        url, way = self.kestra_url(), self.ways.kestra_transport()
+        return KestraClient(url, self.settings.kestra_user, self.kestra_password(), way)
 
     def wait_for_kestra(self, seconds: float = 1200) -> str:
-        """Ask Kestra where a tunnel is named; else its VM, whose boot script says how far it is.
+        """Ask the VM, whose boot script says how far it is, and then Kestra itself.
 
         The first boot installs Docker and builds the server's image, which takes minutes. Raises
-        FailedError when the boot failed, or is not done after `seconds`.
+        FailedError when the boot failed, or is not done after `seconds`; MissingError when the
+        way to the server can't be had.
         """
-        if self.settings.kestra_url:
-            return super().wait_for_kestra()
         vm, zone = self.outputs.instance, self.outputs.zone
         by_hand = (
             f"gcloud compute ssh {vm} --tunnel-through-iap --zone {zone} --project "
@@ -128,7 +155,22 @@ class GcpTarget(Target):
                 at = step or "its beginning"
                 raise FailedError(f"{vm} is still at {at} after {seconds:.0f} s", hint=by_hand)
             time.sleep(PAUSE)
-        return self.settings.kestra_version
+        return self._ask_kestra(by_hand)
+
+    def _ask_kestra(self, by_hand: str) -> str:
+        # The VM is healthy by its own report; a server that starts anew just now is waited for.
+        give_up = time.monotonic() + ANSWER
+        while True:
+            try:
+                return self.kestra().ready()
+            except (TransientError, NotListening) as error:
+                if time.monotonic() > give_up:
+                    raise FailedError(
+                        f"the VM says that it is healthy, but Kestra did not answer within "
+                        f"{ANSWER:.0f} s: {error}",
+                        hint=by_hand,
+                    ) from error
+                time.sleep(PAUSE)
 
     def _boot_step(self, vm: str | None, zone: str) -> str:
         # What infra/kestra/boot.sh wrote last (Compute Engine REST, `getGuestAttributes`).
@@ -154,13 +196,30 @@ class GcpTarget(Target):
         }
 
     def postgres_address(self) -> dict[str, Any]:
-        """The operator's end of the tunnel to the VM's port 5432."""
-        return {
-            "host": self.settings.postgres_host,
-            "port": self.settings.postgres_port,
-            "dbname": "taxi",
-            "user": "taxi",
-        }
+        """This command's end of a tunnel to the VM, or what the settings name instead."""
+        return self.ways.postgres_address()
+
+    def lasting_postgres_address(self) -> dict[str, Any] | None:
+        """What the settings name, or the tunnel of a running `invoke tunnel`."""
+        return self.ways.lasting_postgres_address()
+
+    def postgres(self) -> psycopg.Connection[Any]:
+        """A new connection, tried again when the tunnel died under it.
+
+        Where settings name a dead address, the error says which.
+        """
+        try:
+            return super().postgres()
+        except MissingError as error:
+            if self.ways.postgres_named:
+                error.hint = (
+                    "the settings postgres_host and postgres_port name that address; with "
+                    "neither the command opens a tunnel by itself"
+                )
+                raise
+            if not self.ways.tunnel(POSTGRES_PORT).died():
+                raise
+        return super().postgres()
 
     @cached_property
     def _storage(self) -> storage.Client:
@@ -170,22 +229,26 @@ class GcpTarget(Target):
     def _bigquery(self) -> bigquery.Client:
         return self.google.bigquery(self.settings.project, self.settings.location)
 
-    def check_source(self, source: str) -> None:
+    def check_source(self, source: Source) -> None:
         """A VM can fetch from URLs only; folders and samples are on the operator's machine."""
-        self._url_of(source)
+        self.source_url(source)
 
-    def release_url(self, source: str, say: Say) -> str:
+    def source_url(self, source: Source) -> str:
         """The public release, or the URL itself."""
-        return self._url_of(source)
-
-    @staticmethod
-    def _url_of(source: str) -> str:
-        if (url := public_or_url(source)) is None:
+        if source.url is None:
             raise UsageError(
-                f"--source {source}: on target gcp the source must be `public` or a URL "
+                f"--source {source.text}: on target gcp the source must be `public` or a URL "
                 "that the VM can reach"
             )
-        return url
+        return source.url
+
+    def serve(self, source: Source) -> None:
+        """A URL is served by its own site."""
+
+    @property
+    def source_seen_from_here(self) -> bool:
+        """The VM's network is not this machine's."""
+        return False
 
     @property
     def serves_samples(self) -> bool:
@@ -195,6 +258,10 @@ class GcpTarget(Target):
     def moved_source(self, deployed: str) -> str:
         """A URL stays where it is."""
         return deployed
+
+    def pushing(self, url: str) -> AbstractContextManager[None]:
+        """A URL stays where it is: there is nothing to remember."""
+        return nullcontext()
 
     def publish_samples(self, months: Iterable[tuple[str, Month]], say: Say) -> int:
         """No sample is served to a VM."""

@@ -25,8 +25,8 @@ from taxi_etl.release import file_name
 from taxistack import inventory
 from taxistack.errors import MissingError, UsageError
 from taxistack.inventory import Leftover
-from taxistack.settings import ROOT
-from taxistack.targets.base import INFRA, Say, Target, public_or_url
+from taxistack.sources import SAMPLES_IN_WORDS, Source
+from taxistack.targets.base import INFRA, Say, Target
 
 if TYPE_CHECKING:
     from google.cloud import bigquery, storage
@@ -176,6 +176,17 @@ class LocalTarget(Target):
             )
         return kestra.url
 
+    @property
+    def task_types(self) -> str | None:
+        """What the embedded engine is built with (src/localcloud/kestra/java)."""
+        if self.settings.kestra != "embedded":
+            return None
+        return (
+            "the embedded engine has the types io.kestra.plugin.core.*, and python.Commands and "
+            "shell.Commands of io.kestra.plugin.scripts; with the setting kestra: docker the "
+            "server has all plugins of Kestra's image"
+        )
+
     def flow_settings(self) -> dict[str, str]:
         """The emulators' endpoints and the local PostgreSQL."""
         state = self.running()
@@ -229,28 +240,35 @@ class LocalTarget(Target):
     def _samples(self) -> Path:
         return self.settings.state / "releases"
 
-    def _folder_of(self, source: str) -> Path:
-        return self._samples if source == "sample" else (ROOT / Path(source).expanduser()).resolve()
-
-    def check_source(self, source: str) -> None:
+    def check_source(self, source: Source) -> None:
         """A URL, a folder that is there, or `sample`: a folder that we fill."""
-        served = public_or_url(source) is None and source != "sample"
-        if served and not self._folder_of(source).is_dir():
+        if source.folder and not source.folder.is_dir():
             raise UsageError(
-                f"--source {source}: is neither `sample`, `public`, a URL nor a folder "
+                f"--source {source.folder}: is neither `sample`, `public`, a URL nor a folder "
                 "(a folder holds <taxi>/<taxi>_tripdata_<YYYY-MM>.csv.gz)"
             )
 
-    def release_url(self, source: str, say: Say) -> str:
-        """A folder is served by the release site; `sample` is a folder that we fill."""
+    def source_url(self, source: Source) -> str:
+        """A folder and the samples are on the release site."""
         self.check_source(source)
-        if (url := public_or_url(source)) is not None:
-            return url
-        folder = self._folder_of(source)
-        if source == "sample":
-            folder.mkdir(parents=True, exist_ok=True)
-        self.cloud.serve(folder)
-        return self.running().releases.url
+        return source.url or self.running().releases.url
+
+    def serve(self, source: Source) -> None:
+        """Point the release site at the folder; `sample` is a folder that we fill."""
+        if source.url is None:
+            folder = source.folder or self._samples
+            if folder == self._samples:
+                folder.mkdir(parents=True, exist_ok=True)
+            self.cloud.serve(folder)
+
+    @property
+    def source_words(self) -> str:
+        """The folder or the samples behind the release site's address."""
+        if self.serves_samples:
+            return SAMPLES_IN_WORDS
+        if self.source == self.running().releases.url:
+            return f"folder {self.cloud.release_folder}"
+        return super().source_words
 
     @property
     def serves_samples(self) -> bool:
@@ -262,20 +280,39 @@ class LocalTarget(Target):
         """A source on the release site follows it to its port of today.
 
         The release site is the only source on 127.0.0.1 whose port can change by itself: it
-        is known by the URL that was deployed last.
+        is known by the URLs that it had when something was deployed.
         """
-        here = self.running().releases.url
-        known = self.state_dir / "releases.url"
-        last = known.read_text() if known.exists() else here
-        known.write_text(here)
-        return here if deployed == last else deployed
+        return self.running().releases.url if deployed in self._own_urls() else deployed
+
+    @contextlib.contextmanager
+    def pushing(self, url: str) -> Iterator[None]:
+        """Remember the release site's URL before the push, and forget the former one after it.
+
+        A push that is cut off has left the one or the other: both are followed then.
+        """
+        own = {url} if url == self.running().releases.url else set()
+        self._note_urls(self._own_urls() | own)
+        yield
+        self._note_urls(own)
+
+    @property
+    def _url_note(self) -> Path:
+        return self.state_dir / "releases.url"
+
+    def _own_urls(self) -> set[str]:
+        return set(self._url_note.read_text().split()) if self._url_note.exists() else set()
+
+    def _note_urls(self, urls: set[str]) -> None:
+        fresh = self._url_note.with_name(".releases.url.new")
+        fresh.write_text("".join(f"{url}\n" for url in sorted(urls)))
+        fresh.replace(self._url_note)
 
     def publish_samples(self, months: Iterable[tuple[str, Month]], say: Say) -> int:
         """Write the sample months that the release site does not have yet.
 
-        Nothing when the release site serves another folder: those months are what they are.
+        Nothing when the flows load from anything else: those months are what they are.
         """
-        if self.cloud.release_folder != self._samples:
+        if not self.serves_samples:
             return 0
         written = 0
         for taxi, month in months:

@@ -16,8 +16,8 @@ from taxistack.verify.verification import CellCheck, Verification
 
 def verification_table(verification: Verification) -> RenderableType:
     """A line for each cell that is published; below it every difference by name."""
-    table = Table(box=None, pad_edge=False)
-    for name in ("month", "taxi", "destination", "state"):
+    table = Table(box=None, pad_edge=False, collapse_padding=True)
+    for name in ("month", "taxi", "destination"):
         table.add_column(name)
     for name in ("rows", "source rows", "total_amount", "strays"):
         table.add_column(name, justify="right")
@@ -35,22 +35,24 @@ def _nothing(check: CellCheck) -> bool:
 
 def _row(check: CellCheck) -> Iterable[Text]:
     found, load = check.known.table, check.known.state.load
-    word, style = LOOK[check.state]
-    verdict = Text("equal", style="green") if check.proven else _wrong(check)
     return (
         Text(str(check.cell.month)),
         Text(check.cell.taxi),
         Text(check.cell.destination),
-        Text(word, style=style),
         Text(f"{found.rows:,}" if found else "0"),
         Text(f"{load.rows:,}" if load else ""),
         Text(amount(found.total_amount) if found and check.cell.series.measure else ""),
         Text(f"{found.strays:,}" if found else ""),
-        verdict,
+        _verdict(check),
     )
 
 
-def _wrong(check: CellCheck) -> Text:
+def _verdict(check: CellCheck) -> Text:
+    """`equal`; else what is wrong, and the state of a month that is not simply loaded."""
+    if check.proven:
+        return Text("equal", style="green")
+    if check.state is not State.LOADED:
+        return Text(*LOOK[check.state])
     return Text("differs" if check.mendable else "not proven", style="bold red")
 
 

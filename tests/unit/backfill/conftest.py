@@ -227,6 +227,8 @@ class FakeContext:
     """A target whose only part is Kestra."""
 
     source = "http://site"
+    source_words = "http://site"
+    serves_samples = False
 
     def __init__(self, kestra: FakeKestra) -> None:
         self._kestra = kestra

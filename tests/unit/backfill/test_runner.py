@@ -280,8 +280,16 @@ def test_a_source_that_does_not_answer_is_told_in_one_line_and_nothing_started(
     assert run(plan(made.request, loaded, source="s")).exit_code == 0
 
 
-@pytest.mark.parametrize(("answer", "outcome"), [("c", "cancelled"), ("", "left running")])
-def test_ctrl_c_on_a_terminal_asks(context, planned, kestra, monkeypatch, answer, outcome):
+@pytest.mark.parametrize(
+    ("answer", "outcome", "code"),
+    [
+        ("c", "cancelled", 1),
+        ("", "left running", 0),
+        ("L", "left running", 0),
+        ("n\nyes\nc", "cancelled", 1),  # neither is an answer: asked again
+    ],
+)
+def test_ctrl_c_on_a_terminal_asks(context, planned, kestra, monkeypatch, answer, outcome, code):
     class Terminal(io.StringIO):
         def isatty(self):
             return True
@@ -295,7 +303,7 @@ def test_ctrl_c_on_a_terminal_asks(context, planned, kestra, monkeypatch, answer
 
     kestra.on_read = interrupt
     result = run_backfill(context, planned(), Console(err=err), poll_s=0)
-    assert str(result.outcome) == outcome
+    assert (str(result.outcome), result.exit_code) == (outcome, code)
     assert bool(kestra.killed) == (outcome == "cancelled")
 
 

@@ -111,12 +111,12 @@ def test_each_file_is_asked_once_and_a_few_at_a_time():
     assert most <= PARALLEL
 
 
-def test_a_mark_that_differs_is_looked_into_and_noted_once(make, context, monkeypatch):
-    """The bytes are fetched; afterwards the ledger knows the new ETag, and they are not."""
+@pytest.mark.parametrize("same", [True, False])
+def test_a_mark_that_differs_is_looked_into_and_noted_once(make, context, monkeypatch, same):
+    """The bytes are fetched; equal ones are noted, and not fetched any more."""
     body = b"the month file"
-    entry = make.load(
-        etag='"old"', source_bytes=len(body), sha256=hashlib.sha256(body).hexdigest()
-    )  # fmt: skip
+    digest = hashlib.sha256(body if same else body[::-1]).hexdigest()
+    entry = make.load(etag='"old"', source_bytes=len(body), sha256=digest)
     held = {make.cell: entry}
     asked = []
 
@@ -125,7 +125,7 @@ def test_a_mark_that_differs_is_looked_into_and_noted_once(make, context, monkey
         headers = {"ETag": '"new"', "Content-Length": str(len(body))}
         return httpx.Response(200, headers=headers, stream=httpx.ByteStream(body))
 
-    def client(transport=None):
+    def client(transport=None, base=""):
         return httpx.Client(transport=httpx.MockTransport(site))
 
     def read(_, destination, start, end):
@@ -136,6 +136,10 @@ def test_a_mark_that_differs_is_looked_into_and_noted_once(make, context, monkey
     monkeypatch.setattr(
         "taxistack.backfill.ledger.record", lambda _, cell, one: held.update({cell: one})
     )
+    if not same:
+        assert survey(context, [make.cell]).states[make.cell].state is State.STALE
+        assert held == {make.cell: entry}
+        return
     for _ in range(2):
         assert survey(context, [make.cell]).states[make.cell].state is State.LOADED
     assert held == {make.cell: entry.confirmed('"new"')}

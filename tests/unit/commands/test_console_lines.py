@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from taxistack.console import Console
+from taxistack.console import Console, shortened, table
 
 LONG = "green 2019-01 in postgres failed: " + "http://127.0.0.1:8080/a/long/address " * 8 + "end"
 
@@ -52,3 +52,27 @@ def test_a_long_line_below_a_table_is_one_line_too(capsys, tell):
     getattr(Console(), tell)(*shown)
     told = capsys.readouterr()
     assert LONG in (told.out + told.err).splitlines()
+
+
+ALIKE = [
+    f'module.kestra[0].google_secret_manager_secret{kind}["{name}"]'
+    for kind in (".this", "_version.this", "_iam_member.kestra")
+    for name in ("KESTRA_PASSWORD", "POSTGRES_PASSWORD")
+]
+
+
+@pytest.mark.parametrize("width", [40, 45, 50, 60, 80])
+def test_what_is_shortened_fits_and_stays_apart(width):
+    short = [shortened(text, width) for text in ALIKE]
+    assert len(set(short)) == len(ALIKE)
+    assert max(map(len, short)) <= width
+    assert shortened("short", width) == "short"
+
+
+def test_a_table_of_long_names_fits_the_terminal(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    rows = [(text, "created", "0.1", "recorded only") for text in ALIKE]
+    Console().result(table("Resources", ["resource", "action", "s#", "effect"], rows), None)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(set(lines)) == len(ALIKE) + 2
+    assert max(map(len, lines)) <= 80

@@ -65,7 +65,7 @@ class PlayedTarget:
     def wait_for_kestra(self) -> str:
         return "2.0.0"
 
-    def kestra_url(self) -> str:
+    def lasting_kestra_url(self) -> str:
         return "http://127.0.0.1:8080"
 
 

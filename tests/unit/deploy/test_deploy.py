@@ -79,7 +79,10 @@ def test_one_invalid_flow_stops_everything_and_is_named_with_its_reason(run, ser
 @pytest.mark.parametrize(
     ("text", "rule"),
     [
-        ("id: [", "broken.yaml: not YAML"),
+        (
+            "id: [",
+            r'broken.yaml: not YAML:\n  while parsing .*\n  .*\n    in "broken.yaml", line 1',
+        ),
         ("id: other\nnamespace: taxi", "must be flow `broken` of namespace `taxi`"),
         ("id: broken\nnamespace: other", "must be flow `broken` of namespace `taxi`"),
         ("- a list", "must be flow `broken` of namespace `taxi`"),
@@ -89,6 +92,37 @@ def test_a_file_that_is_no_flow_of_ours_is_named(run, server, repository, text, 
     repository.write("broken", text)
     with pytest.raises(UsageError, match=rule):
         run()
+    assert server.writes == []
+
+
+def test_a_flow_may_be_called_yml_and_is_not_passed_over(run, server, repository):
+    (repository.flows / "mine.yml").write_text("id: mine\nnamespace: taxi\n")
+    run()
+    assert "mine" in server.flows
+    repository.write("mine")
+    with pytest.raises(UsageError, match=r"mine\.yml: there is mine\.yaml too"):
+        run()
+
+
+def test_a_dry_run_says_the_same_and_writes_nothing(run, server):
+    fill(server)
+    asked = []
+    planned = run(
+        dry_run=True, prune=True, expected_requirements="sha-of-the-server", before=asked.append
+    )
+    assert (server.writes, server.executions, asked) == ([], set(), [])
+    done = run(prune=True, expected_requirements="sha-of-the-server", before=asked.append)
+    assert sorted(map(str, planned.changes)) == sorted(map(str, done.changes))
+    assert len(asked) == 1
+
+
+def test_who_says_no_before_the_changes_is_heeded(run, server):
+    def no(changes):
+        raise FailedError("not confirmed")
+
+    fill(server)
+    with pytest.raises(FailedError, match="not confirmed"):
+        run(prune=True, before=no)
     assert server.writes == []
 
 

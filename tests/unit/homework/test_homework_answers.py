@@ -12,7 +12,7 @@ from taxi_etl.month import Month
 from taxistack.backfill.state import Cell
 from taxistack.homework import Loaded, answer
 from taxistack.published_counts import PUBLISHED_COUNTS, PUBLISHED_YEARS
-from taxistack.settings import PUBLIC_SOURCE
+from taxistack.sources import PUBLIC_SOURCE
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -13,7 +13,7 @@ from taxi_etl.lake import LakeObject
 from taxi_etl.ledger import Entry
 from taxi_etl.month import Month
 from taxistack.backfill.state import COURSE, DESTINATIONS, Cell, CellState, SourceFile, State
-from taxistack.settings import PUBLIC_SOURCE
+from taxistack.sources import PUBLIC_SOURCE
 from taxistack.verify.compare import Known
 from taxistack.verify.verification import Verification, VerifyRequest, check_all
 

@@ -41,7 +41,7 @@ BROKEN = {
     "kestra_user": "",
     "kestra_url": "127.0.0.1:8080",
     "postgres_host": "two words",
-    "postgres_port": 0,
+    "postgres_port": 65536,
     "maximum_gib_billed": 0,
 }
 

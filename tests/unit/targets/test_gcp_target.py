@@ -12,7 +12,8 @@ import yaml
 
 from taxistack.errors import FailedError, MissingError, UsageError
 from taxistack.google import GoogleApis
-from taxistack.settings import PUBLIC_SOURCE, Settings
+from taxistack.settings import Settings
+from taxistack.sources import PUBLIC_SOURCE, Source
 from taxistack.targets import open_target
 from taxistack.targets.base import new_password
 
@@ -43,19 +44,17 @@ def test_without_credentials_it_says_how_to_get_them(nobody, tmp_path):
 @pytest.mark.parametrize("source", ["sample", "/some/folder"])
 def test_a_source_on_the_operators_machine_is_refused(tmp_path, source):
     with pytest.raises(UsageError, match="the VM can reach"):
-        _target(tmp_path).release_url(source, print)
+        _target(tmp_path).source_url(Source.parse(source))
 
 
 def test_public_is_the_courses_release_site(tmp_path):
-    assert _target(tmp_path).release_url("public", print) == PUBLIC_SOURCE
+    assert _target(tmp_path).source_url(Source.parse("public")) == PUBLIC_SOURCE
 
 
-def test_without_a_tunnel_it_says_how_to_open_one(tmp_path):
-    with pytest.raises(MissingError) as raised:
-        _target(tmp_path).kestra_url()
-    assert "start-iap-tunnel taxistack-kestra 8080" in (raised.value.hint or "")
-    with_url = _target(tmp_path, kestra_url="http://127.0.0.1:8080/")
-    assert with_url.kestra_url() == "http://127.0.0.1:8080"
+def test_what_the_vm_reaches_is_not_asked_from_here(tmp_path):
+    from taxistack.commands.flows import look_at
+
+    look_at(_target(tmp_path), Source.parse("http://127.0.0.1:9"))  # nobody listens there
 
 
 class Vm:
@@ -83,13 +82,14 @@ def _booting(tmp_path, monkeypatch, *looks):
     target.__dict__["google"] = GoogleApis(sleep=lambda seconds: None)
     target.google.__dict__["session"] = Vm(*looks)
     target.__dict__["outputs"] = SimpleNamespace(instance="vm", zone="z")
+    target.__dict__["_kestra"] = SimpleNamespace(ready=lambda: "2.0.1")
     return target
 
 
-def test_without_a_tunnel_the_vm_itself_says_when_kestra_is_healthy(tmp_path, monkeypatch):
+def test_the_vm_itself_says_when_kestra_is_healthy_and_then_it_is_asked(tmp_path, monkeypatch):
     looks = (404, "install-docker", requests.ConnectionError("a network that blinks"), "healthy")
     target = _booting(tmp_path, monkeypatch, *looks)
-    assert target.wait_for_kestra() == "2.0.8"
+    assert target.wait_for_kestra() == "2.0.1"
     assert target.google.session.looks == []
 
 

@@ -224,6 +224,20 @@ def test_a_large_file_has_more_time_than_a_small_one(tmp_path):
     assert clock.now > 200
 
 
+def test_a_trickle_that_is_just_fast_enough_ends_with_the_time_of_its_size(tmp_path):
+    """A MiB at 2 KiB/s: every window has its bytes, and the whole would take nine minutes."""
+    clock = Clock()
+
+    def get(request):
+        headers = {"Content-Length": str(1 << 20), "ETag": '"one"'}
+        return httpx.Response(200, headers=headers, stream=Stream([bytes(2048)] * 512, clock, 1.0))
+
+    site = Site(get)
+    with pytest.raises(SourceUnreachable, match=r"is too slow: \d+ bytes in 213 s"):
+        fetched(site, tmp_path, clock)
+    assert site.asked == ["GET"]
+
+
 def test_retry_after_is_waited_for(tmp_path):
     clock = Clock()
     answers = [status(429, **{"Retry-After": "120"}), ok()]
