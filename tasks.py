@@ -13,6 +13,7 @@ import os
 
 from invoke import Context
 
+from taxi_etl.schema import TAXIS
 from taxi_etl.surroundings import settle
 from taxistack.commands import boundary, flags
 from taxistack.commands.flags import task
@@ -27,7 +28,7 @@ DRY_RUN = "show what would be done, and change nothing"
 SOURCE = (
     "month files: sample, public, a base URL, or a folder <taxi>/<taxi>_tripdata_<month>.csv.gz"
 )
-TAXI = "yellow, green, fhv, several with commas, or all"
+TAXI = f"{', '.join(TAXIS)}, several with commas, or all"
 DESTINATION = "postgres, bigquery or all"
 START = "first month, YYYY-MM (a date is reduced to its month)"
 END = "last month, inclusive"
