@@ -141,6 +141,12 @@ class Figures:
         used = {slot[1] for grid in self.grids for row in grid.rows for slot in row.marks if slot}
         return [mark for mark in MARKS.values() if mark in used]
 
+    @property
+    def places(self) -> dict[str, str]:
+        """The destinations that have a load, with their names for people."""
+        names = sorted({one.cell.destination for one in self.loads})
+        return {name: destinations.get(name).title for name in names}
+
     def load_summary(self) -> list[tuple[str, int, str, str, str]]:
         """By destination: loads, median seconds, longest seconds, rows a second."""
         lines = []
