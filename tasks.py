@@ -11,12 +11,18 @@ from __future__ import annotations
 
 import os
 
-from invoke import Context
+from taxistack import interrupts
 
-from taxi_etl.schema import TAXIS
-from taxi_etl.surroundings import settle
-from taxistack.commands import boundary, flags
-from taxistack.commands.flags import task
+interrupts.watch()  # before what takes long to load
+
+# isort: split
+
+from invoke import Context  # noqa: E402
+
+from taxi_etl.schema import TAXIS  # noqa: E402
+from taxi_etl.surroundings import settle  # noqa: E402
+from taxistack.commands import boundary, flags  # noqa: E402
+from taxistack.commands.flags import task  # noqa: E402
 
 settle(os.environ)
 flags.refuse_wrong_use()
@@ -32,6 +38,37 @@ TAXI = f"{', '.join(TAXIS)}, several with commas, or all"
 DESTINATION = "postgres, bigquery or all"
 START = "first month, YYYY-MM (a date is reduced to its month)"
 END = "last month, inclusive"
+
+
+@task(
+    help={
+        "github": "OWNER_ID/REPOSITORY_ID of the repository whose CI may deploy; none: no longer",
+        "ref": "the branch or tag of it that may, e.g. refs/heads/main",
+        "pool": "another workload identity pool: a deleted one keeps its name for 30 days",
+        "yes": YES,
+        "force_unlock": "first release the state's lock with this id, left by a killed run",
+        "json": JSON,
+    }
+)
+def setup(
+    ctx: Context,
+    github: str = "",
+    ref: str = "",
+    pool: str = "",
+    yes: bool = False,
+    force_unlock: str = "",
+    json: bool = False,
+):
+    """Make a Google Cloud project ready, once: its APIs, the state bucket, CI's identity.
+
+    What is there already is kept; it may be run again at any time.
+
+    Example: invoke setup --github 1234/5678
+    """
+    from taxistack.commands import setup as command
+
+    with boundary.command(ctx, json=json, yes=yes) as (target, console):
+        command.setup(target, console, command.Identity(github, ref, pool), force_unlock)
 
 
 @task(

@@ -41,4 +41,9 @@ resource "google_compute_disk_resource_policy_attachment" "daily" {
   name = google_compute_resource_policy.daily.name
   disk = google_compute_disk.data.name
   zone = local.zone
+
+  lifecycle {
+    # A disk that was made anew has the same name: without this Terraform sees no change here.
+    replace_triggered_by = [google_compute_disk.data.disk_id]
+  }
 }

@@ -17,7 +17,8 @@ module "kestra" {
     trips   = google_bigquery_dataset.trips.dataset_id
     staging = google_bigquery_dataset.staging.dataset_id
   }
-  data_disk = google_compute_disk.data.id
+  data_disk        = google_compute_disk.data.id
+  data_disk_number = google_compute_disk.data.disk_id
 
   boot_disk_size_gb   = var.boot_disk_size_gb
   deletion_protection = var.deletion_protection

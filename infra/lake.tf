@@ -14,7 +14,8 @@ resource "google_storage_bucket" "lake" {
     enabled = var.lake_versioning
   }
 
-  # A resumable upload that broke off is billed until it is aborted.
+  # The parts of a multipart upload (XML API: other tools make such) that broke off are billed
+  # until it is aborted. The resumable uploads of the flows expire by themselves after a week.
   lifecycle_rule {
     action {
       type = "AbortIncompleteMultipartUpload"

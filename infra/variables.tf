@@ -16,7 +16,7 @@ variable "compute_enabled" {
 }
 
 variable "data_disk_size_gb" {
-  description = "Size of the data disk in GB: Kestra's database and the trips in PostgreSQL. It can grow in place; to make it smaller replaces it, and what was on it is lost."
+  description = "Size of the data disk in GB: Kestra's database and the trips in PostgreSQL. It can grow in place; to make it smaller replaces it and the VM, once deletion_protection is off, and what was on it is lost."
   type        = number
   default     = 50
 
@@ -94,8 +94,8 @@ variable "kestra_port" {
   default     = 8080
 
   validation {
-    condition     = var.kestra_port >= 1024 && var.kestra_port <= 65535 && floor(var.kestra_port) == var.kestra_port
-    error_message = "kestra_port must be a whole number from 1024 to 65535."
+    condition     = var.kestra_port >= 1024 && var.kestra_port <= 65535 && floor(var.kestra_port) == var.kestra_port && var.kestra_port != 5432
+    error_message = "kestra_port must be a whole number from 1024 to 65535, and not PostgreSQL's 5432."
   }
 }
 
@@ -280,7 +280,7 @@ variable "staging_expiration_hours" {
 }
 
 variable "subnet_range" {
-  description = "Internal address range of the VM's subnet."
+  description = "Internal address range of the VM's subnet. It can be widened in place; any other change replaces the subnet, its NAT and the VM, once deletion_protection is off. The data disk stays."
   type        = string
   default     = "10.60.0.0/24"
 

@@ -100,8 +100,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     from taxistack.targets import open_target
 
     state = tmp_path_factory.mktemp("platform")
-    releases = state / "published"
-    releases.mkdir()
+    releases = tmp_path_factory.mktemp("published")
     target = open_target(settings_of(state, source=str(releases), sample_rows=200))
     try:
         provision.up(target, quiet())

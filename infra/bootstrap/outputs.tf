@@ -3,6 +3,16 @@ output "deployer" {
   value       = one(values(google_service_account.deployer)[*].email)
 }
 
+output "github" {
+  description = "The repository that may deploy, as `github` was given: `setup` keeps it when it is run again. null without CI identity."
+  value       = var.github
+}
+
+output "pool" {
+  description = "Id of the workload identity pool, as it was given: `setup` keeps it when it is run again."
+  value       = var.pool
+}
+
 output "state_bucket" {
   description = "Name of the bucket of Terraform's states (setting `state_bucket`)."
   value       = google_storage_bucket.state.name

@@ -1,6 +1,6 @@
 resource "google_storage_bucket" "state" {
-  name                        = "${var.project}-tfstate"
-  location                    = upper(var.region)
+  name                        = coalesce(var.state_bucket, "${var.project}-tfstate")
+  location                    = upper(coalesce(var.state_location, var.region))
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
 

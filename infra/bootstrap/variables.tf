@@ -40,13 +40,35 @@ variable "project" {
 }
 
 variable "region" {
-  description = "Region of the state bucket."
+  description = "Region of the stacks, and of the state bucket unless state_location says another."
   type        = string
   default     = "us-central1"
 
   validation {
     condition     = can(regex("^[a-z]+-[a-z]+[0-9]+$", var.region))
     error_message = "region must be the name of a region, such as us-central1."
+  }
+}
+
+variable "state_bucket" {
+  description = "Name of the state bucket (setting `state_bucket`). null: <project>-tfstate."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.state_bucket == null ? true : can(regex("^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$", var.state_bucket))
+    error_message = "state_bucket must have 3 to 63 lower-case letters, digits, -, _ or ., with a letter or digit at both ends."
+  }
+}
+
+variable "state_location" {
+  description = "Location of the state bucket. A bucket cannot move: for one that was there before, this is where it is. null: the region."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.state_location == null ? true : can(regex("^([a-z]+|[a-z]+[0-9]+|[a-z]+-[a-z]+[0-9]+)$", lower(var.state_location)))
+    error_message = "state_location must be a location of Cloud Storage such as us-central1, US or NAM4."
   }
 }
 

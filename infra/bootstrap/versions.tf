@@ -1,7 +1,10 @@
-# A root of its own, applied once by an owner of the project and never touched by `down`: what a stack
-# stands on must outlive it. Its own state is a local file; to lose that costs an import, not data.
+# A root of its own, applied once a project by `invoke setup` and never touched by `down`: what a stack
+# stands on must outlive it. Its own state is in the bucket that it describes, so every operator of the
+# project shares it: `setup` makes an empty bucket first and then imports it.
 terraform {
   required_version = ">= 1.11"
+
+  backend "gcs" {}
 
   required_providers {
     google = {

@@ -70,8 +70,8 @@ run "the_only_way_in_is_iap" {
   }
 
   assert {
-    condition     = one(google_compute_firewall.iap.allow).protocol == "tcp" && one(google_compute_firewall.iap.allow).ports == tolist(["22", "8080"])
-    error_message = "The firewall opens other ports than SSH and Kestra's."
+    condition     = one(google_compute_firewall.iap.allow).protocol == "tcp" && one(google_compute_firewall.iap.allow).ports == tolist(["22", "8080", "5432"])
+    error_message = "The firewall opens other ports than SSH's, Kestra's and PostgreSQL's."
   }
 
   assert {

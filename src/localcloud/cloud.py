@@ -12,11 +12,11 @@ from typing import Any
 
 import psutil
 
-from localcloud import lock, ports, postgres, processes, supervisor
+from localcloud import gate, lock, ports, postgres, processes, sockets, supervisor
 from localcloud.compose import Compose
 from localcloud.errors import CloudError, FolderError, StopError, SupervisorError
 from localcloud.instance import Instance, state_of_instance
-from localcloud.layout import Layout, default_cache
+from localcloud.layout import Layout, default_cache, unusable
 from localcloud.parts import PARTS
 from localcloud.record import Record
 from localcloud.secretstore import SecretStore
@@ -52,7 +52,7 @@ class LocalCloud:
         is there (Docker, or the built engine) is checked before anything is started.
         """
         _check_machine()
-        with lock.held(self.layout.lock):
+        with lock.held(self.layout.lock), _told(self.layout):
             self.layout.create()
             record = Record.load(self.layout)
             instance = Instance(self.layout, record)
@@ -86,8 +86,10 @@ class LocalCloud:
                     supervisor.shut_down(self.layout)
             self._sweep(record)
             record.supervisor = None
-            if self.layout.state.exists():
-                record.save(self.layout)
+            # A record that could not be written names a process that is gone: it does no harm.
+            with contextlib.suppress(OSError):
+                if self.layout.state.exists():
+                    record.save(self.layout)
             if record.instance == "RUNNING":
                 instance.take_down()
 
@@ -112,7 +114,7 @@ class LocalCloud:
         parts = self._parts(record)
         return parts is not None and all(
             parts[part.name]["statename"] == "RUNNING"
-            and part.ready(self.layout, record.ports[part.name])
+            and part.ready(self.layout, record.ports.get(part.name, 0))
             for part in PARTS.values()
             if not part.on_demand
         )
@@ -230,6 +232,7 @@ class LocalCloud:
         record.ports = ports.assign(names, record.ports)
         record.save(self.layout)  # the parts read their ports there
         postgres.password(self.layout)
+        gate.key(self.layout)
         if not self.layout.served.exists():
             empty = self.layout.data("releases") / "empty"
             empty.mkdir(parents=True, exist_ok=True)
@@ -250,13 +253,18 @@ class LocalCloud:
             _empty(folder)
 
     def _state(self, record: Record, parts: dict[str, dict[str, Any]]) -> State:
-        def url(name: str) -> str:
-            return f"http://{ports.HOST}:{record.ports[name]}"
+        def open_to_all(name: str) -> Endpoint:
+            return Endpoint(*[gate.address(record.ports[name])] * 2)
+
+        def gated(name: str) -> Endpoint:
+            port = record.ports[name]
+            return Endpoint(gate.url(self.layout, port), gate.address(port))
 
         instance = state_of_instance(record, parts)
+        holder = int((record.supervisor or {}).get("pid", 0))
         return State(
-            storage=Endpoint(url("storage")),
-            warehouse=Endpoint(url("warehouse")),
+            storage=gated("storage"),
+            warehouse=gated("warehouse"),
             postgres=Postgres(
                 host=ports.HOST,
                 port=record.ports["postgres"],
@@ -264,11 +272,15 @@ class LocalCloud:
                 database=postgres.DATABASE,
                 password=postgres.password(self.layout),
             ),
-            releases=Endpoint(url("releases")),
+            releases=open_to_all("releases"),
             google=Google(
-                address=f"{ports.HOST}:{record.ports['google']}", pid=parts["google"]["pid"]
+                address=sockets.reachable(self.layout.private, sockets.GOOGLE, holder),
+                pid=parts["google"]["pid"],
             ),
-            kestra=Kestra(url=url("kestra") if instance else None, state=instance),
+            key=gate.key(self.layout),
+            kestra=Kestra(
+                url=gate.address(record.ports["kestra"]) if instance else None, state=instance
+            ),
         )
 
 
@@ -278,6 +290,15 @@ def _check_machine() -> None:
             f"the local cloud runs on Linux x86-64, and this is {sys.platform}",
             hint="On Windows use WSL.",
         )
+
+
+@contextlib.contextmanager
+def _told(layout: Layout) -> Iterator[None]:
+    """What the system refuses while something is started, in one line."""
+    try:
+        yield
+    except OSError as error:
+        raise unusable(layout.folder, error) from error
 
 
 def _point(link: Path, target: Path) -> None:

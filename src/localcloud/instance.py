@@ -9,13 +9,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from localcloud import compose, kestra, supervisor
+from localcloud import compose, gate, kestra, supervisor
 from localcloud.layout import Layout, write_private
 from localcloud.ports import HOST
 from localcloud.record import Record
 from localcloud.state import InstanceConfig
 from localcloud.waiting import start_and_wait
 
+EMULATOR_KEY = "EMULATOR_KEY"
+"""The secret by which flows reach storage and warehouse: `secret('EMULATOR_KEY')`."""
 _ALIVE = ("STARTING", "RUNNING", "BACKOFF")
 
 
@@ -88,7 +90,9 @@ class Instance:
             return
         path = self._layout.kestra_config
         content = json.loads(path.read_text(encoding="utf-8"))
-        write_private(path, _text({**content, **self._engine_ports()}))
+        # One that was made before there was a key learns it here.
+        secrets = {**content.get("secrets", {}), EMULATOR_KEY: gate.key(self._layout)}
+        write_private(path, _text({**content, "secrets": secrets, **self._engine_ports()}))
 
     # -- in containers ---------------------------------------------------------------------------
 
@@ -125,7 +129,7 @@ class Instance:
         common = {
             "user": config.user,
             "password": config.password,
-            "secrets": config.secrets,
+            "secrets": {**config.secrets, EMULATOR_KEY: gate.key(self._layout)},
         }
         if self._record.compose is not None:
             return _text({**common, "compose": self._record.compose, "variables": config.variables})

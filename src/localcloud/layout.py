@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,26 +122,35 @@ class Layout:
     def create(self) -> None:
         """Make the folders. Raises FolderError when that can't be."""
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             for folder in (self.private, self.secrets):
                 folder.mkdir(mode=0o700, exist_ok=True)
                 folder.chmod(0o700)
             for folder in (self.home, self.tmp, self.run, self.logs, self.folder / "data"):
                 folder.mkdir(exist_ok=True)
             probe = self.run / ".writable"
-            probe.write_text("")
+            probe.write_text("1")
             probe.unlink()
         except OSError as error:
-            raise FolderError(
-                f"the local cloud can't use {self.folder}: {error.strerror or error}",
-                hint="Name another folder (setting `state`), or mend this one's permissions.",
-            ) from error
+            raise unusable(self.folder, error) from error
+
+
+def unusable(folder: Path, error: OSError) -> FolderError:
+    """What a folder's refusal is told as."""
+    hint = "Name another folder (setting `state`), or mend this one's permissions."
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        hint = "Free some space; `stop` and `down` need none."
+    return FolderError(f"the local cloud can't use {folder}: {error.strerror or error}", hint=hint)
 
 
 def write_private(path: Path, text: str) -> None:
     """Write `text` to `path`, readable by its owner only, whole or not at all."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    fresh.replace(path)
+    try:
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        fresh.replace(path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)  # of a full disk, say
+        raise

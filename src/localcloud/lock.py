@@ -1,7 +1,12 @@
-"""One command at a time on one local cloud: a lock that names its holder and leaves no file."""
+"""One command at a time on one local cloud: a lock that names its holder and needs no free byte.
+
+The folder itself is locked, so a full disk can't keep a command from ending processes. The file
+only tells who holds it, where it could be written.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import time
@@ -9,18 +14,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from localcloud.errors import BusyError, FolderError
+from localcloud.errors import BusyError
+from localcloud.layout import unusable
 
 
 @contextmanager
 def held(path: Path, timeout: float = 120.0) -> Iterator[None]:
-    """Hold the lock at `path`; wait up to `timeout` seconds for whoever has it.
+    """Hold the lock on the folder of `path`; wait up to `timeout` seconds for whoever has it.
 
     Raises BusyError (names the other process) or FolderError. The lock dies with its process;
-    the file is removed on release, so a holder checks that it locked the file that is there.
+    the file is removed on release.
     """
     deadline = time.monotonic() + timeout
-    while (descriptor := _acquire(path)) is None:
+    while (descriptor := _acquire(path.parent)) is None:
         if time.monotonic() > deadline:
             raise BusyError(
                 f"process {_holder(path)} has been starting or stopping the local cloud in "
@@ -29,11 +35,12 @@ def held(path: Path, timeout: float = 120.0) -> Iterator[None]:
             )
         time.sleep(0.05)
     try:
-        os.ftruncate(descriptor, 0)  # a dead holder's number may be longer
-        os.write(descriptor, str(os.getpid()).encode())
+        with contextlib.suppress(OSError):
+            path.write_text(str(os.getpid()))
         yield
     finally:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
         os.close(descriptor)
 
 
@@ -44,19 +51,16 @@ def _holder(path: Path) -> str:
         return "unknown"
 
 
-def _acquire(path: Path) -> int | None:
+def _acquire(folder: Path) -> int | None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
-        raise FolderError(
-            f"the local cloud can't use {path.parent}: {error.strerror or error}",
-            hint="Name another folder (setting `state`), or mend this one's permissions.",
-        ) from error
+        raise unusable(folder, error) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(descriptor), path.stat()):
-            return descriptor
+        if os.path.samestat(os.fstat(descriptor), folder.stat()):
+            return descriptor  # else whoever had it has removed the folder
     except (BlockingIOError, FileNotFoundError):
         pass
     os.close(descriptor)

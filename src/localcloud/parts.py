@@ -5,15 +5,15 @@ from __future__ import annotations
 import base64
 import http.client
 import json
-import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from localcloud import postgres
+from localcloud import gate, postgres, sockets
 from localcloud.layout import Layout
 from localcloud.ports import HOST
 
 Probe = Callable[[Layout, int], bool]
+"""Asked with the part's port, 0 when it has none."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Part:
     """Whether it answers; a cheap, real request."""
     more_ports: tuple[str, ...] = ()
     """Names of ports beside the one that bears the part's name."""
+    on_socket: bool = False
+    """It listens on a Unix socket in the private folder and has no port."""
     stop_signal: str = "TERM"
     stop_seconds: int = 5
     """After that long it is killed."""
@@ -36,7 +38,7 @@ class Part:
     @property
     def ports(self) -> tuple[str, ...]:
         """All port names of the part."""
-        return (self.name, *self.more_ports)
+        return (*(() if self.on_socket else (self.name,)), *self.more_ports)
 
 
 def _answers(path: str, headers: Mapping[str, str], port: int, wanted: int = 200) -> bool:
@@ -50,24 +52,12 @@ def _answers(path: str, headers: Mapping[str, str], port: int, wanted: int = 200
         connection.close()
 
 
-def _storage(_: Layout, port: int) -> bool:
-    return _answers("/_internal/healthcheck", {}, port)
+def _gated(_: Layout, port: int) -> bool:
+    return _answers(gate.READY, {}, port, wanted=204)
 
 
-def _warehouse(_: Layout, port: int) -> bool:
-    return _answers("/readyz", {}, port)
-
-
-def _releases(_: Layout, port: int) -> bool:
-    return _answers("/", {}, port, wanted=404)
-
-
-def _google(_: Layout, port: int) -> bool:
-    try:
-        socket.create_connection((HOST, port), timeout=2).close()
-    except OSError:
-        return False
-    return True
+def _google(layout: Layout, _: int) -> bool:
+    return sockets.answers(layout.private, sockets.GOOGLE)
 
 
 def _postgres(layout: Layout, port: int) -> bool:
@@ -97,11 +87,11 @@ def _kestra(layout: Layout, port: int) -> bool:
 PARTS = {
     part.name: part
     for part in (
-        Part("storage", _storage),
-        Part("warehouse", _warehouse, more_ports=("warehouse-grpc",)),
+        Part("storage", _gated),
+        Part("warehouse", _gated),
         Part("postgres", _postgres, stop_signal="INT", stop_seconds=8),
-        Part("releases", _releases),
-        Part("google", _google),
+        Part("releases", _gated),
+        Part("google", _google, on_socket=True),
         Part(
             "kestra",
             _kestra,

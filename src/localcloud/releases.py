@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
+from localcloud.gate import Gate
 from localcloud.layout import Layout
 from localcloud.ports import HOST
 
@@ -23,5 +24,6 @@ def site(layout: Layout) -> Starlette:
 
 
 def run(layout: Layout, port: int) -> None:
-    """Serve until told to stop."""
-    uvicorn.run(site(layout), host=HOST, port=port, log_level="warning", access_log=False)
+    """Serve until told to stop. Everybody on this machine may read; no web page may."""
+    open_gate = Gate(site(layout), None, port)
+    uvicorn.run(open_gate, host=HOST, port=port, log_level="warning", access_log=False)

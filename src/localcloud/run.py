@@ -15,7 +15,6 @@ from typing import NoReturn
 from localcloud import processes
 from localcloud.errors import CloudError
 from localcloud.layout import Layout
-from localcloud.ports import HOST
 from localcloud.record import Record
 
 
@@ -35,27 +34,26 @@ def main(arguments: list[str]) -> int:
 
 def _become(part: str, layout: Layout, ports: dict[str, int]) -> None:
     """Imports stand here so that a part loads only what it runs."""
-    port = ports[part]
     if part == "storage":
         from localcloud import storage
 
-        _execute(storage.command(layout, port))
+        storage.run(layout, ports["storage"])
     elif part == "warehouse":
         from localcloud import warehouse
 
-        warehouse.run(layout, port, ports["warehouse-grpc"])
+        warehouse.run(layout, ports["warehouse"])
     elif part == "postgres":
         from localcloud import postgres
 
-        _execute(postgres.command(layout, port))
+        _execute(postgres.command(layout, ports["postgres"]))
     elif part == "releases":
         from localcloud import releases
 
-        releases.run(layout, port)
+        releases.run(layout, ports["releases"])
     elif part == "google":
         from localcloud import google
 
-        google.serve(layout.folder, f"{HOST}:{port}")
+        google.serve(layout.folder)
     elif part == "kestra":
         _execute_kestra(layout, ports)
     else:

@@ -10,7 +10,10 @@ from pathlib import Path
 class Endpoint:
     """A part that speaks HTTP."""
 
-    url: str
+    url: str = field(repr=False)
+    """Where it answers. Of storage and warehouse it has the key in it, and so is a secret."""
+    address: str
+    """The same without the key."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Google:
     """The provider stand-in."""
 
     address: str
-    """`host:port`."""
+    """The path of its Unix socket."""
     pid: int
     """Its process now; another one after it was healed. 0 while it is being started again."""
 
@@ -54,6 +57,8 @@ class State:
     releases: Endpoint
     google: Google
     kestra: Kestra
+    key: str = field(repr=False)
+    """What storage and warehouse ask for: in the path, or as a bearer token."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,8 @@ class PartStatus:
     """The supervisor's word: RUNNING, STARTING, BACKOFF (crashed, tried again), FATAL (given
     up), STOPPED, EXITED; or ORPHANED: it runs and its supervisor is gone."""
     pid: int | None
-    port: int
+    port: int | None
+    """None when it listens on a Unix socket."""
     uptime_s: float | None
     rss_bytes: int
     """Resident memory of the part and its children."""

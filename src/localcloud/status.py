@@ -20,10 +20,10 @@ def statuses(
 ) -> list[PartStatus]:
     """One entry a part. `parts`: what the supervisor knows of each; None when it is gone."""
     info = parts or {}
-    return [_status(layout, name, known[name], info.get(name)) for name in PARTS if name in known]
+    return [_status(layout, name, known.get(name), info.get(name)) for name in PARTS]
 
 
-def _status(layout: Layout, name: str, port: int, info: dict | None) -> PartStatus:
+def _status(layout: Layout, name: str, port: int | None, info: dict | None) -> PartStatus:
     if info is not None:
         state, detail = info["statename"], info["description"]
         process = _process(info["pid"])

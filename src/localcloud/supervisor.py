@@ -47,7 +47,8 @@ def configuration(layout: Layout) -> str:
     folder = _quoted(layout.folder)
     sections = [
         "[unix_http_server]",
-        f"file={_SOCKET}",
+        # Its own folder, as itself: supervisord makes a relative path absolute, and so too long.
+        f"file=/proc/self/cwd/{_SOCKET}",
         "chmod=0600",
         "[supervisord]",
         f"logfile={folder}/logs/supervisor.log",

@@ -29,7 +29,7 @@ def start_and_wait(layout: Layout, known: Mapping[str, int], names: Sequence[str
     waiting = list(names)
     seen: dict[str, set[int]] = {name: set() for name in names}
     while True:
-        waiting = [name for name in waiting if not PARTS[name].ready(layout, known[name])]
+        waiting = [name for name in waiting if not PARTS[name].ready(layout, known.get(name, 0))]
         if not waiting:
             return
         info = supervisor.part_info(layout)
@@ -37,17 +37,17 @@ def start_and_wait(layout: Layout, known: Mapping[str, int], names: Sequence[str
             seen[name] |= {info[name]["pid"]} - {0}
             given_up = info[name]["statename"] in ("FATAL", "UNKNOWN")
             if given_up or len(seen[name]) > _TRIES:
-                raise _failed(layout, name, known[name], info[name]["spawnerr"] or "it crashes")
+                raise _failed(layout, name, known.get(name), info[name]["spawnerr"] or "it crashes")
             if time.monotonic() - begun > PARTS[name].start_seconds:
                 seconds = PARTS[name].start_seconds
-                raise _failed(layout, name, known[name], f"no answer within {seconds} s")
+                raise _failed(layout, name, known.get(name), f"no answer within {seconds} s")
         time.sleep(_POLL)
 
 
-def _failed(layout: Layout, name: str, port: int, reason: str) -> PartError:
+def _failed(layout: Layout, name: str, port: int | None, reason: str) -> PartError:
     log = tail(layout, name)
     hint = f"The whole log: {layout.log(name)}"
-    if not ports.is_free(port) and "in use" in log.lower():
+    if port and not ports.is_free(port) and "in use" in log.lower():
         hint = f"Port {port} is held by {ports.holder(port)}; `stop`, then `start` takes another."
     return PartError(name, f"it did not start: {reason}", log=log, hint=hint)
 

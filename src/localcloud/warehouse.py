@@ -1,10 +1,16 @@
-"""The part `warehouse`: bqemulator on DuckDB, its data in a file, reading the local buckets."""
+"""The part `warehouse`: bqemulator on DuckDB, its data in a file, reading the local buckets.
+
+The emulator asks for no login and gives its DuckDB's whole SQL to whoever reaches it. Here it sits
+behind the gate, and its DuckDB reads and writes no file but the lake's and its own.
+"""
 
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 from typing import Any
 
+from localcloud.gate import App, Gate, Receive, Scope, Send, key
 from localcloud.layout import Layout
 from localcloud.ports import HOST
 
@@ -14,18 +20,41 @@ _MEMORY = "640MB"
 _THREADS = 2
 
 
-def run(layout: Layout, port: int, grpc_port: int) -> None:
+def run(layout: Layout, port: int) -> None:
     """Run the emulator in this process until it is told to stop."""
-    import duckdb
     from bqemulator.config import LogLevel, PersistenceMode, Settings
     from bqemulator.server import run_forever
     from duckdb_extensions import import_extension
 
-    data = layout.data("warehouse")
-    data.mkdir(exist_ok=True)
+    data, lake, uploads = layout.data("warehouse"), layout.data("storage"), layout.tmp / "uploads"
+    for folder in (data, lake, uploads):
+        folder.mkdir(exist_ok=True)
     import_extension("spatial")  # DuckDB would download it
     _keep_nine_decimals()
-    # The emulator has no setting for these: it opens its database with `duckdb.connect`.
+    _adapt(layout, port, [lake, uploads])
+    run_forever(
+        Settings(
+            rest_host=HOST,
+            rest_port=port,
+            persistence_mode=PersistenceMode.PERSISTENT,
+            data_dir=data,
+            default_project_id=PROJECT,
+            gcs_local_root=lake,
+            upload_staging_dir=uploads,
+            enable_format_extensions=False,
+            log_level=LogLevel.WARNING,
+            metrics_enabled=False,
+        )
+    )
+
+
+def _adapt(layout: Layout, port: int, folders: list[Path]) -> None:
+    """Give the emulator what it has no setting for; each of these is a name that it looks up."""
+    import duckdb
+    from bqemulator import server
+    from bqemulator.domain.errors import InvalidQueryError
+    from bqemulator.jobs import executor
+
     duckdb.connect = functools.partial(
         duckdb.connect,
         config={
@@ -33,24 +62,67 @@ def run(layout: Layout, port: int, grpc_port: int) -> None:
             "threads": _THREADS,
             "temp_directory": str(layout.tmp / "duckdb"),
             "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
         },
     )
-    run_forever(
-        Settings(
-            rest_host=HOST,
-            rest_port=port,
-            grpc_host=HOST,
-            grpc_port=grpc_port,
-            persistence_mode=PersistenceMode.PERSISTENT,
-            data_dir=data,
-            default_project_id=PROJECT,
-            gcs_local_root=layout.data("storage"),
-            upload_staging_dir=layout.tmp / "uploads",
-            enable_format_extensions=False,
-            log_level=LogLevel.WARNING,
-            metrics_enabled=False,
-        )
-    )
+
+    class ClosedEngine(server.DuckDBEngine):  # type: ignore[misc, name-defined]
+        async def start(self) -> None:
+            await super().start()
+            close(self.connection, folders)
+
+    resolve = executor._resolve_uri
+
+    def resolve_within(uri: str, ctx: Any) -> str:
+        # Some formats are read by Python and not by DuckDB.
+        path = Path(resolve(uri, ctx))
+        if not any(path.resolve().is_relative_to(folder.resolve()) for folder in folders):
+            raise InvalidQueryError("the local warehouse reads and writes gs:// only")
+        return str(path)
+
+    create_app = server.create_app
+    server.create_app = lambda context: Gate(_Linked(create_app(context), port), key(layout), port)
+    server.DuckDBEngine = ClosedEngine
+    server.build_grpc_server = lambda context: (_NoGrpc(), 0)
+    executor._resolve_uri = resolve_within
+
+
+def close(connection: Any, folders: list[Path]) -> None:
+    """Let SQL reach no file outside `folders`, no extension and no setting any more."""
+    listed = ", ".join("'" + str(folder.resolve()).replace("'", "''") + "'" for folder in folders)
+    connection.execute(f"SET allowed_directories = [{listed}]")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
+class _Linked:
+    """Gives the key back in the links that the emulator makes of the host alone."""
+
+    def __init__(self, app: App, port: int) -> None:
+        self._app, self._here = app, f"http://{HOST}:{port}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def forward(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [self._header(scope, *pair) for pair in message["headers"]]
+            await send(message)
+
+        await self._app(scope, receive, forward)
+
+    def _header(self, scope: Scope, name: bytes, value: bytes) -> tuple[bytes, bytes]:
+        if name.lower() == b"location" and value.startswith(self._here):
+            value = self._here + scope["root_path"].encode() + value.removeprefix(self._here)
+        return name, value
+
+
+class _NoGrpc:
+    """The Storage Read and Write APIs, which no client here uses: their port would be open."""
+
+    async def start(self) -> None:
+        """Nothing listens."""
+
+    async def stop(self, grace: float) -> None:
+        """Nothing did."""
 
 
 def _keep_nine_decimals() -> None:

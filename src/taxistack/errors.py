@@ -5,7 +5,8 @@
     ├── MissingError        exit 3   something is not on this machine or not in the project
     ├── LockedError         exit 4   somebody else works on the same stack
     └── FailedError         exit 1   it ran and failed (terminal: trying again gives the same)
-        └── TransientError  exit 1   it ran and failed, and trying again may succeed
+        ├── NotConfirmedError   exit 1   the user did not say yes
+        └── TransientError      exit 1   it ran and failed, and trying again may succeed
 
 A message says which step, which object, what is half done and what to do next; it never
 carries a secret. `hint` is printed on a line of its own.
@@ -48,6 +49,10 @@ class FailedError(TaxistackError):
     """The command ran and failed."""
 
     exit_code = 1
+
+
+class NotConfirmedError(FailedError):
+    """The user was asked, and did not say yes."""
 
 
 class TransientError(FailedError):

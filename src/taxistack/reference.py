@@ -29,14 +29,14 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def collection() -> Collection:
-    """The tasks of tasks.py."""
+    """The tasks of tasks.py, as a copy: Invoke takes the help out of a task that it parses for."""
     # tasks.py stands at the top of the clone, where Invoke looks for it; it is no package.
     sys.path.insert(0, str(ROOT))
     try:
         import tasks
     finally:
         sys.path.remove(str(ROOT))
-    return Collection.from_module(tasks)
+    return copy.deepcopy(Collection.from_module(tasks))
 
 
 def commands() -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from tests.infra.boot_sandbox import cloud, vm  # noqa: F401 (fixtures)
 
+from localcloud import sockets
 from localcloud.google.server import SOURCE, start
 from taxistack.terraform import executable
 from taxistack.terraform.program import environment
@@ -63,8 +64,11 @@ class Root:
 @pytest.fixture(scope="session")
 def reattach(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """TF_REATTACH_PROVIDERS of a provider stand-in that serves this session's tests."""
-    server = start(tmp_path_factory.mktemp("standin"), "127.0.0.1:0", _NoCloud())
-    address = {"Network": "tcp", "String": f"127.0.0.1:{server.bound_port}"}
+    folder = tmp_path_factory.mktemp("standin")
+    private = folder / "private"
+    private.mkdir(mode=0o700)
+    server = start(folder, _NoCloud())
+    address = {"Network": "unix", "String": str(private / sockets.GOOGLE)}
     plugin = {"Protocol": "grpc", "ProtocolVersion": 5, "Pid": os.getpid(), "Test": True}
     yield json.dumps({SOURCE: {**plugin, "Addr": address}})
     server.stop(grace=5).wait()

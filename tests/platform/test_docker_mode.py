@@ -141,7 +141,7 @@ def test_docker_is_handed_the_ports_of_the_parts_and_no_secret(cloud: LocalCloud
     state = cloud.state()
     lines = cloud.layout.compose_variables.read_text().splitlines()
     variables = {name: text.strip("'") for name, text in (line.split("=", 1) for line in lines)}
-    relayed = [state.storage.url, state.warehouse.url, f":{state.postgres.port}"]
+    relayed = [state.storage.address, state.warehouse.address, f":{state.postgres.port}"]
     relayed.append(state.releases.url)
     assert variables == {
         "KESTRA_VERSION": "2.0.0",
@@ -154,7 +154,12 @@ def test_docker_is_handed_the_ports_of_the_parts_and_no_secret(cloud: LocalCloud
         "RELAY_PORTS": " ".join(address.rpartition(":")[2] for address in relayed),
     }
     secrets = {path.name: path for path in cloud.layout.compose_secrets.iterdir()}
-    assert sorted(secrets) == ["KESTRA_DB_PASSWORD", "KESTRA_PASSWORD", "POSTGRES_PASSWORD"]
+    assert sorted(secrets) == [
+        "EMULATOR_KEY",
+        "KESTRA_DB_PASSWORD",
+        "KESTRA_PASSWORD",
+        "POSTGRES_PASSWORD",
+    ]
     assert secrets["POSTGRES_PASSWORD"].read_text() == "hush-hush-hush"
     for path in cloud.layout.private.rglob("*"):
         if path.is_file():

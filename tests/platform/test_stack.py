@@ -59,6 +59,13 @@ def test_a_setting_that_breaks_a_rule_is_wrong_use_and_names_the_rule(platform):
     assert json.loads(platform.invoke("plan", "--json").stdout)["any"] is False
 
 
+def test_another_location_of_a_loaded_stack_is_refused_before_anything_moves(platform):
+    done = platform.invoke("up", code=2, INVOKE_TAXISTACK_LOCATION="EU")
+    assert "setting location" in done.stderr
+    assert "holds data: nothing was changed" in done.stderr
+    assert json.loads(platform.invoke("plan", "--json").stdout)["any"] is False
+
+
 def test_a_stopped_instance_is_drift_and_up_starts_it_again(platform):
     platform.target.cloud.stop_instance()
     done = platform.invoke("status", "--drift", code=1)

@@ -23,6 +23,33 @@ run "the_state_is_versioned_and_private" {
   }
 }
 
+run "a_bucket_that_is_there_stays_where_it_is" {
+  command = plan
+
+  variables {
+    state_bucket   = "their-state"
+    state_location = "EU"
+  }
+
+  assert {
+    condition     = google_storage_bucket.state.name == "their-state" && google_storage_bucket.state.location == "EU"
+    error_message = "A bucket of another name or place would be replaced."
+  }
+}
+
+run "a_second_run_can_see_what_the_first_was_given" {
+  command = plan
+
+  variables {
+    github = { owner_id = "1234", repository_id = "5678" }
+  }
+
+  assert {
+    condition     = output.github.ref == "refs/heads/main" && output.github.owner_id == "1234" && output.pool == "taxistack-github"
+    error_message = "A `setup` without --github would take the CI identity away."
+  }
+}
+
 run "no_ci_identity_unless_asked" {
   command = plan
 

@@ -64,6 +64,26 @@ run "a_region_that_is_a_zone" {
   expect_failures = [var.region]
 }
 
+run "a_state_bucket_in_capitals" {
+  command = plan
+
+  variables {
+    state_bucket = "My-State"
+  }
+
+  expect_failures = [var.state_bucket]
+}
+
+run "a_state_location_that_is_a_zone" {
+  command = plan
+
+  variables {
+    state_location = "us-central1-a"
+  }
+
+  expect_failures = [var.state_location]
+}
+
 run "no_older_state_at_all" {
   command = plan
 

@@ -3,6 +3,11 @@ locals {
   etl_requirements = filesha256("${local.server_files}/requirements.txt")
 }
 
+# Which disk the VM was made with: a disk that was made anew has the same id and another number.
+resource "terraform_data" "data_disk" {
+  input = var.data_disk_number
+}
+
 resource "google_compute_instance" "kestra" {
   name                      = "${var.name}-kestra"
   zone                      = var.zone
@@ -65,6 +70,14 @@ resource "google_compute_instance" "kestra" {
     kestra-user      = var.kestra_user
     kestra-version   = var.kestra_version
     secret-version   = tostring(var.secret_version)
+  }
+
+  lifecycle {
+    # Else a new disk would be left unattached and a new subnet without its VM: their names stay.
+    replace_triggered_by = [
+      google_compute_subnetwork.this.subnetwork_id,
+      terraform_data.data_disk,
+    ]
   }
 
   # The boot script needs the way out and every right at once.

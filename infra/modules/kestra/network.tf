@@ -43,6 +43,11 @@ resource "google_compute_router_nat" "this" {
     enable = true
     filter = "ERRORS_ONLY"
   }
+
+  lifecycle {
+    # A subnet that was made anew has the same name, and this NAT would serve the old one.
+    replace_triggered_by = [google_compute_subnetwork.this.subnetwork_id]
+  }
 }
 
 # The only way in: Identity-Aware Proxy, which asks for a Google identity first. A network refuses
@@ -50,14 +55,14 @@ resource "google_compute_router_nat" "this" {
 resource "google_compute_firewall" "iap" {
   name                    = "${var.name}-iap"
   network                 = google_compute_network.this.id
-  description             = "SSH and Kestra, from Identity-Aware Proxy's range only."
+  description             = "SSH, Kestra and PostgreSQL, from Identity-Aware Proxy's range only."
   direction               = "INGRESS"
   source_ranges           = ["35.235.240.0/20"]
   target_service_accounts = [google_service_account.kestra.email]
 
   allow {
     protocol = "tcp"
-    ports    = ["22", tostring(var.kestra_port)]
+    ports    = ["22", tostring(var.kestra_port), "5432"]
   }
 
   log_config {

@@ -15,6 +15,11 @@ variable "data_disk" {
   type        = string
 }
 
+variable "data_disk_number" {
+  description = "Number of the data disk, which a disk that was made anew has another one of."
+  type        = string
+}
+
 variable "datasets" {
   description = "Datasets that the server reads and writes, by a key of ours."
   type        = map(string)

@@ -1,6 +1,6 @@
 """A stand-in for Terraform's provider hashicorp/google, on this machine and without a registry.
 
-It speaks Terraform's plugin protocol 5 on a loopback port and is reached by TF_REATTACH_PROVIDERS:
+It speaks Terraform's plugin protocol 5 on a Unix socket and is reached by TF_REATTACH_PROVIDERS:
 the same configuration that builds a stack on Google Cloud builds one in the local cloud.
 
 Four types have a real effect (`EFFECTS`): a bucket and a dataset appear in the emulators, a
@@ -13,7 +13,7 @@ Not emulated:
 - of a bucket, everything but its existence (the emulator keeps no labels, no lifecycle rules, no
   versions, no soft delete); of a dataset, everything but labels, texts and table expiration;
   the rest is recorded, so it plans as on Google Cloud and does nothing;
-- permissions: whoever reaches the local cloud may do anything; members of policies, roles,
+- permissions: whoever has the local cloud's secrets may do anything; members of policies, roles,
   service accounts and workload identity pools are recorded only, and nobody is authenticated;
 - networks, addresses, firewalls, NAT, disks, snapshots, Shielded VM, OS Login; the addresses of
   an instance are made up, and its boot script does not run;
@@ -21,8 +21,7 @@ Not emulated:
 - dependencies that Google Cloud enforces (a network in use can be deleted), quotas, the 30 days
   in which a deleted pool's id can't be reused, enabled APIs as a condition of anything;
 - value rules and conflicting arguments beyond those of `checks`, differences that the real
-  provider ignores (a reference in another spelling is a change here), and replacement that
-  depends on a value (a disk that shrinks);
+  provider ignores (a reference in another spelling is a change here);
 - `deletion_policy` of the provider block.
 """
 

@@ -75,6 +75,10 @@ class Effect:
         """`obj` with what became of it; None when it is gone."""
         raise NotImplementedError
 
+    def find(self, id_: str) -> Object | None:
+        """What an object that another has made is like, for an import; None: there is none."""
+        return None
+
 
 class _Emulated(Effect):
     def endpoints(self) -> Any:
@@ -86,10 +90,13 @@ class _Emulated(Effect):
 
     def send(self, method: str, url: str, body: Any = None, accept: tuple[int, ...] = ()) -> Any:
         """One call to an emulator; the answer's JSON, or None for 404. Others raise ApiError."""
+        headers = {"Authorization": f"Bearer {self.endpoints().key}"}
         try:
-            answer = httpx.request(method, url, json=body, timeout=_TIMEOUT, trust_env=False)
+            answer = httpx.request(
+                method, url, json=body, headers=headers, timeout=_TIMEOUT, trust_env=False
+            )
         except httpx.TransportError as error:
-            raise ApiError(f"{method} {url}: the emulator does not answer ({error})") from error
+            raise ApiError(f"{method} {url}: the emulator does not answer") from error
         empty = "is not empty" in answer.text  # bqemulator says it with a 404
         if answer.status_code == 404 and not empty:
             return None
@@ -110,7 +117,7 @@ class Bucket(_Emulated):
     """A bucket of the storage emulator, which keeps its name and nothing else of it."""
 
     def _url(self, path: str = "") -> str:
-        return f"{self.endpoints().storage.url}/storage/v1/b{path}"
+        return f"{self.endpoints().storage.address}/storage/v1/b{path}"
 
     def create(self, obj: Object) -> None:
         """Make the bucket. Raises AlreadyExists."""
@@ -147,12 +154,17 @@ class Bucket(_Emulated):
         found = self.send("GET", self._url(f"/{obj['name']}"))
         return None if found is None else obj
 
+    def find(self, id_: str) -> Object | None:
+        """A bucket that was made by a call of its own: its name and its place."""
+        found = self.send("GET", self._url(f"/{id_}"))
+        return None if found is None else {"name": id_, "location": found["location"]}
+
 
 class Dataset(_Emulated):
     """A dataset of the warehouse emulator: labels, texts and table expiration are kept there."""
 
     def _url(self, obj: Object) -> str:
-        root = f"{self.endpoints().warehouse.url}/bigquery/v2/projects/{obj['project']}"
+        root = f"{self.endpoints().warehouse.address}/bigquery/v2/projects/{obj['project']}"
         return f"{root}/datasets/{obj['dataset_id']}"
 
     def create(self, obj: Object) -> None:

@@ -6,8 +6,9 @@ computed attribute that the configuration leaves out is unknown; on update it ke
 
 from __future__ import annotations
 
+import ipaddress
 import string
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,9 +51,13 @@ def plan(row: Row, prior: Object | None, proposed: Object, config: Object, ctx: 
     return planned
 
 
-def replacing(row: Row, prior: Object, planned: Object) -> list[Path]:
+def replacing(kind: str, row: Row, prior: Object, planned: Object) -> list[Path]:
     """The changed paths that can't be changed in place."""
-    found = []
+    found = [
+        (name,)
+        for (owner, name), impossible in _REPLACES_WHEN.items()
+        if owner == kind and impossible(prior.get(name), planned.get(name))
+    ]
     for path in changes(row.block, prior, planned):
         dotted = ".".join(step for step in path if isinstance(step, str))
         is_block = _block_at(row.block, path) is not None
@@ -60,6 +65,25 @@ def replacing(row: Row, prior: Object, planned: Object) -> list[Path]:
         if dotted in row.force_new or (is_block and inside and dotted not in row.computed_blocks):
             found.append(path)
     return found
+
+
+def _is_smaller(old: Any, new: Any) -> bool:
+    return isinstance(old, int) and isinstance(new, int) and new < old
+
+
+def _is_no_expansion(old: Any, new: Any) -> bool:
+    """Whether the range `new` leaves out an address of the range `old`."""
+    if not (isinstance(old, str) and isinstance(new, str)):
+        return False
+    ranges = [ipaddress.ip_network(text, strict=False) for text in (old, new)]
+    return not ranges[0].subnet_of(ranges[1])  # type: ignore[arg-type]
+
+
+# What the real provider changes in place or not, depending on the values.
+_REPLACES_WHEN: Mapping[tuple[str, str], Callable[[Any, Any], bool]] = {
+    ("google_compute_disk", "size"): _is_smaller,
+    ("google_compute_subnetwork", "ip_cidr_range"): _is_no_expansion,
+}
 
 
 def place(obj: Object, ctx: Context) -> None:

@@ -119,7 +119,9 @@ class Provider:
         row = self._row(request.type_name)
         planned = planning.plan(row, prior, proposed, unpack(request.config), self._context(peer))
         response.planned_state.CopyFrom(pack(planned))
-        for path in planning.replacing(row, prior, planned) if prior is not None else ():
+        for path in (
+            planning.replacing(request.type_name, row, prior, planned) if prior is not None else ()
+        ):
             response.requires_replace.add(steps=_steps(path))
         return response
 
@@ -231,6 +233,8 @@ class Provider:
             for id_, spellings in ids.items()
             if any(spelling.endswith(f"/{wanted}") for spelling in spellings)
         ]
+        if not hits:
+            hits = self._record_unknown(kind, wanted, self._context(peer))
         found = self._found(kind, hits[0]) if len(hits) == 1 else None
         if found is None:
             raise ApiError(
@@ -242,6 +246,23 @@ class Provider:
         response = MESSAGES["ImportResponse"]()
         response.imported_resources.add(type_name=kind, state=pack(found))
         return response
+
+    def _record_unknown(self, name: str, id_: str, ctx: Context) -> list[str]:
+        """Record an object that exists and was made by somebody else; its id, or none."""
+        effect = self._effect(name)
+        with self._alone(name, id_):
+            known = effect.find(id_) if effect else None
+            if known is None:
+                return []
+            row = self._row(name)
+            known = conform(row.block, known)
+            unlabelled = Context(project=ctx.project, attribution=False)
+            obj = planning.plan(row, None, known, known, unlabelled)
+            planning.place(obj, ctx)
+            obj["id"] = object_id(TYPES[name], obj)
+            planning.fill(row, TYPES[name], obj)
+            self._store.put(name, obj["id"], obj)
+        return [obj["id"]]
 
     # --- helpers --------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""The daemon: the provider behind gRPC on a loopback port."""
+"""The daemon: the provider behind gRPC on a Unix socket in the private folder."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ import grpc
 
 from localcloud.errors import CloudError
 from localcloud.google.effects import Cloud
+from localcloud.google.front import Front
 from localcloud.google.protocol import MESSAGES, METHODS, SERVICE
 from localcloud.google.provider import Hook, Provider
 from localcloud.google.store import Store
+from localcloud.layout import Layout
 
 SOURCE = "registry.terraform.io/hashicorp/google"
 _THREADS = 16  # calls at once: Terraform makes 10 of them
 _log = logging.getLogger(__name__)
 
 
-def start(folder: Path, address: str, cloud: Cloud, before: Hook | None = None) -> Any:
-    """Serve the local cloud in `folder` at `address`; returns the gRPC server, which runs.
+def start(folder: Path, cloud: Cloud, before: Hook | None = None) -> Any:
+    """Serve the local cloud in `folder`; returns the gRPC server, which runs.
 
-    `address` is `127.0.0.1:PORT`; port 0 takes a free one, which the server's attribute
-    `bound_port` tells. The port has no password: nothing but loopback is served.
+    It listens on a socket in the private folder, which only the owner may enter: the provider asks
+    nobody who they are. Raises CloudError.
     """
-    if not address.startswith("127.0.0.1:"):
-        raise CloudError(f"the provider serves 127.0.0.1 only, not {address}")
+    front = Front(Layout(folder).private)
     provider = Provider(Store(folder / "data" / "google" / "objects.db"), cloud, before)
     unlimited = [
         ("grpc.max_receive_message_length", -1),
@@ -47,14 +48,15 @@ def start(folder: Path, address: str, cloud: Cloud, before: Hook | None = None) 
         )
     )
     try:
-        server.bound_port = server.add_insecure_port(address)
-    except RuntimeError as error:
-        raise CloudError(f"the provider can't listen on {address}: {error}") from error
-    server.start()
+        server.add_insecure_port(f"unix:{front.inner}")
+        server.start()
+        front.start()
+    except (RuntimeError, OSError) as error:
+        raise CloudError(f"the provider can't listen in {folder}: {error}") from error
     return server
 
 
-def serve(folder: Path, address: str) -> None:
+def serve(folder: Path) -> None:
     """Run the part `google` of the local cloud in `folder` until SIGTERM or SIGINT."""
     from localcloud import LocalCloud
 
@@ -63,11 +65,12 @@ def serve(folder: Path, address: str) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    server = start(folder, address, LocalCloud(folder))
-    _log.info("serving %s on %s", SOURCE, address)
+    server = start(folder, LocalCloud(folder))
+    _log.info("serving %s", SOURCE)
     stop.wait()
     # A call that is being answered may start the engine: let it end.
     server.stop(grace=60).wait()
+    Front(Layout(folder).private).clear()
 
 
 def reattach(state: Any) -> str:
@@ -75,7 +78,7 @@ def reattach(state: Any) -> str:
 
     `state` is the state of the running local cloud; its `google` has `address` and `pid`.
     """
-    address = {"Network": "tcp", "String": state.google.address}
+    address = {"Network": "unix", "String": state.google.address}
     provider = {
         "Protocol": "grpc",
         "ProtocolVersion": 5,

@@ -75,6 +75,11 @@ def _object_number(obj: Object) -> str:
     return _number(obj["id"], 18)
 
 
+def _fresh_number(obj: Object) -> str:
+    """A number that an object made anew under the same name does not share."""
+    return _number(f"{obj['id']} {time.time_ns()}", 18)
+
+
 def project_number(project: str) -> str:
     """The number of a project, as Google Cloud gives one."""
     return _number(f"project {project}", 12)
@@ -140,7 +145,7 @@ TYPES: Mapping[str, Kind] = {
         "projects/{project}/zones/{zone}/disks/{name}",
         {
             "access_mode": _always("READ_WRITE_SINGLE"),
-            "disk_id": _object_number,
+            "disk_id": _fresh_number,
             "physical_block_size_bytes": _always(4096),
             "size": _always(10),
         },
@@ -201,7 +206,7 @@ TYPES: Mapping[str, Kind] = {
             "gateway_address": _gateway,
             "purpose": _always("PRIVATE"),
             "stack_type": _always("IPV4_ONLY"),
-            "subnetwork_id": lambda obj: int(_object_number(obj)),
+            "subnetwork_id": lambda obj: int(_fresh_number(obj)),
         },
     ),
     "google_iam_workload_identity_pool": Kind(

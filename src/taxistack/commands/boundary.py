@@ -11,10 +11,16 @@ from typing import Any
 
 from invoke import Context, Exit
 
-from localcloud.errors import BusyError, CloudError, FolderError, MissingError
 from taxi_etl.errors import EtlError
+from taxistack import interrupts
 from taxistack.console import Console
-from taxistack.errors import TaxistackError, UsageError
+from taxistack.errors import (
+    FailedError,
+    LockedError,
+    MissingError,
+    TaxistackError,
+    UsageError,
+)
 from taxistack.google import explained
 from taxistack.settings import Settings, from_environment
 from taxistack.targets import Target, open_target
@@ -52,10 +58,17 @@ def _fail(console: Console, message: str, hint: str | None, code: int) -> Exit:
     return Exit(code=code)
 
 
-def _cloud_code(error: CloudError) -> int:
-    if isinstance(error, (FolderError, MissingError)):
-        return 3
-    return 4 if isinstance(error, BusyError) else 1
+def _of_local_cloud(error: Exception) -> TaxistackError | None:
+    """What the local cloud raised, as an error of the kit's; nothing of it runs on target gcp."""
+    errors = sys.modules.get("localcloud.errors")
+    if errors is None or not isinstance(error, errors.CloudError):
+        return None
+    kind: type[TaxistackError] = FailedError
+    if isinstance(error, (errors.FolderError, errors.MissingError)):
+        kind = MissingError
+    elif isinstance(error, errors.BusyError):
+        kind = LockedError
+    return kind(str(error), hint=error.hint)
 
 
 def _of_google(target: Target | None, error: Exception) -> TaxistackError | None:
@@ -74,12 +87,11 @@ def command(
     console = Console(json=json, assume_yes=yes)
     target: Target | None = None
     try:
+        interrupts.give_back()
         target = open_target(_settings(ctx, overrides))
         yield target, console
     except TaxistackError as error:
         raise _fail(console, error.message, error.hint, error.exit_code) from error
-    except CloudError as error:
-        raise _fail(console, str(error), error.hint, _cloud_code(error)) from error
     except EtlError as error:
         raise _fail(console, str(error), None, error.exit_code) from error
     except KeyboardInterrupt as error:
@@ -87,7 +99,8 @@ def command(
     except Exception as error:
         if isinstance(error, Exit):
             raise
-        if (told := _of_google(target, error)) is not None:
+        told = _of_local_cloud(error) or _of_google(target, error)
+        if told is not None:
             raise _fail(console, told.message, told.hint, told.exit_code) from error
         message = f"unexpected {type(error).__name__}: {error}"
         hint = "the same command with --debug shows where; please report it"

@@ -12,12 +12,13 @@ from typing import Any
 from invoke import Exit
 from rich.table import Table
 
+from taxistack.commands.applying import Apply, prove_empty, refuse_moved_data
 from taxistack.commands.resources import Progress, changes_table, done_summary, effects_table
 from taxistack.console import Console, counted, table
-from taxistack.errors import FailedError, UsageError
+from taxistack.errors import FailedError, NotConfirmedError, UsageError
 from taxistack.inventory import Leftover
 from taxistack.targets import Target
-from taxistack.terraform import Plan, Terraform, TerraformError
+from taxistack.terraform import Plan, Terraform
 
 # What a destroy refuses while it holds data or is protected: these are applied first.
 PROTECTED = (
@@ -53,14 +54,16 @@ def up(target: Target, console: Console, force_unlock: str = "") -> None:
     terraform = _open(target, console, force_unlock)
     seconds: dict[str, float] = {}
     with _plan_file(target) as path:
-        planned = terraform.plan(out=path)
+        work = Apply(target, console, terraform, path)
+        planned = work.plan()
         if planned.any:
+            refuse_moved_data(target, terraform, planned)
             _ask(target, console, planned)
-            seconds = _apply(target, console, terraform, planned)
+            seconds = work.apply(planned)
     target.forget()
-    version = target.wait_for_kestra()
+    version = target.wait_for_kestra(say=console.say)
     if planned.any:
-        _prove_empty(terraform)
+        prove_empty(terraform)
     rows = effects_table(target, terraform.resources(), planned, seconds)
     changed = [row for row in rows if row[1] != "unchanged"]
     url, where = _kestra(target)
@@ -92,39 +95,6 @@ def _ask(target: Target, console: Console, planned: Plan) -> None:
     question = f"Apply {changes} to project {target.settings.project}?"
     if target.name != "local" and not console.confirm(question):
         raise FailedError("nothing was changed: the plan was not approved")
-
-
-def _apply(
-    target: Target, console: Console, terraform: Terraform, planned: Plan
-) -> dict[str, float]:
-    """Apply the saved plan; what a killed run made and could not record is adopted on the way.
-
-    Only locally: nobody else has a hand in the local cloud, so whatever exists there under a
-    name of the stack is the stack's. What depends on an adopted resource shows itself in the
-    next apply only, hence the loop; each turn adopts something, so it ends.
-    """
-    adopted: set[str] = set()
-    while True:
-        try:
-            return terraform.apply(planned).seconds
-        except TerraformError as error:
-            new = set(error.existing) - adopted
-            if target.name != "local" or not new:
-                raise
-            for address in terraform.adopt(planned, error):
-                console.say(f"  adopted {address}: a run that was killed had made it")
-            adopted |= new
-        planned = terraform.plan(out=planned.path)
-
-
-def _prove_empty(terraform: Terraform) -> None:
-    again = terraform.plan()
-    if again.any:
-        names = ", ".join(change.address for change in again.changes[:3])
-        raise FailedError(
-            f"the plan after apply is not empty: {counted(len(again.changes), 'change')} ({names})",
-            hint="invoke plan shows them; a setting may fight with the provider's default",
-        )
 
 
 def plan(target: Target, console: Console, *, out: str, detailed_exitcode: bool) -> None:
@@ -183,6 +153,23 @@ def down(
     if target.nothing_here():
         console.summary("down: nothing is up; 0 left")
         return
+    try:
+        planned = _destroy(target, console, keep_data, force_unlock, dry_run)
+    except Exception as error:
+        if dry_run or keep_data or not target.can_go_without_terraform(error):
+            raise
+        _erase(target, console, error, began)
+        return
+    if dry_run:
+        _tell_what_would_go(planned, console, keep_data)
+        return
+    _close(target, console, planned, keep_data, began)
+
+
+def _destroy(
+    target: Target, console: Console, keep_data: bool, force_unlock: str, dry_run: bool
+) -> Plan:
+    """Let Terraform destroy what it knows; what it did, or with `dry_run` would do."""
     extra = {"compute_enabled": False} if keep_data else {}
     terraform = _open(
         target,
@@ -194,16 +181,27 @@ def down(
     )
     with _plan_file(target) as path:
         planned = terraform.plan(out=path, destroy=not keep_data)
-        if dry_run:
-            _tell_what_would_go(planned, console, keep_data)
-            return
-        if planned.any:
+        if planned.any and not dry_run:
             if not _show_what_goes(target, planned, console, keep_data):
-                raise FailedError("nothing was destroyed: not confirmed")
+                raise NotConfirmedError("nothing was destroyed: not confirmed")
             if _lift_protection(target, terraform, path.with_name("lift.tfplan"), keep_data):
                 planned = terraform.plan(out=path, destroy=not keep_data)
             terraform.apply(planned)
-    _close(target, console, planned, keep_data, began)
+    return planned
+
+
+def _erase(target: Target, console: Console, error: Exception, began: float) -> None:
+    """Take a stack away that Terraform can't reach: on a full disk, say, where it can't write."""
+    console.say(f"Terraform can't destroy the stack: {error}")
+    if not console.confirm("Remove the local cloud as a whole, without Terraform?"):
+        raise NotConfirmedError("nothing was destroyed: not confirmed") from error
+    target.forget()
+    target.retire(keep_data=False)
+    if not target.nothing_here():
+        raise FailedError("the local cloud is not gone", hint="invoke down again") from error
+    took = f"({time.monotonic() - began:.1f} s)"
+    console.result(None, {"destroyed": 0, "unknown": [], "left": [], "kept": []})
+    console.summary(f"down: the local cloud was removed without Terraform; 0 left {took}")
 
 
 def _tell_what_would_go(planned: Plan, console: Console, keep_data: bool) -> None:
@@ -263,7 +261,7 @@ def _ask_for_unknown(unknown: list[Leftover], console: Console) -> None:
     """The local cloud goes as a whole; what a killed run has made in it is shown before."""
     console.err.print(_things("Not in Terraform's state", unknown))
     if not console.confirm(f"These {len(unknown)} go with the local cloud. Remove them?"):
-        raise FailedError("the local cloud was not removed: not confirmed")
+        raise NotConfirmedError("the local cloud was not removed: not confirmed")
 
 
 def _things(title: str, things: list[Leftover]) -> Table:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 
-from localcloud.google import recorded_only
 from taxistack.console import Console, table
 from taxistack.targets import Target
 from taxistack.terraform import Event, Plan
@@ -61,6 +60,12 @@ def _kind(address: str) -> str:
     return names[0] if names else ""
 
 
+def _recorded_only(kind: str) -> bool:
+    from localcloud.google import recorded_only  # of the local target alone
+
+    return recorded_only(kind)
+
+
 def effects_table(
     target: Target, addresses: Sequence[str], planned: Plan, seconds: Mapping[str, float]
 ) -> list[tuple[str, str, str, str]]:
@@ -69,13 +74,13 @@ def effects_table(
     The effect tells, on the local target, what is a record and nothing else.
     """
     actions = {change.address: change.action for change in planned.changes}
-    local = target.name == "local"
+    recorded = _recorded_only if target.name == "local" else lambda kind: False
     return [
         (
             address,
             DONE.get(actions.get(address, ""), "unchanged"),
             f"{seconds[address]:.1f}" if address in seconds else "",
-            "recorded only" if local and recorded_only(_kind(address)) else "real",
+            "recorded only" if recorded(_kind(address)) else "real",
         )
         for address in sorted(addresses)
         if not address.startswith("terraform_data.") and ".terraform_data." not in address

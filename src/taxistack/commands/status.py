@@ -32,15 +32,13 @@ def environment(target: Target) -> dict[str, str]:
     Without those of Kestra and PostgreSQL where no way to them stays open.
     """
     made = target.outputs
-    flows = target.flow_settings()
     values = {
         **_kestra(target),
         **_postgres(target),
         "GOOGLE_CLOUD_PROJECT": made.project,
         "TAXI_BUCKET": made.bucket,
         "TAXI_DATASET": made.dataset,
-        "STORAGE_EMULATOR_HOST": flows["storage_endpoint"],
-        "BIGQUERY_EMULATOR_HOST": flows["bigquery_endpoint"],
+        **target.emulators(),
     }
     return {name: value for name, value in values.items() if value}
 
@@ -199,6 +197,7 @@ def status(target: Target, console: Console, *, env: bool, drift: bool) -> None:
     if drift:
         provision.drift(target, console)
         return
+    target.check_access()
     report: dict[str, Any] = {"target": target.name, "parts": _parts(target)}
     try:
         made = target.outputs

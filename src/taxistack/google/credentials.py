@@ -27,8 +27,10 @@ _ONE_CALL = 5.0  # seconds for one request of these
 
 Result = TypeVar("Result")
 
-# It warns of the metadata server that a laptop does not have, and of a project that is ours to say.
-logging.getLogger("google.auth").setLevel(logging.ERROR)
+# They warn of the metadata server that a laptop does not have, of a project that is ours to say,
+# and of every connection that is tried again.
+for _name in ("google.auth", "urllib3.connectionpool"):
+    logging.getLogger(_name).setLevel(logging.ERROR)
 
 
 def find() -> Credentials:
@@ -117,11 +119,11 @@ def _check_named_file() -> None:
 def _in_file(error: Exception) -> CredentialsError | None:
     """A file that can't be read: which, and by what it was found."""
     from google.auth import _cloud_sdk
-    from google.auth.exceptions import DefaultCredentialsError, MalformedError, RefreshError
+    from google.auth.exceptions import DefaultCredentialsError, RefreshError
 
-    broken = isinstance(
-        error, (DefaultCredentialsError, MalformedError, OSError, ValueError, KeyError)
-    )
+    # google.auth takes the content for a mapping with the right types.
+    content = (AttributeError, KeyError, TypeError, ValueError)
+    broken = isinstance(error, (DefaultCredentialsError, OSError, *content))
     if isinstance(error, RefreshError) or not broken:
         return None
     said = " ".join(str(error.args[0] if error.args else error).split())

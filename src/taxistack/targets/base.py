@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxi_etl.month import Month
+from taxistack import state_folder
 from taxistack.errors import FailedError, MissingError
 from taxistack.inventory import Leftover
 from taxistack.kestra import KestraClient, Unauthorized
@@ -34,6 +35,10 @@ INFRA = ROOT / "infra"
 ETL_REQUIREMENTS = INFRA / "kestra" / "requirements.txt"
 NAMESPACE = "taxi"
 Say = Callable[[str], None]
+
+
+def silent(text: str) -> None:
+    """For callers without a console."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +76,12 @@ class Target(ABC):
     name: str
 
     def __init__(self, settings: Settings) -> None:
-        """`settings`: checked settings; nothing is contacted yet."""
+        """`settings`: checked settings; nothing is contacted yet.
+
+        Raises UsageError for a state folder that taxistack did not make.
+        """
         self.settings = settings
+        state_folder.check(settings.state)
 
     # --- what the targets differ in ------------------------------------------------------
 
@@ -82,6 +91,13 @@ class Target(ABC):
 
         Raises MissingError for what is not on this machine, UsageError for a setting that does
         not go with the stack that is up.
+        """
+
+    @abstractmethod
+    def check_access(self) -> None:
+        """Whether the target can be reached at all, told within seconds; before Terraform runs.
+
+        Raises MissingError, or UsageError for a setting that was forgotten.
         """
 
     @abstractmethod
@@ -119,6 +135,10 @@ class Target(ABC):
     @abstractmethod
     def flow_settings(self) -> dict[str, str]:
         """The endpoints that the flows need on this target, as KV pairs."""
+
+    def emulators(self) -> dict[str, str]:
+        """Variables by which Google's clients find the emulators; secret. None on Google Cloud."""
+        return {}
 
     @abstractmethod
     def postgres_address(self) -> dict[str, Any]:
@@ -165,6 +185,10 @@ class Target(ABC):
     def exceptions(self) -> list[str]:
         """What `down` leaves on purpose, in words."""
 
+    def can_go_without_terraform(self, error: Exception) -> bool:
+        """Whether `retire` alone removes the whole stack, after `error` has stopped Terraform."""
+        return False
+
     @abstractmethod
     def retire(self, keep_data: bool) -> None:
         """After the stack is destroyed: take away what the target itself runs."""
@@ -174,6 +198,7 @@ class Target(ABC):
     @property
     def state_dir(self) -> Path:
         """The folder that keeps this target's state on the operator's machine."""
+        state_folder.claim(self.settings.state)
         folder = self.settings.state / self.name
         folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -236,6 +261,7 @@ class Target(ABC):
         on_event: Callable[[Any], None] | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> Terraform:
+        state_folder.claim(self.settings.state)
         return Terraform(
             root=INFRA,
             data_dir=self.settings.state / "terraform" / self.name,
@@ -249,6 +275,7 @@ class Target(ABC):
     @cached_property
     def outputs(self) -> Outputs:
         """The outputs of the stack. Raises MissingError when nothing is up."""
+        self.check_access()
         terraform = self._terraform(secrets={})
         terraform.init()
         values = terraform.outputs()
@@ -298,11 +325,11 @@ class Target(ABC):
     @abstractmethod
     def _bigquery(self) -> bigquery.Client: ...
 
-    def wait_for_kestra(self, seconds: float = 300) -> str:
-        """Wait until Kestra's API answers and takes the password; its version.
+    def wait_for_kestra(self, seconds: float = 300, say: Say = silent) -> str:
+        """Wait until Kestra's API answers and takes the password; the version that it tells.
 
-        Raises FailedError after `seconds`, Unauthorized at once: another password is no matter of
-        waiting.
+        `say`: told what takes long. Raises FailedError after `seconds`, Unauthorized at once:
+        another password is no matter of waiting.
         """
         give_up = time.monotonic() + seconds
         while True:

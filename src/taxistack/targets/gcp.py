@@ -18,25 +18,21 @@ from typing import TYPE_CHECKING, Any
 from taxi_etl.month import Month
 from taxistack import inventory
 from taxistack.errors import FailedError, MissingError, TransientError, UsageError
-from taxistack.google import (
-    Api,
-    BusyError,
-    DisabledApiError,
-    GoogleApis,
-    NoNetworkError,
-    NotFoundError,
-)
+from taxistack.google import Api, DisabledApiError, GoogleApis, NotFoundError, explain
+from taxistack.google.vm import Vm
 from taxistack.inventory import Leftover
 from taxistack.kestra import KestraClient
 from taxistack.sources import Source
-from taxistack.targets.base import Say, Target, new_password
+from taxistack.targets.base import Say, Target, new_password, silent
 from taxistack.tunnels import POSTGRES_PORT, NotListening, VmAddress, Ways
 
 if TYPE_CHECKING:
     import psycopg
     from google.cloud import bigquery, storage
 
-PAUSE = 5.0  # seconds between two looks at a VM that boots
+LOCAL_PROJECT = "taxistack-local"
+"""The setting `project` as invoke.yaml has it: the local target's, and nobody's on Google Cloud."""
+PAUSE = 5.0  # seconds between two tries to reach Kestra
 ANSWER = 60.0  # seconds for Kestra to answer after the VM said that it is healthy
 
 
@@ -45,22 +41,52 @@ class GcpTarget(Target):
 
     name = "gcp"
 
+    @property
+    def project(self) -> str:
+        """The project. Raises UsageError when the setting was forgotten."""
+        if self.settings.project == LOCAL_PROJECT:
+            raise UsageError(
+                f"setting project: {LOCAL_PROJECT} is the local target's; on target gcp it must "
+                "name your Google Cloud project",
+                hint="export INVOKE_TAXISTACK_PROJECT=…, or set it in invoke.yaml",
+            )
+        return self.settings.project
+
     def check(self) -> None:
-        """Nothing: Terraform and the APIs say what they refuse."""
+        """The project is named, and Google answers to the operator's credentials."""
+        self.check_access()
+
+    def check_access(self) -> None:
+        """Network and credentials, once, within 15 seconds."""
+        _ = self.project
+        self.google.check()
 
     def prepare(self, say: Say) -> None:
-        """Check credentials and that the state bucket exists (infra/bootstrap makes it)."""
+        """Check credentials and that the state bucket exists (`setup` makes it)."""
+        self.check_access()
         bucket = self.settings.tfstate_bucket
-        if self.storage().lookup_bucket(bucket) is None:
+        if self._lookup(bucket) is None:
             raise MissingError(
-                f"the state bucket gs://{bucket} does not exist or cannot be read",
-                hint="make it once with the root infra/bootstrap (see docs/google-cloud.md), "
-                "or name another with the setting state_bucket",
+                f"the state bucket gs://{bucket} does not exist",
+                hint="invoke setup makes it, once a project; setting state_bucket names another",
             )
-        say(f"project {self.settings.project}, state in gs://{bucket}")
+        say(f"project {self.project}, state in gs://{bucket}")
+
+    def _lookup(self, bucket: str) -> storage.Bucket | None:
+        # The library would try for two minutes, which is long for the first thing of a command.
+        from google.api_core.exceptions import GoogleAPIError
+        from google.auth.exceptions import GoogleAuthError
+        from google.cloud.storage.retry import DEFAULT_RETRY
+        from requests import RequestException
+
+        retry = DEFAULT_RETRY.with_timeout(10)
+        try:
+            return self.storage().lookup_bucket(bucket, timeout=(5, 10), retry=retry)
+        except (GoogleAPIError, GoogleAuthError, RequestException) as error:
+            raise explain(error, f"the state bucket gs://{bucket}") or error from error
 
     def terraform_environment(self) -> Mapping[str, str]:
-        """Nothing: the provider finds Application Default Credentials by itself."""
+        """Nothing: provider and backend find credentials and addresses as the kit does."""
         return {}
 
     def terraform_backend(self) -> Mapping[str, str]:
@@ -77,7 +103,7 @@ class GcpTarget(Target):
 
         In a new project the API is off until that `up` enables it: no value either.
         """
-        path = f"projects/{self.settings.project}/secrets/{secret_id}/versions/latest:access"
+        path = f"projects/{self.project}/secrets/{secret_id}/versions/latest:access"
         try:
             answer = self.google.get(Api.SECRET_MANAGER, path, doing=f"reading secret {secret_id}")
         except (NotFoundError, DisabledApiError):
@@ -98,9 +124,7 @@ class GcpTarget(Target):
 
     def clear_snapshots(self, say: Say) -> None:
         """Delete them by label (Compute Engine REST, `snapshots.delete`)."""
-        for name in inventory.delete_snapshots(
-            self.google, self.settings.project, self.settings.name
-        ):
+        for name in inventory.delete_snapshots(self.google, self.project, self.settings.name):
             say(f"  deleted snapshot {name}")
 
     @cached_property
@@ -114,7 +138,7 @@ class GcpTarget(Target):
             raise MissingError(
                 f"stack {self.settings.name} has no VM: only its data was kept", hint="invoke up"
             )
-        return VmAddress(made.instance, made.zone, self.settings.project)
+        return VmAddress(made.instance, made.zone, self.project)
 
     def forget(self) -> None:
         """Close the clients and then the tunnels that they went through."""
@@ -135,27 +159,20 @@ class GcpTarget(Target):
         url, way = self.kestra_url(), self.ways.kestra_transport()
         return KestraClient(url, self.settings.kestra_user, self.kestra_password(), way)
 
-    def wait_for_kestra(self, seconds: float = 1200) -> str:
-        """Ask the VM, whose boot script says how far it is, and then Kestra itself.
+    def wait_for_kestra(self, seconds: float = 1200, say: Say = silent) -> str:
+        """Wait for the VM's boot script, and then ask Kestra itself.
 
-        The first boot installs Docker and builds the server's image, which takes minutes. Raises
-        FailedError when the boot failed, or is not done after `seconds`; MissingError when the
-        way to the server can't be had.
+        The first boot installs Docker and builds the server's image, which takes minutes. A VM
+        that runs with older settings is started again. Raises FailedError when the boot failed,
+        or is not done after `seconds`; MissingError when the way to the server can't be had.
         """
-        vm, zone = self.outputs.instance, self.outputs.zone
-        by_hand = (
-            f"gcloud compute ssh {vm} --tunnel-through-iap --zone {zone} --project "
-            f"{self.settings.project} -- sudo journalctl --unit google-startup-scripts"
-        )
-        give_up = time.monotonic() + seconds
-        while (step := self._boot_step(vm, zone)) != "healthy":
-            if step.startswith("failed"):
-                raise FailedError(f"the boot of {vm} {step}", hint=by_hand)
-            if time.monotonic() > give_up:
-                at = step or "its beginning"
-                raise FailedError(f"{vm} is still at {at} after {seconds:.0f} s", hint=by_hand)
-            time.sleep(PAUSE)
-        return self._ask_kestra(by_hand)
+        machine = self._machine()
+        machine.wait_until_healthy(seconds, say)
+        return self._ask_kestra(machine.by_hand)
+
+    def _machine(self) -> Vm:
+        address = self._vm()
+        return Vm(self.google, address.project, address.zone, address.instance)
 
     def _ask_kestra(self, by_hand: str) -> str:
         # The VM is healthy by its own report; a server that starts anew just now is waited for.
@@ -171,17 +188,6 @@ class GcpTarget(Target):
                         hint=by_hand,
                     ) from error
                 time.sleep(PAUSE)
-
-    def _boot_step(self, vm: str | None, zone: str) -> str:
-        # What infra/kestra/boot.sh wrote last (Compute Engine REST, `getGuestAttributes`).
-        path = f"projects/{self.settings.project}/zones/{zone}/instances/{vm}/getGuestAttributes"
-        try:
-            answer = self.google.get(
-                Api.COMPUTE, path, doing=f"looking at the boot of {vm}", queryPath="taxistack/boot"
-            )
-        except (NotFoundError, BusyError, NoNetworkError):  # nothing is written yet; or the next
-            return ""  # look may get through
-        return str(answer["queryValue"]["items"][0]["value"])
 
     def flow_settings(self) -> dict[str, str]:
         """No emulators; PostgreSQL is the VM's own, by its name in the compose file."""
@@ -223,11 +229,11 @@ class GcpTarget(Target):
 
     @cached_property
     def _storage(self) -> storage.Client:
-        return self.google.storage(self.settings.project)
+        return self.google.storage(self.project)
 
     @cached_property
     def _bigquery(self) -> bigquery.Client:
-        return self.google.bigquery(self.settings.project, self.settings.location)
+        return self.google.bigquery(self.project, self.settings.location)
 
     def check_source(self, source: Source) -> None:
         """A VM can fetch from URLs only; folders and samples are on the operator's machine."""
@@ -273,7 +279,7 @@ class GcpTarget(Target):
 
     def inventory(self) -> Iterable[Leftover]:
         """Buckets, datasets, and what the REST APIs list by label or name."""
-        project, stack = self.settings.project, self.settings.name
+        project, stack = self.project, self.settings.name
         yield from inventory.buckets(self.storage(), project, stack)
         yield from inventory.datasets(self.bigquery(), stack)
         yield from inventory.google_cloud(self.google, project, stack)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -22,15 +23,18 @@ from localcloud.kestra import engine_version, require_built
 from taxi_etl import sample
 from taxi_etl.month import Month
 from taxi_etl.release import file_name
-from taxistack import inventory
+from taxistack import inventory, state_folder
 from taxistack.errors import MissingError, UsageError
 from taxistack.inventory import Leftover
 from taxistack.sources import SAMPLES_IN_WORDS, Source
 from taxistack.targets.base import INFRA, Say, Target
+from taxistack.terraform import StateLockedError, TerraformError
 
 if TYPE_CHECKING:
     from google.cloud import bigquery, storage
 
+_LAST_URL = "releases.url"  # where the release site was when the flows learnt of it
+_MADE = ".made"  # the sample months that we wrote, a line each
 KESTRA = INFRA / "kestra"
 
 
@@ -91,12 +95,16 @@ class LocalTarget(Target):
                 hint=f"{error.hint} Or set kestra: embedded, which needs no Docker.",
             ) from None
 
+    def check_access(self) -> None:
+        """Nothing: what does not run says so when it is asked."""
+
     def prepare(self, say: Say) -> None:
         """Start the parts, choose Kestra's kind, make the bucket for Terraform's state.
 
         Raises UsageError when the local cloud holds a stack of another name or project.
         """
         self._refuse_another_stack()
+        state_folder.claim(self.settings.state)
         # An `up` that makes the instance holds the local cloud for as long as that takes: who comes
         # second is to be told by Terraform's lock, at once, and not to wait for the first.
         if not self.cloud.answers():
@@ -126,9 +134,15 @@ class LocalTarget(Target):
     def _recorded(self, *kinds: str) -> Iterator[dict[str, Any]]:
         # What the provider stand-in holds of these types, whether or not it runs.
         path = self.cloud.layout.data("google") / "objects.db"
-        store = Store(path) if path.exists() else None
-        for kind in kinds if store else ():
-            yield from (found for id_ in store.ids(kind) if (found := store.get(kind, id_)))
+        try:
+            store = Store(path) if path.exists() else None
+            for kind in kinds if store else ():
+                yield from (found for id_ in store.ids(kind) if (found := store.get(kind, id_)))
+        except sqlite3.OperationalError as error:
+            raise MissingError(
+                f"what the local cloud holds can't be read: {path}: {error}",
+                hint="Is the disk full? `invoke stop` and `invoke down` need no free space.",
+            ) from None
 
     def variables(self) -> dict[str, Any]:
         """As on Google Cloud; the embedded engine's version is its own, not the setting's."""
@@ -138,16 +152,22 @@ class LocalTarget(Target):
         return {**shared, "kestra_version": engine_version()}
 
     def terraform_environment(self) -> Mapping[str, str]:
-        """The provider stand-in instead of the registry's provider."""
-        return {"TF_REATTACH_PROVIDERS": reattach(self.running())}
+        """The provider stand-in instead of the registry's provider, and the way to the state.
+
+        Go's client reads objects from the root of the host, so it sends the key as its token. Here
+        and not in the backend's configuration, which stands in Terraform's argv and its files.
+        """
+        return {
+            "TF_REATTACH_PROVIDERS": reattach(self.running()),
+            "GOOGLE_OAUTH_ACCESS_TOKEN": self.running().key,
+        }
 
     def terraform_backend(self) -> Mapping[str, str]:
         """The state bucket on the storage emulator, locking included."""
         return {
             "bucket": self.settings.tfstate_bucket,
             "prefix": self.settings.name,
-            "storage_custom_endpoint": f"{self.running().storage.url}/storage/v1/",
-            "access_token": "local",  # the emulator takes any token
+            "storage_custom_endpoint": f"{self.running().storage.address}/storage/v1/",
         }
 
     def read_secret(self, secret_id: str) -> str | None:
@@ -188,16 +208,24 @@ class LocalTarget(Target):
         )
 
     def flow_settings(self) -> dict[str, str]:
-        """The emulators' endpoints and the local PostgreSQL."""
+        """The emulators' endpoints, without their key, and the local PostgreSQL."""
         state = self.running()
         return {
-            "storage_endpoint": state.storage.url,
-            "bigquery_endpoint": state.warehouse.url,
+            "storage_endpoint": state.storage.address,
+            "bigquery_endpoint": state.warehouse.address,
             "postgres_host": state.postgres.host,
             "postgres_port": str(state.postgres.port),
             "postgres_database": state.postgres.database,
             "postgres_user": state.postgres.user,
             "maximum_bytes_billed": "",
+        }
+
+    def emulators(self) -> dict[str, str]:
+        """The endpoints with their key."""
+        state = self.running()
+        return {
+            "STORAGE_EMULATOR_HOST": state.storage.url,
+            "BIGQUERY_EMULATOR_HOST": state.warehouse.url,
         }
 
     def postgres_address(self) -> dict[str, Any]:
@@ -212,27 +240,29 @@ class LocalTarget(Target):
 
     @cached_property
     def _storage(self) -> storage.Client:
-        # The storage emulator; it asks for no credentials.
-        from google.auth.credentials import AnonymousCredentials
         from google.cloud import storage
 
         return storage.Client(
             project=self.settings.project,
-            credentials=AnonymousCredentials(),
-            client_options={"api_endpoint": self.running().storage.url},
+            credentials=self._credentials(),
+            client_options={"api_endpoint": self.running().storage.address},
         )
 
     @cached_property
     def _bigquery(self) -> bigquery.Client:
-        # The warehouse emulator; it asks for no credentials.
-        from google.auth.credentials import AnonymousCredentials
         from google.cloud import bigquery
 
         return bigquery.Client(
             project=self.settings.project,
-            credentials=AnonymousCredentials(),
-            client_options={"api_endpoint": self.running().warehouse.url},
+            credentials=self._credentials(),
+            client_options={"api_endpoint": self.running().warehouse.address},
         )
+
+    def _credentials(self) -> Any:
+        # As a token, and not in the endpoint: the messages of Google's client name addresses.
+        from google.oauth2.credentials import Credentials
+
+        return Credentials(token=self.running().key)
 
     # --- month files ------------------------------------------------------------------------
 
@@ -297,7 +327,7 @@ class LocalTarget(Target):
 
     @property
     def _url_note(self) -> Path:
-        return self.state_dir / "releases.url"
+        return self.state_dir / _LAST_URL
 
     def _own_urls(self) -> set[str]:
         return set(self._url_note.read_text().split()) if self._url_note.exists() else set()
@@ -319,6 +349,8 @@ class LocalTarget(Target):
             target = self._samples / taxi / file_name(taxi, month)
             if not target.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
+                with (self._samples / _MADE).open("a", encoding="utf-8") as made:
+                    made.write(f"{target.relative_to(self._samples)}\n")
                 sample.write(target, taxi, month, self.settings.sample_rows)
                 written += 1
         if written:
@@ -343,14 +375,37 @@ class LocalTarget(Target):
         """Nothing: the state bucket goes with the local cloud."""
         return []
 
+    def can_go_without_terraform(self, error: Exception) -> bool:
+        """It can, unless somebody else is at work on it: the stack is what the folder holds."""
+        if isinstance(error, (StateLockedError, localcloud.errors.BusyError)):
+            return False
+        stopped = (OSError, localcloud.errors.CloudError, MissingError, TerraformError)
+        return isinstance(error, stopped)
+
     def retire(self, keep_data: bool) -> None:
         """Stop the parts; what they hold goes too, unless the data is kept."""
         self.cloud.stop()
         if not keep_data:
             self.cloud.erase()
-            shutil.rmtree(self._samples, ignore_errors=True)
+            self._remove_samples()
             shutil.rmtree(self.settings.state / "terraform" / self.name, ignore_errors=True)
-            shutil.rmtree(self.state_dir, ignore_errors=True)
-            for folder in (self.settings.state / "terraform", self.settings.state):
-                with contextlib.suppress(OSError):  # a report of the user's is theirs to remove
+            here = self.settings.state / self.name
+            for path in here.glob("plan-*"):
+                shutil.rmtree(path, ignore_errors=True)
+            (here / _LAST_URL).unlink(missing_ok=True)
+            for folder in (here, self.settings.state / "terraform"):
+                with contextlib.suppress(OSError):  # what the user put there is theirs to remove
                     folder.rmdir()
+            state_folder.release(self.settings.state)
+
+    def _remove_samples(self) -> None:
+        """The months that we made; a file of the user's stays."""
+        made = self._samples / _MADE
+        for line in made.read_text(encoding="utf-8").splitlines() if made.exists() else ():
+            path = self._samples / line
+            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.parent.rmdir()
+        made.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._samples.rmdir()

@@ -13,8 +13,7 @@ from typing import Any
 from python_terraform import IsFlagged
 from python_terraform import Terraform as CommandBuilder
 
-from localcloud.google.types import TYPES, object_id
-from taxistack.errors import FailedError, UsageError
+from taxistack.errors import FailedError, MissingError, UsageError
 from taxistack.terraform import process
 from taxistack.terraform.errors import Diagnostic, StateLockedError, TerraformError, error_of
 from taxistack.terraform.program import environment as clean_environment
@@ -25,6 +24,11 @@ from taxistack.terraform.results import ApplyResult, Event, Plan, apply_of, plan
 _LOCKING = {"lock_timeout": "0s"}
 _QUIET = {"input": False, "no_color": IsFlagged}
 _JSON = {"input": False, "json": IsFlagged}
+# Changes nothing but its own folder, may ask servers that do not answer, and knows no time limit.
+_INIT_SECONDS = 600.0  # a provider of 100 MB on a slow line
+# These hold no lock and write no state: when they do not heed an interruption they are killed.
+_KILLED = ("init", "validate", "output", "show", "state list")
+_GRACE = 5.0
 
 
 class Terraform:
@@ -150,6 +154,8 @@ class Terraform:
         A run that was killed has made objects that its state does not know. Only for a stack
         whose names nobody else uses: an object of somebody else would be adopted too.
         """
+        from localcloud.google.types import TYPES, object_id  # of the local target alone
+
         changes = {c["address"]: c for c in self.show(plan)["resource_changes"]}
         for address in error.existing:
             values = {
@@ -193,6 +199,8 @@ class Terraform:
                 environment=self._environment,
                 on_line=lambda line: self._line(line, diagnostics, "json" in flags),
                 secrets=[value for value in self._secrets.values() if value],
+                seconds=_INIT_SECONDS if command == "init" else None,
+                grace=_GRACE if command in _KILLED else None,
             )
         except OSError as error:
             raise FailedError(f"terraform {command}: {program} can't be run: {error}") from error
@@ -201,6 +209,12 @@ class Terraform:
         if command == "validate" and done.stdout:
             found = json.loads(done.stdout).get("diagnostics", [])
             diagnostics += [Diagnostic.parse(entry) for entry in found]
+        if done.timed_out:
+            raise MissingError(
+                f"terraform {command} did not end within {_INIT_SECONDS:.0f} s",
+                hint="the registry of providers does not answer: a mirror can be named in the file "
+                "of TF_CLI_CONFIG_FILE",
+            )
         if done.signals:
             raise KeyboardInterrupt(_interrupted(command, done.signals))
         if done.code not in ok:

@@ -5,6 +5,7 @@ taxistack.errors.FailedError
 taxistack.errors.LockedError
 └── StateLockedError    somebody else works on the stack; carries the lock
 taxistack.errors.UsageError     a variable breaks a validation rule (raised as it is)
+taxistack.errors.MissingError   the registry of providers does not answer (raised as it is)
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from taxistack.errors import FailedError, LockedError, TaxistackError, UsageError
+from taxistack.errors import FailedError, LockedError, MissingError, TaxistackError, UsageError
 
 _LOCK_FIELD = re.compile(r"^ {2}(ID|Path|Operation|Who|Created): *(.*)$", re.MULTILINE)
 _RULE = re.compile(r"\s*This was checked by the validation rule at \S+\s*$")
@@ -151,6 +152,13 @@ def error_of(
     missing = [d for d in errors if d.summary == "No value for required variable"]
     if missing and len(missing) == len(errors):
         return UsageError("\n".join(f"{_named(d)}: required, and not set" for d in missing))
+    if command == "init" and any("could not connect to" in d.detail for d in errors):
+        return MissingError(
+            "terraform init: the registry of providers does not answer: "
+            + " ".join(errors[0].detail.split())[:300],
+            hint="check the connection, and HTTPS_PROXY where a proxy is needed; a mirror can be "
+            "named in the file of TF_CLI_CONFIG_FILE",
+        )
     real = [d for d in errors if d.summary not in _INTERRUPTED]
     return TerraformError(command, real or errors, code, stderr)
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ class Finished:
     stdout: str
     stderr: str
     signals: int
+    timed_out: bool = False
 
 
 def run(
@@ -33,14 +35,19 @@ def run(
     environment: Mapping[str, str],
     on_line: Callable[[str], None],
     secrets: Sequence[str] = (),
+    seconds: float | None = None,
+    grace: float | None = None,
 ) -> Finished:
     """Run to the end; `on_line` gets every line of stdout as it comes.
 
     The process has a session of its own, so a Ctrl-C in the terminal does not reach it: SIGINT
     and SIGTERM to this process are passed on as SIGINT, and its end is waited for, however long
     that takes. Terraform then finishes the calls under way, saves its state and releases its
-    lock. A second signal makes it stop at once (what is under way may get lost); nothing here
-    kills it. The values in `secrets` are blotted out of everything that it says.
+    lock. A second signal makes it stop at once (what is under way may get lost).
+
+    `seconds`: interrupt it by ourselves after so long. `grace`: kill it so many seconds after the
+    first interruption; only for a run that has nothing to lose, and never without it. The values
+    in `secrets` are blotted out of everything that it says.
     """
     lines: list[str] = []
     with _Relay() as relay, _Spool() as stdout, _Spool() as stderr:
@@ -56,9 +63,14 @@ def run(
         )
         relay.attach(process)
         try:
-            running = True
+            running, timed_out, began = True, False, time.monotonic()
             while running:
                 running = _alive(process)
+                if seconds is not None and time.monotonic() - began > seconds:
+                    relay.interrupt()
+                    seconds, timed_out = None, True
+                if grace is not None and relay.waited() > grace:
+                    process.kill()
                 for line in stdout.lines(last=not running):
                     text = _blot(line, secrets)
                     lines.append(text)
@@ -70,7 +82,8 @@ def run(
         finally:
             process.wait()
         errors = [_blot(line, secrets) for line in stderr.lines(last=True)]
-    return Finished(process.returncode, "\n".join(lines), "\n".join(errors), relay.count)
+    said = "\n".join(lines), "\n".join(errors)
+    return Finished(process.returncode, *said, relay.count, timed_out)
 
 
 def _alive(process: subprocess.Popen[bytes]) -> bool:
@@ -118,6 +131,7 @@ class _Relay:
 
     def __init__(self) -> None:
         self.count = 0
+        self._since = 0.0
         self._process: subprocess.Popen[bytes] | None = None
         self._before: dict[int, Any] = {}
 
@@ -137,8 +151,19 @@ class _Relay:
         for _ in range(min(self.count, 2)):
             process.send_signal(signal.SIGINT)
 
+    def interrupt(self) -> None:
+        """Interrupt the process without a signal from outside."""
+        if self._process is not None:
+            self._since = self._since or time.monotonic()
+            self._process.send_signal(signal.SIGINT)
+
+    def waited(self) -> float:
+        """Seconds since the first interruption; 0 when there was none."""
+        return time.monotonic() - self._since if self._since else 0.0
+
     def _pass_on(self, number: int, frame: object) -> None:
         self.count += 1
+        self._since = self._since or time.monotonic()
         if self.count <= 2 and self._process is not None:
             self._process.send_signal(signal.SIGINT)
 

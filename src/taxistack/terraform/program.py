@@ -13,7 +13,6 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from localcloud.layout import default_cache
 from taxistack.errors import MissingError
 
 MINIMUM = (1, 11)  # write-only arguments
@@ -54,6 +53,8 @@ def _version(program: str) -> tuple[int, ...] | None:
 
 def _launcher() -> Path:
     """A program that runs `bundled.py` with this Python: one path, as a binary would have."""
+    from localcloud.layout import default_cache  # not needed where terraform is on PATH
+
     target = Path(__file__).with_name("bundled.py")
     text = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(target))} "$@"\n'
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -67,25 +68,31 @@ def _launcher() -> Path:
     return path
 
 
-# Where a machine downloads providers from (a mirror, a cache): not what happens with them.
-_DOWNLOADS = ("TF_CLI_CONFIG_FILE", "TF_PLUGIN_CACHE_DIR")
+# Where a machine has providers from (a mirror, a cache, one that runs): not what happens with them.
+_DOWNLOADS = ("TF_CLI_CONFIG_FILE", "TF_PLUGIN_CACHE_DIR", "TF_REATTACH_PROVIDERS")
+# The library of the GCS backend obeys it: the state would go into an emulator.
+_EMULATORS = ("STORAGE_EMULATOR_HOST",)
 
 
 def environment(own: dict[str, str]) -> dict[str, str]:
     """This process's environment without the user's Terraform settings, and with `own`.
 
     A TF_VAR_…, TF_CLI_ARGS, TF_WORKSPACE or TF_LOG that the user has set for other work must not
-    change what happens here; a mirror or a cache of providers is used. With a provider that is
-    reached by TF_REATTACH_PROVIDERS nothing is downloaded and nothing of Google's is needed, so
-    the user's configuration of either is left out too.
+    change what happens here; a mirror, a cache or a running provider of theirs is used, an
+    emulator of theirs is not. With a provider of ours that is reached by TF_REATTACH_PROVIDERS
+    nothing is downloaded and nothing of Google's is needed, so the user's configuration of either
+    is left out too.
     """
     reattached = "TF_REATTACH_PROVIDERS" in own
     dropped = ("TF_", "GOOGLE_", "CLOUDSDK_") if reattached else ("TF_",)
+    dropped = (*dropped, *_EMULATORS)
     kept = {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
     downloads = {name: os.environ[name] for name in _DOWNLOADS if name in os.environ}
     configuration = downloads.get("TF_CLI_CONFIG_FILE")
+    if reattached:
+        downloads = {}
     if reattached or (configuration and not Path(configuration).exists()):
-        downloads = {"TF_CLI_CONFIG_FILE": os.devnull}
+        downloads["TF_CLI_CONFIG_FILE"] = os.devnull
     return {
         **kept,
         **downloads,

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from localcloud import InstanceConfig, LocalCloud, SecretStore, State
+from localcloud import InstanceConfig, LocalCloud, SecretStore, State, sockets
 from localcloud.google import reattach, server
 from taxistack.terraform import Terraform, program
 
@@ -128,8 +128,7 @@ class StandIn:
         return {
             "bucket": STATE_BUCKET,
             "prefix": self.project,
-            "storage_custom_endpoint": f"{self.emulators.storage.url}/storage/v1/",
-            "access_token": "any",
+            "storage_custom_endpoint": f"{self.emulators.storage.address}/storage/v1/",
         }
 
     def bucket_url(self, name: str) -> str:
@@ -145,9 +144,14 @@ def standin(emulators: State, tmp_path: Path) -> Iterator[StandIn]:
     """The provider, served from this process."""
     folder = tmp_path / "standin"
     cloud, gate = CloudWithoutEngine(emulators, folder), Gate()
-    running = server.start(folder, "127.0.0.1:0", cloud, before=gate)
-    google = SimpleNamespace(address=f"127.0.0.1:{running.bound_port}", pid=os.getpid())
-    environment = {"TF_REATTACH_PROVIDERS": reattach(SimpleNamespace(google=google))}
+    private = folder / "private"
+    private.mkdir(mode=0o700, parents=True)
+    running = server.start(folder, cloud, before=gate)
+    google = SimpleNamespace(address=str(private / sockets.GOOGLE), pid=os.getpid())
+    environment = {
+        "TF_REATTACH_PROVIDERS": reattach(SimpleNamespace(google=google)),
+        "GOOGLE_OAUTH_ACCESS_TOKEN": emulators.key,
+    }
     # A project of the test's own: the emulators are shared.
     project = f"test-{uuid.uuid4().hex[:12]}"
     try:

@@ -216,17 +216,22 @@ def test_a_secret_is_found_in_no_file_and_no_command_line(
     standin.gate.open()
     said = operator.end()
     assert standin.cloud.secrets.get("password") == SECRET, "it did arrive"
-    assert SECRET not in "\n".join([said, *lines])
+    key = standin.emulators.key
+    for secret in (SECRET, key):
+        assert secret not in "\n".join([said, *lines])
     state = httpx.get(
         f"{standin.bucket_url('tfstate')}/o/{standin.project}%2Fdefault.tfstate?alt=media"
     )
     assert "google_secret_manager_secret_version" in state.text
     assert SECRET not in state.text
+    assert key not in state.text
     kept = standin.folder / "private"
     found = [
         path
         for path in tmp_path.rglob("*")
-        if path.is_file() and kept not in path.parents and SECRET.encode() in path.read_bytes()
+        if path.is_file()
+        and kept not in path.parents
+        and (SECRET.encode() in path.read_bytes() or key.encode() in path.read_bytes())
     ]
     assert found == []
     for path in kept.rglob("*"):

@@ -408,3 +408,24 @@ def test_the_user_s_own_settings_change_nothing(
     shown = terraform.show(plan)
     assert shown["variables"]["description"] == {"value": "trips"}
     assert "mine" not in json.dumps(shown)
+
+
+def test_a_bucket_that_another_made_is_taken_in_as_it_is(
+    standin, stack: Stack, tmp_path: Path
+) -> None:
+    name = f"{standin.project}-theirs"
+    made = {"name": name, "location": "US-CENTRAL1"}
+    httpx.post(
+        f"{standin.emulators.storage.url}/storage/v1/b?project=any", json=made
+    ).raise_for_status()
+    terraform = stack(
+        'resource "google_storage_bucket" "theirs" {\n'
+        f'  name = "{name}"\n  location = "US-CENTRAL1"\n'
+        "  uniform_bucket_level_access = true\n}\n"
+    )
+    terraform.init()
+    terraform.import_("google_storage_bucket.theirs", name)
+    taken = terraform.plan(out=tmp_path / "plan")
+    assert actions(taken) == {"google_storage_bucket": "update"}
+    terraform.apply(taken)
+    assert not terraform.plan().any

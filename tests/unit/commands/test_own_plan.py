@@ -62,7 +62,7 @@ class PlayedTarget:
     def forget(self) -> None:
         pass
 
-    def wait_for_kestra(self) -> str:
+    def wait_for_kestra(self, say=None) -> str:
         return "2.0.0"
 
     def lasting_kestra_url(self) -> str:

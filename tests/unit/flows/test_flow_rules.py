@@ -53,7 +53,7 @@ def test_every_process_has_a_time_limit_and_drops_the_servers_secrets(tasks):
             assert "timeout" in one
             assert one["taskRunner"]["type"] == "io.kestra.plugin.core.runner.Process"
             drop = (
-                "unset SECRET_POSTGRES_PASSWORD SECRET_KESTRA_PASSWORD"
+                "unset SECRET_EMULATOR_KEY SECRET_POSTGRES_PASSWORD SECRET_KESTRA_PASSWORD"
                 " BASIC_AUTH_PASSWORD DATABASE_PASSWORD"
             )
             assert one["beforeCommands"] == [drop]

@@ -49,6 +49,7 @@ def updated(
 
 BUCKET = {"name": "lake", "location": "EU", "labels": {"a": "b"}}
 DISK = {"name": "data", "size": 20}
+SUBNET = {"name": "net", "network": "net", "ip_cidr_range": "10.60.0.0/24"}
 
 
 def test_what_the_configuration_leaves_out_is_its_default_or_known_after_apply() -> None:
@@ -69,7 +70,7 @@ def test_project_and_zone_come_from_the_provider_block_where_the_real_one_shows_
 def test_another_project_in_the_provider_block_replaces() -> None:
     row, prior = table().rows["google_compute_disk"], applied("google_compute_disk", DISK)
     moved = updated("google_compute_disk", prior, DISK, ctx=Context(project="p2"))
-    assert replacing(row, prior, moved) == [("project",)]
+    assert replacing("google_compute_disk", row, prior, moved) == [("project",)]
 
 
 def test_an_account_s_email_is_known_before_it_exists() -> None:
@@ -105,7 +106,10 @@ def test_values_that_the_cloud_gave_stay_through_an_update() -> None:
     prior = applied("google_storage_bucket", BUCKET)
     after = updated("google_storage_bucket", prior, BUCKET, {"force_destroy": True})
     assert after == {**prior, "force_destroy": True}
-    assert replacing(table().rows["google_storage_bucket"], prior, after) == []
+    assert (
+        replacing("google_storage_bucket", table().rows["google_storage_bucket"], prior, after)
+        == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -114,6 +118,20 @@ def test_values_that_the_cloud_gave_stay_through_an_update() -> None:
         ("google_storage_bucket", BUCKET, {"location": "US"}, ("location",)),
         ("google_compute_disk", DISK, {"zone": "us-central1-b"}, ("zone",)),
         ("google_compute_disk", DISK, {"size": 30}, None),
+        ("google_compute_disk", DISK, {"size": 19}, ("size",)),
+        ("google_compute_subnetwork", SUBNET, {"ip_cidr_range": "10.60.0.0/20"}, None),
+        (
+            "google_compute_subnetwork",
+            SUBNET,
+            {"ip_cidr_range": "10.60.0.0/25"},
+            ("ip_cidr_range",),
+        ),
+        (
+            "google_compute_subnetwork",
+            SUBNET,
+            {"ip_cidr_range": "10.61.0.0/16"},
+            ("ip_cidr_range",),
+        ),
         ("google_bigquery_dataset", {"dataset_id": "d"}, {"location": "EU"}, ("location",)),
         ("google_bigquery_dataset", {"dataset_id": "d"}, {"description": "x"}, None),
     ],
@@ -123,7 +141,7 @@ def test_a_change_replaces_where_the_real_provider_replaces(
 ) -> None:
     prior = applied(kind, config)
     after = updated(kind, prior, config, change)
-    assert replacing(table().rows[kind], prior, after) == ([path] if path else [])
+    assert replacing(kind, table().rows[kind], prior, after) == ([path] if path else [])
 
 
 def test_a_change_inside_a_block_replaces_by_the_block_s_own_facts() -> None:
@@ -139,9 +157,9 @@ def test_a_change_inside_a_block_replaces_by_the_block_s_own_facts() -> None:
     image = [{**boot, "initialize_params": [{**boot["initialize_params"][0], "image": "ubuntu"}]}]
     after = updated(kind, prior, config, {"boot_disk": image})
     where = ("boot_disk", 0, "initialize_params", 0, "image")
-    assert replacing(row, prior, after) == [where]
+    assert replacing(kind, row, prior, after) == [where]
     bigger = updated(kind, prior, config, {"machine_type": "e2-standard-4"})
-    assert replacing(row, prior, bigger) == []
+    assert replacing(kind, row, prior, bigger) == []
 
 
 RULE = {"action": [{"type": "Delete"}], "condition": [{"age": 1}]}

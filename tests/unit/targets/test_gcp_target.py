@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-import requests
 import yaml
 
-from taxistack.errors import FailedError, MissingError, UsageError
-from taxistack.google import GoogleApis
+from taxistack.errors import MissingError, UsageError
 from taxistack.settings import Settings
 from taxistack.sources import PUBLIC_SOURCE, Source
 from taxistack.targets import open_target
@@ -55,55 +52,6 @@ def test_what_the_vm_reaches_is_not_asked_from_here(tmp_path):
     from taxistack.commands.flows import look_at
 
     look_at(_target(tmp_path), Source.parse("http://127.0.0.1:9"))  # nobody listens there
-
-
-class Vm:
-    """A VM that boots: its guest attribute, look by look."""
-
-    def __init__(self, *looks: str | int | Exception) -> None:
-        self.looks = list(looks)
-
-    def request(self, method: str, url: str, *, params, json, timeout) -> SimpleNamespace:
-        assert url.endswith("/some-project/zones/z/instances/vm/getGuestAttributes")
-        assert params == {"queryPath": "taxistack/boot"}
-        look = self.looks.pop(0)
-        if isinstance(look, Exception):
-            raise look
-        body = {"queryValue": {"items": [{"namespace": "taxistack", "key": "boot", "value": look}]}}
-        status = look if isinstance(look, int) else 200
-        return SimpleNamespace(
-            status_code=status, ok=status < 400, headers={}, text="", json=lambda: body
-        )
-
-
-def _booting(tmp_path, monkeypatch, *looks):
-    monkeypatch.setattr("taxistack.targets.gcp.PAUSE", 0)
-    target = _target(tmp_path)
-    target.__dict__["google"] = GoogleApis(sleep=lambda seconds: None)
-    target.google.__dict__["session"] = Vm(*looks)
-    target.__dict__["outputs"] = SimpleNamespace(instance="vm", zone="z")
-    target.__dict__["_kestra"] = SimpleNamespace(ready=lambda: "2.0.1")
-    return target
-
-
-def test_the_vm_itself_says_when_kestra_is_healthy_and_then_it_is_asked(tmp_path, monkeypatch):
-    looks = (404, "install-docker", requests.ConnectionError("a network that blinks"), "healthy")
-    target = _booting(tmp_path, monkeypatch, *looks)
-    assert target.wait_for_kestra() == "2.0.1"
-    assert target.google.session.looks == []
-
-
-def test_a_boot_that_failed_names_its_step_and_where_its_log_is(tmp_path, monkeypatch):
-    target = _booting(tmp_path, monkeypatch, "start-server", "failed: start-server")
-    with pytest.raises(FailedError, match="the boot of vm failed: start-server") as raised:
-        target.wait_for_kestra()
-    assert "journalctl" in (raised.value.hint or "")
-
-
-def test_a_boot_that_does_not_end_is_not_waited_for_without_end(tmp_path, monkeypatch):
-    target = _booting(tmp_path, monkeypatch, "fetch-secrets")
-    with pytest.raises(FailedError, match="vm is still at fetch-secrets"):
-        target.wait_for_kestra(seconds=-1)
 
 
 def test_every_variable_that_the_kit_passes_is_declared(tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from taxistack.errors import LockedError, UsageError
+from taxistack.errors import LockedError, MissingError, UsageError
 from taxistack.terraform.errors import Diagnostic, StateLockedError, TerraformError, error_of
 
 LOCKED = """Error message: writing "gs://b/p/default.tflock" failed: googleapi: Error 412: …
@@ -116,3 +116,15 @@ def test_a_killed_process_is_told_as_one() -> None:
     error = error_of("apply", [], -9, "")
     assert "killed by signal 9" in error.message
     assert "lock" in (error.hint or "")
+
+
+def test_a_registry_that_does_not_answer_is_missing_and_no_failure() -> None:
+    detail = (
+        "Could not retrieve the list of available versions for provider hashicorp/google: could "
+        "not connect to the registry: dial tcp: lookup failed"
+    )
+    found = [Diagnostic("error", "Failed to query available provider packages", detail)]
+    error = error_of("init", found, 1, "")
+    assert isinstance(error, MissingError)
+    assert "registry of providers does not answer" in error.message
+    assert "TF_CLI_CONFIG_FILE" in (error.hint or "")

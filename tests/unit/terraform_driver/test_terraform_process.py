@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -85,3 +86,31 @@ def test_in_another_thread_signals_stay_where_they_were(tmp_path: Path) -> None:
     thread.start()
     thread.join()
     assert found[0].stdout == "x"
+
+
+# Heeds nothing, as `terraform init` does while a server does not answer.
+DEAF = """
+import signal, time
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+def test_what_has_nothing_to_lose_and_heeds_no_interruption_is_killed(tmp_path: Path) -> None:
+    def interrupt(line: str) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    done = start(DEAF, tmp_path, on_line=interrupt, grace=0.1)
+    assert (done.code, done.signals) == (-signal.SIGKILL, 1)
+
+
+def test_a_run_with_a_time_limit_ends_by_itself(tmp_path: Path) -> None:
+    done = start(GENTLE, tmp_path, seconds=1.5)
+    assert done.timed_out
+    assert (done.code, done.signals) == (1, 0)
+
+
+def test_a_run_with_a_time_limit_that_heeds_nothing_is_killed(tmp_path: Path) -> None:
+    done = start(DEAF, tmp_path, seconds=0.5, grace=0.1)
+    assert (done.code, done.timed_out) == (-signal.SIGKILL, True)

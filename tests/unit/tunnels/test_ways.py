@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -98,22 +99,29 @@ def test_a_dead_override_is_told_at_once_with_its_setting(tmp_path, gcloud):
     dead.forget()
 
 
+HEALTHY = SimpleNamespace(wait_until_healthy=lambda seconds, say: None, by_hand="look there")
+
+
 def test_the_vms_boot_report_is_asked_first_also_where_the_setting_is_set(tmp_path, monkeypatch):
     monkeypatch.setattr("taxistack.targets.gcp.PAUSE", 0)
     dead = gcp_target(tmp_path / "state", kestra_url=f"http://127.0.0.1:{_free_port()}")
-    looks = ["build-image", "start-server", "failed: start-server"]
-    dead._boot_step = lambda *_: looks.pop(0)
-    with pytest.raises(FailedError, match=f"the boot of {INSTANCE} failed: start-server"):
+    looks = [FailedError("the boot failed"), None]
+
+    def wait(seconds: float, say: object) -> None:
+        if (error := looks.pop(0)) is not None:
+            raise error
+
+    dead._machine = lambda: SimpleNamespace(wait_until_healthy=wait, by_hand="look there")
+    with pytest.raises(FailedError, match="the boot failed"):
         dead.wait_for_kestra()
-    assert looks == []
-    looks = ["healthy"]
     with pytest.raises(MissingError, match="setting kestra_url"):
         dead.wait_for_kestra()
+    assert looks == []
     dead.forget()
 
 
 def test_after_the_boot_report_kestra_itself_is_asked(target, gcloud):
-    target._boot_step = lambda *_: "healthy"
+    target._machine = lambda: HEALTHY
     assert target.wait_for_kestra() == "2.0.0"
     assert len(gcloud.pids()) == 1
 
@@ -121,7 +129,7 @@ def test_after_the_boot_report_kestra_itself_is_asked(target, gcloud):
 def test_a_server_that_starts_anew_is_waited_for_and_not_without_end(target, gcloud, monkeypatch):
     monkeypatch.setattr("taxistack.targets.gcp.PAUSE", 0)
     monkeypatch.setattr("taxistack.targets.gcp.ANSWER", 0)
-    target._boot_step = lambda *_: "healthy"
+    target._machine = lambda: HEALTHY
     gcloud.serve(INSTANCE, p8080=_free_port())
     with pytest.raises(FailedError, match="says that it is healthy, but Kestra did not answer"):
         target.wait_for_kestra()
@@ -284,6 +292,7 @@ def test_status_shows_the_stack_where_no_way_leads_to_its_tables(target, console
         *("lake", "kestra", "trips", "staging", "some-project", "z", "US"), {}, INSTANCE
     )
     monkeypatch.setattr("taxistack.backfill.ledger.read", unreachable)
+    target.__dict__["google"] = SimpleNamespace(check=lambda: None)  # tests/gcp has a real one
     status.status(target, console, env=False, drift=False)
     shown = console.out.file.getvalue()
     assert re.search(r"^bucket +lake\b", shown, re.MULTILINE)

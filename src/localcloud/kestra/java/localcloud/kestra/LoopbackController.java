@@ -16,13 +16,18 @@ import io.micronaut.context.event.ApplicationEventPublisher;
 import java.net.InetSocketAddress;
 import java.util.List;
 
-/** The engine's controller bound to one address: the stock one listens on every interface. */
+/**
+ * The engine's controller bound to one address and behind a login: the stock one listens on every
+ * interface and asks nobody.
+ */
 final class LoopbackController extends DefaultController {
     private final List<WorkerControllerService> services;
     private final String host;
+    private final ControllerLogin login;
 
     private LoopbackController(
         String host,
+        ControllerLogin login,
         List<WorkerControllerService> services,
         GrpcConfiguration grpc,
         ControllerConfiguration controller,
@@ -30,14 +35,18 @@ final class LoopbackController extends DefaultController {
         ApplicationEventPublisher<ServiceStateChangeEvent> events) {
         super(services, grpc, controller, metrics, events);
         this.host = host;
+        this.login = login;
         this.services = services;
     }
 
     /** Puts this controller in the place of the stock one. Call it before the context starts. */
     static void register(ApplicationContext context, String host) {
+        ControllerLogin login = new ControllerLogin();
+        login.register(context);
         context.registerBeanDefinition(RuntimeBeanDefinition
             .builder(Controller.class, () -> new LoopbackController(
                 host,
+                login,
                 List.copyOf(context.getBeansOfType(WorkerControllerService.class)),
                 context.getBean(GrpcConfiguration.class),
                 context.getBean(ControllerConfiguration.class),
@@ -54,7 +63,8 @@ final class LoopbackController extends DefaultController {
             .forAddress(new InetSocketAddress(host, port))
             .addService(healthStatusManager.getHealthService())
             .maxInboundMessageSize(grpcConfiguration.maxInboundMessageSize())
-            .intercept(new InternalCallServerInterceptor());
+            .intercept(new InternalCallServerInterceptor())
+            .intercept(login); // the last one is asked first
         services.forEach(service -> builder.addService(service.bindService()));
         return builder;
     }

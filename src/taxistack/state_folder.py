@@ -1,0 +1,48 @@
+"""The state folder: one that taxistack made, or makes; never a folder that was somebody's before.
+
+`down` removes what lies in it, so a folder with other things in it is refused. A mark tells.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from taxistack.errors import UsageError
+
+MARK = ".taxistack-state"
+_TEXT = """This folder belongs to taxistack: state, logs and the local cloud's data.
+`invoke down` removes what taxistack made in it.
+"""
+
+
+def check(folder: Path) -> None:
+    """Raises UsageError for a folder that holds something and was not made by taxistack."""
+    if not folder.is_dir() or (folder / MARK).exists() or _made_before_there_was_a_mark(folder):
+        return
+    found = sorted(path.name for path in folder.iterdir())
+    if found:
+        more = ", …" if len(found) > 3 else ""
+        raise UsageError(
+            f"setting state: {folder} is not empty, and taxistack did not make it "
+            f"({', '.join(found[:3])}{more})",
+            hint="name a folder that is empty or not there yet",
+        )
+
+
+def claim(folder: Path) -> None:
+    """Make the folder, and mark it. Raises UsageError as `check` does."""
+    check(folder)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not (folder / MARK).exists():
+        (folder / MARK).write_text(_TEXT, encoding="utf-8")
+
+
+def release(folder: Path) -> None:
+    """Remove it when nothing but the mark is in it."""
+    if folder.is_dir() and [path.name for path in folder.iterdir()] in ([], [MARK]):
+        (folder / MARK).unlink(missing_ok=True)
+        folder.rmdir()
+
+
+def _made_before_there_was_a_mark(folder: Path) -> bool:
+    return (folder / "cloud" / "state.json").is_file()

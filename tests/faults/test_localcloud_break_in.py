@@ -1,0 +1,183 @@
+"""Another user of this machine, and a web page: what they try at the local cloud, and do not get.
+
+The two break-ins that once worked stand here: through the provider stand-in another user became the
+owner, and through the emulators anybody read and wrote the owner's files.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from google.api_core.exceptions import GoogleAPICallError
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import bigquery, storage
+
+from localcloud import LocalCloud, State, processes
+from localcloud.record import Record
+
+NOBODY = 65534
+QUERY = '{"query": "SELECT * FROM read_csv(\'/etc/passwd\')", "useLegacySql": false}'
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    folder = tmp_path_factory.mktemp("owner")
+    made = LocalCloud(folder / "cloud", cache=folder / "cache")
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def state(cloud: LocalCloud) -> State:
+    state = cloud.state()
+    assert state is not None
+    return state
+
+
+def as_another_user(attempt: Callable[[], object]) -> str:
+    """What `attempt` gives, or how it fails, in a process of user `nobody`."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    reader, writer = os.pipe()
+    if (child := os.fork()) == 0:
+        try:
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+            said = str(attempt())
+        except BaseException as error:
+            said = f"{type(error).__name__}: {error}"
+        os.write(writer, said.encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        said = pipe.read()
+    os.waitpid(child, 0)
+    return said
+
+
+def ask(
+    port: int, method: str, path: str, body: str | None = None, **headers: str
+) -> tuple[int, str, str]:
+    """One request as a program or a page would send it: status, text, and all headers."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    connection.request(method, path, body, names)
+    answer = connection.getresponse()
+    said = answer.status, answer.read().decode(), str(answer.headers).lower()
+    connection.close()
+    return said
+
+
+def listening(cloud: LocalCloud) -> dict[int, str]:
+    """Every TCP port that a process of the local cloud listens on, and the process."""
+    found = {}
+    for process in processes.belonging(Record.load(cloud.layout).id, cloud.layout.run):
+        for one in process.net_connections("tcp"):
+            if one.status == psutil.CONN_LISTEN:
+                found[one.laddr.port] = " ".join(process.cmdline())
+    return found
+
+
+def test_nothing_listens_but_what_asks_for_a_login(cloud: LocalCloud):
+    parts = {part.port: part.name for part in cloud.status() if part.pid}
+    names = {parts.get(port, command) for port, command in listening(cloud).items()}
+    assert names == {"storage", "warehouse", "postgres", "releases"}
+
+
+def test_another_user_does_not_reach_the_provider(cloud: LocalCloud, state: State):
+    # The folder is opened here, so that nothing but its own permissions is in the way.
+    folder = os.open(cloud.layout.private, os.O_RDONLY | os.O_DIRECTORY)
+    for name in ("google.sock", "google-calls.sock", "supervisor.sock"):
+        assert (cloud.layout.private / name).is_socket()
+
+        def connect(path: str = f"/proc/self/fd/{folder}/{name}") -> str:
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(path)
+            return "in"
+
+        assert as_another_user(connect).startswith("PermissionError")
+        assert connect() == "in", "the owner is let in"
+
+    def read_key() -> str:
+        return os.fdopen(os.open("endpoint.key", os.O_RDONLY, dir_fd=folder)).read()
+
+    assert as_another_user(read_key).startswith("PermissionError")
+    os.close(folder)
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/storage/v1/b?project=p", "/bigquery/v2/projects/p/queries"]
+)
+def test_another_user_gets_nothing_from_any_port(cloud: LocalCloud, state: State, path: str):
+    known = {part.port: part.name for part in cloud.status() if part.name != "postgres"}
+    asked = 0
+    for port in set(listening(cloud)) & set(known):
+        status, text, _ = ask(port, "POST", path, QUERY)
+        assert status in (401, 405), (known[port], text)
+        asked += 1
+        said = as_another_user(lambda port=port: ask(port, "GET", path))
+        wanted = 404 if known[port] == "releases" else 401
+        assert said.startswith(f"({wanted}, "), (known[port], said)
+        assert state.key not in said
+    assert asked == 3
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Host": "rebound.example"}, {"Origin": "https://evil.example"}],
+    ids=["dns-rebinding", "cross-site"],
+)
+def test_a_web_page_gets_nothing_even_with_the_key(state: State, headers: dict[str, str]):
+    for endpoint in (state.storage, state.warehouse, state.releases):
+        port = int(endpoint.address.rsplit(":", 1)[1])
+        for prefix in ("", endpoint.url.removeprefix(endpoint.address)):
+            for method, path in (("POST", "/bigquery/v2/projects/p/queries"), ("GET", "/")):
+                body = QUERY if method == "POST" else None
+                status, text, answered = ask(
+                    port, method, prefix + path, body, Content_Type="text/plain", **headers
+                )
+                assert status == 403, text
+                assert "access-control" not in answered
+
+
+def test_who_has_the_key_reads_and_writes_no_file_of_the_owner(
+    cloud: LocalCloud, state: State, tmp_path: Path
+):
+    warehouse = bigquery.Client(
+        "p", AnonymousCredentials(), client_options={"api_endpoint": state.warehouse.url}
+    )
+    target = tmp_path / "written"
+    mine = tmp_path / "mine.csv"
+    mine.write_text("a\n1\n")
+    for statement in (
+        f"SELECT * FROM read_csv('{mine}')",
+        f"SELECT content FROM read_text('{cloud.layout.private / 'endpoint.key'}')",
+        f"COPY (SELECT 1) TO '{target}'",
+        f"EXPORT DATA OPTIONS (uri = 'file://{target}', format = 'CSV') AS SELECT 1",
+    ):
+        with pytest.raises(GoogleAPICallError):
+            warehouse.query(statement, retry=None, job_retry=None).result()
+    for uri in (f"file://{mine}", str(mine), "gs://../../../../../etc/passwd"):
+        for kind in ("CSV", "AVRO", "ORC"):
+            config = bigquery.LoadJobConfig(source_format=kind, autodetect=True)
+            with pytest.raises(GoogleAPICallError):
+                warehouse.load_table_from_uri(uri, "p.d.t", job_config=config, retry=None).result()
+    lake = storage.Client(
+        "p", credentials=AnonymousCredentials(), client_options={"api_endpoint": state.storage.url}
+    )
+    bucket = lake.bucket("owned") if lake.lookup_bucket("owned") else lake.create_bucket("owned")
+    for name in ("../escaped", f"../../../../../../..{target}", str(target)):
+        with pytest.raises(GoogleAPICallError):
+            bucket.blob(name).upload_from_string(b"x", retry=None)
+    assert not target.exists()
+    assert not list(cloud.layout.folder.rglob("escaped"))
+    for client in (warehouse, lake):
+        client.close()

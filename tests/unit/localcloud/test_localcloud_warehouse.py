@@ -1,0 +1,57 @@
+"""The warehouse's DuckDB, once it is closed: its own folders, and nothing else of the machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from localcloud.warehouse import close
+
+secret = [1, 2, 3]  # a variable of this process, which DuckDB would read as a table
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> duckdb.DuckDBPyConnection:
+    lake = tmp_path / "it's a lake"
+    lake.mkdir()
+    (lake / "x.csv").write_text("a\n1\n")
+    (tmp_path / "y.csv").write_text("a\n2\n")
+    connection = duckdb.connect(str(tmp_path / "warehouse.duckdb"))
+    close(connection, [lake])
+    return connection
+
+
+def test_its_folders_are_open(closed, tmp_path: Path):
+    lake = tmp_path / "it's a lake"
+    path = str(lake / "x.csv")
+    assert closed.execute("SELECT * FROM read_csv(?)", [path]).fetchall() == [(1,)]
+    closed.execute("CREATE TABLE t AS SELECT 1 AS a")
+    closed.execute("CHECKPOINT")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT * FROM read_csv('{outside}/y.csv')",
+        "SELECT * FROM '{outside}/y.csv'",
+        "SELECT * FROM read_text('/etc/passwd')",
+        "SELECT * FROM glob('/etc/*')",
+        "SELECT * FROM read_csv('{outside}/it''s a lake/../y.csv')",
+        "COPY (SELECT 1) TO '{outside}/z.csv'",
+        "ATTACH '{outside}/z.duckdb'",
+        "EXPORT DATABASE '{outside}/z'",
+        "SET enable_external_access = true",
+        "SET allowed_directories = ['/']",
+        "SET temp_directory = '/etc'",
+        "INSTALL httpfs",
+        "LOAD '{outside}/z.duckdb_extension'",
+        "SELECT * FROM secret",
+    ],
+)
+def test_everything_else_is_shut(closed, tmp_path: Path, statement: str):
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(duckdb.Error):
+        closed.execute(statement.format(outside=tmp_path))
+    assert sorted(tmp_path.rglob("*")) == before
