@@ -12,8 +12,9 @@ import pytest
 from taxistack.backfill.state import SourceFile
 from taxistack.errors import UsageError
 from taxistack.report import write_report
-from taxistack.report.charts import lines_chart
+from taxistack.report.charts import NAMES, lines_chart
 from taxistack.report.figures import figures_of
+from taxistack.report.page import TEMPLATES
 from taxistack.verify.verification import check_all
 
 
@@ -199,6 +200,13 @@ def test_a_series_without_amounts_has_no_revenue_and_every_series_its_colour(pag
     assert f"| 2019-01 | yellow | 6,037 | {nothing} | $60,430.37 |" in markdown
     assert {"var(--fhv)", "var(--yellow)"} < set(re.findall(r'fill="(var\(--\w+\))"', html))
     assert "fhv: PUlocationID and DOlocationID; yellow: VendorID" in html
+
+
+def test_every_series_and_destination_has_a_colour_in_both_schemes():
+    light, dark = (TEMPLATES / "page.css").read_text().split("prefers-color-scheme: dark", 1)
+    for name in NAMES:
+        assert f"--{name}: #" in light
+        assert f"--{name}: #" in dark
 
 
 def test_sixty_two_months_stay_under_two_megabytes(pages):
