@@ -19,6 +19,7 @@ interrupts.watch()  # before what takes long to load
 
 from invoke import Context  # noqa: E402
 
+from taxi_etl.schema import TAXIS  # noqa: E402
 from taxi_etl.surroundings import settle  # noqa: E402
 from taxistack.commands import boundary, flags  # noqa: E402
 from taxistack.commands.flags import task  # noqa: E402
@@ -33,7 +34,7 @@ DRY_RUN = "show what would be done, and change nothing"
 SOURCE = (
     "month files: sample, public, a base URL, or a folder <taxi>/<taxi>_tripdata_<month>.csv.gz"
 )
-TAXI = "yellow, green or all"
+TAXI = f"{', '.join(TAXIS)}, several with commas, or all"
 DESTINATION = "postgres, bigquery or all"
 START = "first month, YYYY-MM (a date is reduced to its month)"
 END = "last month, inclusive"
@@ -261,7 +262,7 @@ def cancel(ctx: Context, name: str):
     help={
         "start": START,
         "end": END,
-        "taxi": TAXI,
+        "taxi": TAXI + "; default: yellow and green",
         "destination": DESTINATION,
         "only": "missing, failed (stale counts as failed) or all",
         "order": "oldest or newest first",
@@ -276,7 +277,7 @@ def backfill(
     ctx: Context,
     start: str = "",
     end: str = "",
-    taxi: str = "all",
+    taxi: str = "",
     destination: str = "all",
     only: str = "missing",
     order: str = "oldest",
@@ -309,7 +310,7 @@ def backfill(
     help={
         "start": START + "; default: every month that is loaded",
         "end": END,
-        "taxi": TAXI,
+        "taxi": TAXI + "; default: what is loaded, and yellow and green in a range",
         "destination": DESTINATION,
         "repair": "reload what differs",
         "report": "write index.html and report.md into this folder",
@@ -320,7 +321,7 @@ def verify(
     ctx: Context,
     start: str = "",
     end: str = "",
-    taxi: str = "all",
+    taxi: str = "",
     destination: str = "all",
     repair: bool = False,
     report: str = "",

@@ -65,9 +65,9 @@ def inspect(path: Path, taxi: Taxi, month: Month) -> Inspection:
 class _Lines:
     """The rules of a month file's text, checked block by block.
 
-    The first line is exactly that taxi's header; every other line has as many columns, no
-    quote, no NUL and no carriage return but before its line end, is UTF-8, and has in each
-    column what `fields` allows there. All lines end alike.
+    The first line is that taxi's header (in capitals or not); every other line has as many
+    columns, no quote, no NUL and no carriage return but before its line end, is UTF-8, and has
+    in each column what `fields` allows there. All lines end alike.
     """
 
     def __init__(self, taxi: Taxi, month: Month) -> None:
@@ -205,10 +205,10 @@ class _Lines:
 
     def _header(self, line: bytes) -> None:
         header = line.decode("utf-8", "replace")
-        if header == self._taxi.header:
+        if self._taxi.is_header(header):
             return
         for other in TAXIS.values():
-            if header == other.header:
+            if other.is_header(header):
                 raise BadFile(
                     f"the file is of another taxi: its header is {other.name}'s, "
                     f"not {self._taxi.name}'s"
@@ -236,6 +236,6 @@ def _difference(found: str, wanted: str) -> str:
     for place, name in enumerate(wanted.split(",")):
         if place >= len(columns):
             return f"column {place + 1} ({name}) is missing"
-        if columns[place] != name:
+        if columns[place].lower() != name.lower():
             return f"column {place + 1} is {columns[place][:40]!r}, not {name!r}"
     return f"{len(columns)} columns, not {wanted.count(',') + 1}"

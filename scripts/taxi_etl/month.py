@@ -54,11 +54,12 @@ class Month:
 
     @staticmethod
     def _walk(first: Month, last: Month) -> Iterator[Month]:
-        for index in range(first._index, last._index + 1):
+        for index in range(first.index, last.index + 1):
             yield Month(index // 12, index % 12 + 1)
 
     @property
-    def _index(self) -> int:
+    def index(self) -> int:
+        """Its number from year 0 on, without a gap."""
         return self.year * 12 + self.number - 1
 
     @property
@@ -68,7 +69,7 @@ class Month:
 
     def next(self) -> Month:
         """The month after this one."""
-        index = self._index + 1
+        index = self.index + 1
         return Month(index // 12, index % 12 + 1)
 
     def __str__(self) -> str:

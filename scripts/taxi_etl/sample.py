@@ -6,7 +6,7 @@ is (no time stamp and no name in it; other implementations of deflate may pack i
 What the real files show and these do too: CRLF, numbers like `.79`, `8` and `-52`, one block of
 rows without vendor at the end from 2019-07 on, pickups of other months, refunds next to the trip
 they take back, exact duplicates, odd passenger counts and rates, no ehail_fee, and no
-congestion_surcharge in most rows before February 2019.
+congestion_surcharge in most rows before February 2019. `sample_fhv` has what is other in fhv.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from __future__ import annotations
 import calendar
 import gzip
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, timedelta
 from functools import lru_cache
 from pathlib import Path
 
+from taxi_etl import sample_fhv
 from taxi_etl.month import Month
 from taxi_etl.schema import TAXIS, Taxi
 
@@ -48,9 +49,10 @@ def write(path: Path, taxi: str, month: Month, rows: int) -> None:
 
 def text(taxi: Taxi, month: Month, rows: int) -> Iterator[bytes]:
     """The file's text in blocks, header first."""
-    yield f"{taxi.header}\r\n".encode()
+    lines = GENERATORS[taxi.name](taxi, month, rows)
+    yield f"{next(lines)}\r\n".encode()
     block: list[str] = []
-    for row in _Trips(taxi, month, rows).lines():
+    for row in lines:
         block.append(row)
         if len(block) == _BLOCK:
             yield ("\r\n".join(block) + "\r\n").encode()
@@ -69,7 +71,7 @@ def null_share(taxi: Taxi, month: Month) -> float:
 
 
 class _Trips:
-    """The rows of one file, one after the other, from one stream of random numbers."""
+    """The rows of a yellow or green file in order, from one stream of random numbers."""
 
     def __init__(self, taxi: Taxi, month: Month, rows: int) -> None:
         self._green = taxi.name == "green"
@@ -178,8 +180,8 @@ class _Trips:
         amounts = [trip[key] for key in ("fare", "extra", "tax", "tip", "tolls")]
         improvement, congestion = trip["improvement"], trip["congestion"]
         total = sum(amounts) + improvement + (congestion or 0)  # type: ignore[arg-type,operator]
-        fare, extra, tax, tip, tolls = map(_money, amounts)  # type: ignore[arg-type]
-        surcharge = congestion if congestion == "" else _money(congestion)  # type: ignore[arg-type]
+        fare, extra, tax, tip, tolls = map(_money, amounts)
+        surcharge = congestion if congestion == "" else _money(congestion)
         start = f"{trip['vendor']},{trip['pickup']},{trip['dropoff']}"
         money = f"{fare},{extra},{tax},{tip},{tolls}"
         if self._green:
@@ -191,7 +193,7 @@ class _Trips:
         return (
             f"{start},{trip['passengers']},{_miles(trip['distance'])},{trip['rate']},"  # type: ignore[arg-type]
             f"{trip['flag']},{trip['from']},{trip['to']},{trip['payment']},{money},"
-            f"{_money(improvement)},{_money(total)},{surcharge}"  # type: ignore[arg-type]
+            f"{_money(improvement)},{_money(total)},{surcharge}"
         )
 
 
@@ -207,3 +209,16 @@ def _miles(hundredths: int) -> str:
     """A distance as TLC writes it: two decimals, no zero before the point."""
     whole, rest = divmod(hundredths, 100)
     return f"{whole or ''}.{_TWO[rest] if rest < 60 else rest}"
+
+
+def _metered(taxi: Taxi, month: Month, rows: int) -> Iterator[str]:
+    yield taxi.header
+    yield from _Trips(taxi, month, rows).lines()
+
+
+GENERATORS: Mapping[str, Callable[[Taxi, Month, int], Iterator[str]]] = {
+    "yellow": _metered,
+    "green": _metered,
+    "fhv": sample_fhv.lines,
+}
+"""What makes the lines of each series, header first, without their line ends."""

@@ -1,4 +1,4 @@
-"""The two taxis: columns of their files and types of their tables.
+"""The series of trip records ("taxis"): columns of their files and types of their tables.
 
 The names and types are those of the Data Engineering Zoomcamp's tables, so that the course's
 queries run as they stand. Two columns are ours: `source_month` (the month of the *file*, by
@@ -66,6 +66,14 @@ class Taxi:
     def header(self) -> str:
         """The first line of this taxi's files, without its line end."""
         return ",".join(column.name for column in self.columns)
+
+    def is_header(self, line: str) -> bool:
+        """Whether a line names this taxi's columns in order, in capitals or not.
+
+        The releases spell a name in two ways (`PUlocationID` in fhv's files of 2019,
+        `PULocationID` in those of 2020). No destination tells the two apart.
+        """
+        return line.lower() == self.header.lower()
 
     def place(self, name: str) -> int:
         """The 0-based place of a column in a row of the file."""
@@ -144,7 +152,25 @@ _GREEN = Taxi(
     block=("VendorID",),
 )
 
-TAXIS: dict[str, Taxi] = {taxi.name: taxi for taxi in (_YELLOW, _GREEN)}
+# For-Hire Vehicles: who sent the car, when and where, and nothing about money. Every code is
+# text: SR_Flag is empty, `1` or `N` by the year, a zone may be written `264` or `264.0`.
+_FHV = Taxi(
+    "fhv",
+    (
+        _text("dispatching_base_num"),
+        _time("pickup_datetime"),
+        _time("dropOff_datetime"),
+        _text("PUlocationID"),
+        _text("DOlocationID"),
+        _text("SR_Flag"),
+        _text("Affiliated_base_number"),
+    ),
+    pickup="pickup_datetime",
+    measure=None,
+    block=("PUlocationID", "DOlocationID"),
+)
+
+TAXIS: dict[str, Taxi] = {taxi.name: taxi for taxi in (_YELLOW, _GREEN, _FHV)}
 """Every taxi by its name."""
 
 OWN_FIRST = (Column("unique_row_id", Kind.DIGEST), Column("filename", Kind.TEXT))

@@ -19,7 +19,7 @@ from taxi_etl.month import Month
 from taxi_etl.release import file_name
 from taxistack.backfill import ledger
 from taxistack.backfill.context import BackfillContext
-from taxistack.backfill.state import DESTINATIONS, TAXIS
+from taxistack.backfill.state import COURSE, DESTINATIONS
 from taxistack.published_counts import PUBLISHED_COUNTS, PUBLISHED_YEARS
 from taxistack.sources import PUBLIC_SOURCE
 from taxistack.verify import tables
@@ -114,7 +114,7 @@ def read(context: BackfillContext) -> dict[File, Loaded]:
     with ThreadPoolExecutor(4) as pool:
         held = {
             (taxi, where): pool.submit(tables.read, context, taxi, where, FIRST, LAST)
-            for taxi in TAXIS
+            for taxi in COURSE
             for where in DESTINATIONS
         }
     found: dict[File, Loaded] = {}

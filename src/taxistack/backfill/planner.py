@@ -11,7 +11,7 @@ from typing import Any
 
 from taxi_etl.errors import EtlError
 from taxi_etl.month import Month
-from taxistack.backfill.state import DESTINATIONS, TAXIS, Cell, CellState, State
+from taxistack.backfill.state import COURSE, DESTINATIONS, TAXIS, Cell, CellState, State
 from taxistack.errors import UsageError
 
 
@@ -51,7 +51,7 @@ class Request:
 
     start: Month
     end: Month
-    taxis: tuple[str, ...] = TAXIS
+    taxis: tuple[str, ...] = COURSE
     destinations: tuple[str, ...] = DESTINATIONS
     only: frozenset[Only] = frozenset({Only.MISSING})
     order: Order = Order.OLDEST
@@ -68,14 +68,17 @@ class Request:
         start: str,
         end: str,
         *,
-        taxi: str = "all",
+        taxi: str = "",
         destination: str = "all",
         only: str = "missing",
         order: str = "oldest",
         parallel: int = 2,
         force: bool = False,
     ) -> Request:
-        """Read the flags of a command. Raises UsageError with the flag and its rule."""
+        """Read the flags of a command; no taxi means the course's.
+
+        Raises UsageError with the flag and its rule.
+        """
         first, last = _month("--start", start), _month("--end", end)
         if last < first:
             raise UsageError(f"--end {last} is before --start {first}")
@@ -84,7 +87,7 @@ class Request:
         return cls(
             start=first,
             end=last,
-            taxis=_choice("--taxi", taxi, TAXIS),
+            taxis=_choice("--taxi", taxi, TAXIS) if taxi else COURSE,
             destinations=_choice("--destination", destination, DESTINATIONS),
             only=frozenset(Only(one) for one in _choice("--only", only, tuple(Only))),
             order=Order(_choice("--order", order, tuple(Order), several=False)[0]),
@@ -99,7 +102,7 @@ class Request:
         Without `--force` and `--only all`, which would load again what is done by then.
         """
         flags = f"--start {self.start} --end {self.end}"
-        if self.taxis != TAXIS:
+        if self.taxis != COURSE:
             flags += f" --taxi {','.join(self.taxis)}"
         if self.destinations != DESTINATIONS:
             flags += f" --destination {','.join(self.destinations)}"
@@ -127,14 +130,14 @@ def _month(flag: str, text: str) -> Month:
 def _choice(flag: str, text: str, choices: Sequence[str], several: bool = True) -> tuple[str, ...]:
     if several and text == "all" and "all" not in choices:
         return tuple(choices)
-    given = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
-    if not several and len(given) > 1:
+    given = [part.strip() for part in text.split(",")]
+    if not several and len(set(given)) > 1:
         raise UsageError(f"{flag} {text}: one of {', '.join(choices)}")
     for part in given:
         if part not in choices:
             words = choices if "all" in choices or not several else (*choices, "all")
             raise UsageError(f"{flag} {part!r}: must be one of {', '.join(words)}")
-    return given
+    return tuple(choice for choice in choices if choice in given)
 
 
 @dataclass(frozen=True)

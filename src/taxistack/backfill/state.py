@@ -20,6 +20,12 @@ from taxi_etl.ledger import Entry
 from taxi_etl.month import Month
 
 TAXIS = tuple(sorted(schema.TAXIS))
+COURSE = ("green", "yellow")
+"""The series that are meant where none is named: those of the course's homework and schedules.
+
+Another one is loaded when it is asked for by name, because it costs more than it seems: one
+month of fhv has up to 23 million rows.
+"""
 DESTINATIONS = tuple(sorted(destinations.MODULES))
 
 # A task of the taxi flows may take an hour (its time-out) without a word; an execution that was

@@ -18,7 +18,7 @@ SAMPLE_NOTICE = (
 def demo(target: Target, console: Console, *, source: str, report: str) -> None:
     """Up, deploy, backfill what is missing, verify; a second run finds nothing left to do."""
     began = time.monotonic()
-    scope = months.scope(target.settings.start, target.settings.end, "all", "all")
+    scope = months.scope(target.settings.start, target.settings.end, "", "all")
     months.check(target, scope, report)
     chosen = Source.parse(target.settings.source)
     target.check_source(chosen)

@@ -125,11 +125,12 @@ def load(target: Target, console: Console, chosen: Scope) -> FailedError | None:
 
 def _flags(chosen: Scope) -> str:
     """What was asked for, to be asked for again."""
-    given = {"start": chosen.start, "end": chosen.end}
-    given |= {
-        name: value
-        for name, value in (("taxi", chosen.taxi), ("destination", chosen.destination))
-        if value != "all"
+    where = "" if chosen.destination == "all" else chosen.destination
+    given = {
+        "start": chosen.start,
+        "end": chosen.end,
+        "taxi": chosen.taxi,
+        "destination": where,
     }
     return "".join(f" --{name} {value}" for name, value in given.items() if value)
 

@@ -15,24 +15,17 @@ from typing import Any
 import altair as alt
 import vl_convert
 
+from taxi_etl import destinations, schema
 from taxi_etl.month import Month
 from taxistack.report.figures import Figures, MonthFigures
 
 WIDE, NARROW = 640, 272
 MOST_BAR = 40
-# placeholder -> CSS variable of the page
-COLOURS: Mapping[str, str] = {
-    "#0000f1": "--ink-soft",
-    "#0000f2": "--line",
-    "#0000f3": "--yellow",
-    "#0000f4": "--green",
-    "#0000f5": "--bigquery",
-    "#0000f6": "--postgres",
-    "#0000f7": "--ink",
-}
-INK_SOFT, LINE, YELLOW, GREEN, BIGQUERY, POSTGRES, INK = COLOURS
-OF_TAXI = {"yellow": YELLOW, "green": GREEN}
-OF_DESTINATION = {"bigquery": BIGQUERY, "postgres": POSTGRES}
+# page.css has a variable of each name: every series and every destination has its colour.
+NAMES = ("ink-soft", "line", "ink", *schema.TAXIS, *destinations.MODULES)
+COLOUR: Mapping[str, str] = {name: f"#0000{0xA0 + n:02x}" for n, name in enumerate(NAMES)}
+"""The placeholder that stands in a drawing for each name's colour."""
+INK_SOFT, LINE, INK = (COLOUR[name] for name in NAMES[:3])
 FONT = "system-ui, sans-serif"
 Rows = Sequence[Mapping[str, Any]]
 
@@ -56,7 +49,7 @@ def rows_chart(figures: Figures, taxi: str) -> Drawing:
     def build(width: int) -> alt.LayerChart:
         size = min(0.72 * width / len(_domain(figures.months)), MOST_BAR)
         x, y = _x(figures.months), _y("~s")
-        bars = _chart(loaded).mark_bar(color=OF_TAXI[taxi], size=size).encode(x, y)
+        bars = _chart(loaded).mark_bar(color=COLOUR[taxi], size=size).encode(x, y)
         ticks = _chart(published).mark_tick(color=INK, thickness=2, size=size).encode(x, y)
         return alt.layer(bars, ticks).properties(width=width, height=150)
 
@@ -69,10 +62,13 @@ def rows_chart(figures: Figures, taxi: str) -> Drawing:
 
 
 def lines_chart(
-    figures: Figures, what: str, value: Callable[[MonthFigures], float], form: str
+    figures: Figures,
+    what: str,
+    value: Callable[[MonthFigures], float],
+    form: str,
+    taxis: Sequence[str],
 ) -> Drawing:
-    """One quantity over the months, a line for each taxi."""
-    taxis = list(figures.taxis)
+    """One quantity over the months, a line for each of `taxis`."""
     places = {month: place for place, month in enumerate(_domain(figures.months))}
     # Months that follow each other have one `part`: a line is not drawn across a missing month.
     rows = [
@@ -87,7 +83,7 @@ def lines_chart(
     ]
     colour = alt.Color(
         "taxi:N",
-        scale=alt.Scale(domain=taxis, range=[OF_TAXI[taxi] for taxi in taxis]),
+        scale=alt.Scale(domain=list(taxis), range=[COLOUR[taxi] for taxi in taxis]),
         legend=None,
     )
 
@@ -114,7 +110,7 @@ def loads_chart(figures: Figures) -> Drawing:
         for one in figures.loads
     ]
     names = sorted({one["destination"] for one in rows})
-    scale = alt.Scale(domain=names, range=[OF_DESTINATION[name] for name in names])
+    scale = alt.Scale(domain=names, range=[COLOUR[name] for name in names])
 
     def build(width: int) -> alt.Chart:
         return (
@@ -209,7 +205,7 @@ def _svg(chart: alt.Chart | alt.LayerChart) -> str:
         )
     )
     svg = vl_convert.vegalite_to_svg(chart.to_dict())
-    for placeholder, variable in COLOURS.items():
-        svg = svg.replace(f'"{placeholder}"', f'"var({variable})"')
+    for name, placeholder in COLOUR.items():
+        svg = svg.replace(f'"{placeholder}"', f'"var(--{name})"')
     # The figure around it carries the words; the drawing itself is for the eye.
     return re.sub(r"^<svg ", '<svg aria-hidden="true" focusable="false" ', svg)

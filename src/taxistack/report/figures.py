@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from taxi_etl import destinations
+from taxi_etl import destinations, schema
 from taxi_etl.compare import TableMonth
 from taxi_etl.month import Month
 from taxistack.backfill.state import Cell, State
@@ -51,9 +51,9 @@ class MonthFigures:
     duplicates: int | None
 
     @property
-    def revenue(self) -> Decimal:
-        """The sum of total_amount."""
-        return self.table.total_amount
+    def revenue(self) -> Decimal | None:
+        """The sum of what the series measures, None where it measures nothing."""
+        return self.table.total_amount if schema.TAXIS[self.taxi].measure else None
 
     def share(self, count: int) -> str:
         """A count as a share of the month's rows: `44.7 %`."""
@@ -107,14 +107,25 @@ class Figures:
         return sum(one.table.rows for one in self.months)
 
     @property
-    def revenue(self) -> Decimal:
-        """The sum of total_amount of all months, each month counted once."""
-        return sum((one.revenue for one in self.months), Decimal(0))
+    def revenue(self) -> Decimal | None:
+        """The revenue of all months, each month counted once; None where none has any."""
+        known = [one.revenue for one in self.months if one.revenue is not None]
+        return sum(known, Decimal(0)) if known or not self.months else None
 
     @property
     def taxis(self) -> tuple[str, ...]:
         """The taxis that have a month to show."""
         return tuple(sorted({one.taxi for one in self.months}))
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """The taxis of these that have revenue."""
+        return tuple(taxi for taxi in self.taxis if schema.TAXIS[taxi].measure)
+
+    @property
+    def blocks(self) -> str:
+        """What is empty in a null block, by taxi, in words."""
+        return "; ".join(f"{taxi}: {' and '.join(schema.TAXIS[taxi].block)}" for taxi in self.taxis)
 
     @property
     def compared(self) -> tuple[MonthFigures, ...]:
@@ -129,6 +140,12 @@ class Figures:
         """The marks that the grids show, for their legend."""
         used = {slot[1] for grid in self.grids for row in grid.rows for slot in row.marks if slot}
         return [mark for mark in MARKS.values() if mark in used]
+
+    @property
+    def places(self) -> dict[str, str]:
+        """The destinations that have a load, with their names for people."""
+        names = sorted({one.cell.destination for one in self.loads})
+        return {name: destinations.get(name).title for name in names}
 
     def load_summary(self) -> list[tuple[str, int, str, str, str]]:
         """By destination: loads, median seconds, longest seconds, rows a second."""

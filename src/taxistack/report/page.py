@@ -59,6 +59,9 @@ def _environment(*, escape: bool) -> Environment:
     environment.filters["number"] = "{:,}".format
     environment.filters["amount"] = lambda value: f"{value:,.2f}"
     environment.filters["exact"] = amount
+    environment.filters["dollars"] = lambda value: (
+        "\N{EN DASH}" if value is None else f"${value:,.2f}"
+    )
     environment.filters["seconds"] = "{:.1f}".format
     return environment
 
@@ -80,15 +83,22 @@ def _charts(figures: Figures) -> Mapping[str, Any]:
         return {}
     return {
         "rows": {taxi: rows_chart(figures, taxi) for taxi in figures.taxis},
-        "trips": lines_chart(figures, "trips", lambda one: one.table.rows, "~s"),
+        "trips": lines_chart(figures, "trips", lambda one: one.table.rows, "~s", figures.taxis),
         "revenue": lines_chart(
-            figures, "revenue in dollars", lambda one: float(one.revenue), "$~s"
-        ),
+            figures,
+            "revenue in dollars",
+            lambda one: float(one.revenue or 0),
+            "$~s",
+            figures.measured,
+        )
+        if figures.measured
+        else None,
         "nulls": lines_chart(
             figures,
-            "the share of rows without vendor, in percent,",
+            "the share of rows in null blocks, in percent,",
             lambda one: 100 * one.table.null_block / max(one.table.rows, 1),
             "~f",
+            figures.taxis,
         ),
         "loads": loads_chart(figures) if figures.loads else None,
     }

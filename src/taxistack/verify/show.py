@@ -41,7 +41,7 @@ def _row(check: CellCheck) -> Iterable[Text]:
         Text(check.cell.destination),
         Text(f"{found.rows:,}" if found else "0"),
         Text(f"{load.rows:,}" if load else ""),
-        Text(amount(found.total_amount) if found else ""),
+        Text(amount(found.total_amount) if found and check.cell.series.measure else ""),
         Text(f"{found.strays:,}" if found else ""),
         _verdict(check),
     )

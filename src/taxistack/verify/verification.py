@@ -16,7 +16,7 @@ from taxistack.backfill import ledger
 from taxistack.backfill.context import BackfillContext
 from taxistack.backfill.planner import Only, Request
 from taxistack.backfill.runner import Result, run_backfill
-from taxistack.backfill.state import DESTINATIONS, TAXIS, Cell, State
+from taxistack.backfill.state import COURSE, DESTINATIONS, TAXIS, Cell, State
 from taxistack.backfill.survey import Survey, is_public, plan_backfill, survey
 from taxistack.console import Console, counted
 from taxistack.errors import FailedError
@@ -31,11 +31,14 @@ NOT_MENDED = frozenset({State.LOADING, State.NOT_PUBLISHED})
 
 @dataclass(frozen=True)
 class VerifyRequest:
-    """Which months to prove. `start` and `end` None: from the first to the last loaded one."""
+    """Which months to prove. `start` and `end` None: from the first to the last loaded one.
+
+    `taxis` empty: the series that are loaded there; in a range that was named, the course's too.
+    """
 
     start: Month | None = None
     end: Month | None = None
-    taxis: tuple[str, ...] = TAXIS
+    taxis: tuple[str, ...] = ()
     destinations: tuple[str, ...] = DESTINATIONS
     duplicates: bool = False
     """Also count identical rows (for the report); reads every column of the tables."""
@@ -46,7 +49,7 @@ class VerifyRequest:
         start: str | None = None,
         end: str | None = None,
         *,
-        taxi: str = "all",
+        taxi: str = "",
         destination: str = "all",
         duplicates: bool = False,
     ) -> VerifyRequest:
@@ -61,7 +64,7 @@ class VerifyRequest:
         return cls(
             start=None if open_ended else checked.start,
             end=None if open_ended else checked.end,
-            taxis=checked.taxis,
+            taxis=checked.taxis if taxi else (),
             destinations=checked.destinations,
             duplicates=duplicates,
         )
@@ -102,8 +105,9 @@ class CellCheck:
         return self.state is State.LOADED and gone and not self.mendable
 
     def to_json(self) -> dict[str, Any]:
-        """The cell as JSON-able data; amounts are text, exact."""
+        """The cell as JSON-able data; amounts are text, exact, None where a series has none."""
         table, load, found = self.known.table, self.known.state.load, self.known.state
+        measured = self.cell.series.measure is not None
         return {
             "taxi": self.cell.taxi,
             "month": str(self.cell.month),
@@ -111,7 +115,7 @@ class CellCheck:
             "state": str(self.state),
             "rows": table.rows if table else 0,
             "source_rows": load.rows if load else None,
-            "total_amount": amount(table.total_amount) if table else None,
+            "total_amount": amount(table.total_amount) if table and measured else None,
             "differences": [str(one) for one in self.differences],
             "reason": found.reason,
             "unique_row_ids": table.distinct_ids if table else None,
@@ -214,8 +218,9 @@ def verify_months(context: BackfillContext, request: VerifyRequest) -> Verificat
     month is loaded.
     """
     began = datetime.now(UTC)
-    start, end = _range(context, request)
-    grid = Request(start, end, request.taxis, request.destinations).grid()
+    start, end, taxis = asked(context, request)
+    request = replace(request, start=start, end=end, taxis=taxis)
+    grid = Request(start, end, taxis, request.destinations).grid()
     # Read here, so that no two threads ask the target for them at the same time.
     client, bucket = context.storage(), context.outputs.bucket
     samples = context.serves_samples
@@ -234,7 +239,7 @@ def verify_months(context: BackfillContext, request: VerifyRequest) -> Verificat
         months = {key: job.result() for key, job in read.items()}
     known = [_known(found, cell, months, objects) for cell in sorted(grid)]
     return Verification(
-        request=replace(request, start=start, end=end),
+        request=request,
         source=shown(found.source),
         checks=tuple(check_all(known)),
         at=began,
@@ -243,18 +248,27 @@ def verify_months(context: BackfillContext, request: VerifyRequest) -> Verificat
     )
 
 
-def _range(context: BackfillContext, request: VerifyRequest) -> tuple[Month, Month]:
-    if request.start is not None and request.end is not None:
-        return request.start, request.end
-    months = sorted(
-        cell.month
+def asked(context: BackfillContext, request: VerifyRequest) -> tuple[Month, Month, tuple[str, ...]]:
+    """The range and the series, where the request leaves them to what is loaded.
+
+    Raises FailedError when it leaves the range to that and nothing is loaded.
+    """
+    start, end, taxis = request.start, request.end, request.taxis
+    if start is not None and end is not None and taxis:
+        return start, end, taxis
+    loaded = [
+        cell
         for where in request.destinations
-        for cell in ledger.read(context, where, None, None)
-        if cell.taxi in request.taxis
-    )
-    if not months:
+        for cell in ledger.read(context, where, start, end)
+        if cell.taxi in (taxis or TAXIS)
+    ]
+    found = {cell.taxi for cell in loaded}
+    if start is not None and end is not None:
+        return start, end, tuple(sorted(found | {*COURSE}))
+    if not loaded:
         raise FailedError("no month is loaded: there is nothing to verify", hint="invoke backfill")
-    return months[0], months[-1]
+    months = [cell.month for cell in loaded]
+    return min(months), max(months), taxis or tuple(sorted(found))
 
 
 def _known(

@@ -25,6 +25,7 @@ from taxistack.backfill.planner import (
     Request,
     plan,
 )
+from taxistack.backfill.sessions import SESSIONS
 from taxistack.backfill.state import (
     DESTINATIONS,
     TAXIS,
@@ -150,7 +151,7 @@ def test_the_plan_does_not_depend_on_the_machines_timezone(make, first, zone):
         there = planned_from_text(make, *texts)
     assert there == here
     assert {one["month"] for one in there["cells"]} == {str(first), str(first.next())}
-    assert there["executions"] == 7
+    assert there["executions"] == 2 * 2 * len(DESTINATIONS) - 1  # one failed, one loaded
 
 
 @st.composite
@@ -185,7 +186,7 @@ def test_over_random_ledgers_only_published_and_unloaded_months_run_by_default(m
 def test_sixty_two_months_of_everything_are_planned():
     request = Request(Month(2019, 1), Month(2024, 2))
     states = {cell: CellState(cell, State.MISSING) for cell in request.grid()}
-    assert len(plan(request, states, source="http://site").steps) == 62 * 2 * 2
+    assert len(plan(request, states, source="http://site").steps) == 62 * 2 * len(DESTINATIONS)
 
 
 def test_neighbours_load_different_files_into_different_tables():
@@ -258,7 +259,7 @@ def test_expected_rows_come_from_published_counts_or_the_other_destination():
     states = {cell: CellState(cell, State.MISSING) for cell in request.grid()}
     counts = {"green": {"2019-01": 630918}}
     made = plan(request, states, source="http://site", published=counts)
-    assert made.expected.rows == 2 * 630918
+    assert made.expected.rows == len(DESTINATIONS) * 630918
 
 
 def test_a_taxi_without_any_published_month_is_a_problem_that_names_the_url():
@@ -307,6 +308,16 @@ def test_flags_are_read():
     assert request.order is Order.NEWEST
 
 
+def test_no_taxi_means_the_courses_and_all_means_every_series():
+    plain = Request.parse("2019-01", "2019-02")
+    assert plain.taxis == ("green", "yellow")
+    assert Request.parse("2019-01", "2019-02", taxi="yellow, green") == plain
+    assert "--taxi" not in plain.attaching
+    whole = Request.parse("2019-01", "2019-02", taxi="all")
+    assert whole.taxis == TAXIS
+    assert f"--taxi {','.join(TAXIS)}" in whole.attaching
+
+
 def test_ended_lost_executions_are_named_only_where_they_stand_in_the_way(make):
     request = Request(Month(2019, 1), Month(2019, 1), ("green",), ("postgres",))
     (cell,) = request.grid()
@@ -314,3 +325,7 @@ def test_ended_lost_executions_are_named_only_where_they_stand_in_the_way(make):
     states = {cell: state_of(cell, load=None, runs=[old], source=None, now=make.now)}
     lost = LiveBackfill("parent", "bf-0", frozenset({cell}), NOW - timedelta(hours=5))
     assert plan(request, states, source="http://site", lost=[lost]).lost == ("parent", old.id)
+
+
+def test_every_destination_has_a_session_of_the_operators():
+    assert set(SESSIONS) == set(DESTINATIONS)

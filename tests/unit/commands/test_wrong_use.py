@@ -15,7 +15,10 @@ RANGE = ("--start", "2019-01", "--end", "2019-02")
         (("backfill", "--start", "2020-03"), "--end is missing"),
         (("backfill", "--end", "2020-03"), "--start is missing"),
         (("verify", "--end", "2020-03"), "--start is missing"),
-        (("backfill", *RANGE, "--taxi", "blue"), "--taxi 'blue': must be one of green, yellow"),
+        (
+            ("backfill", *RANGE, "--taxi", "blue"),
+            "--taxi 'blue': must be one of fhv, green, yellow",
+        ),
         (("backfill", *RANGE, "--parallel", "two"), "--parallel 'two': must be a whole number"),
         (("backfill", *RANGE, "--parallel", "9"), "--parallel: 9 must be a whole number, 1 to 8"),
         (("backfill", *RANGE, "--max-failures", "two"), "--max-failures 'two': must be a whole"),

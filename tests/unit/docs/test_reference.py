@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from taxistack import reference
+from taxistack.backfill.state import DESTINATIONS, TAXIS
 
 COLLECTION = reference.collection()
 
@@ -26,6 +27,13 @@ def test_a_command_says_what_it_does_with_an_example(name):
 def test_every_flag_of_a_command_has_help(name):
     for argument in reference.arguments(COLLECTION[name]):
         assert argument.help, argument.name
+
+
+def test_the_help_names_every_series_and_destination():
+    for name in ("backfill", "verify"):
+        told = {argument.name: argument.help for argument in reference.arguments(COLLECTION[name])}
+        assert all(taxi in told["taxi"] for taxi in TAXIS)
+        assert all(destination in told["destination"] for destination in DESTINATIONS)
 
 
 def test_every_setting_is_explained():

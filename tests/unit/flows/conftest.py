@@ -64,3 +64,9 @@ def task_lists(flow: dict[str, Any]) -> list[list[dict[str, Any]]]:
 def named():
     """A flow by its id."""
     return lambda name: yaml.safe_load((FLOWS / f"{name}.yaml").read_text())
+
+
+@pytest.fixture
+def text():
+    """A flow's file by its id, as it stands."""
+    return lambda name: (FLOWS / f"{name}.yaml").read_text()

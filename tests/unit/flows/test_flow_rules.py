@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
+from tests.unit.flows.conftest import tasks_of
+
+from taxi_etl.destinations import MODULES
+from taxi_etl.schema import TAXIS
 
 SEQUENTIAL = "io.kestra.plugin.core.flow.Sequential"
 COMMANDS = "io.kestra.plugin.scripts.python.Commands"
@@ -128,22 +132,64 @@ def test_a_failure_ends_with_a_line_that_says_why(named, name):
     assert "errorLogs()" in last["message"]
 
 
-def test_the_two_etl_flows_differ_only_in_their_destination(named):
-    """One flow is the other with another destination: a change to one belongs into both."""
-    postgres, bigquery = named("taxi_to_postgres"), named("taxi_to_bigquery")
-    for key in ("inputs", "variables", "concurrency", "outputs", "triggers"):
-        assert postgres[key] == bigquery[key]
-    assert postgres["tasks"][:3] == bigquery["tasks"][:3]
+POSTGRES = ("PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD")
+WAREHOUSE = ("BIGQUERY_EMULATOR_HOST", "DATASET", "LOCATION", "MAXIMUM_BYTES")
+PLACES = {
+    # what the steps of each flow get beside what both get: load, reconcile
+    "taxi_to_postgres": ("postgres", "PostgreSQL", {"load": {*POSTGRES}, "reconcile": {*POSTGRES}}),
+    "taxi_to_bigquery": (
+        "bigquery",
+        "BigQuery",
+        {"load": {*WAREHOUSE, "STAGING_DATASET"}, "reconcile": {*WAREHOUSE}},
+    ),
+}
 
 
-def test_a_backfill_has_one_loop_for_each_width_and_they_are_alike(named):
-    cases = named("taxi_backfill")["tasks"][2]["cases"]
+def test_the_two_etl_flows_are_one_text_but_for_the_destination(named, text):
+    """Each is whole, as the UI shows it, and is the other with another destination.
+
+    Without the destination's name and the lines that say where it is, nothing may be left that
+    differs, down to the comments: a change to one belongs into both.
+    """
+    bare = []
+    for flow, (name, title, own) in PLACES.items():
+        tasks = {one["id"]: {*one["env"]} for one in tasks_of(named(flow)) if "env" in one}
+        places = {variable for variables in own.values() for variable in variables}
+        assert {task: env & places for task, env in tasks.items() if env & places} == own
+        lines = [
+            line for line in text(flow).splitlines() if line.partition(":")[0].strip() not in places
+        ]
+        bare.append("\n".join(lines).replace(title, "TITLE").replace(name, "NAME"))
+    one, other = (text.replace("taxi_to_NAME` or", "") for text in bare)
+    assert one == other
+
+
+def test_a_backfill_has_one_loop_for_each_width_and_they_are_one_text(named, text):
+    """A Loop's width is a plain number in Kestra 2.0: eight Loops, and none may drift."""
     width = next(one for one in named("taxi_backfill")["inputs"] if one["id"] == "parallel")
-    assert [*cases] == [str(n) for n in range(width["min"], width["max"] + 1)]
-    children = []
-    for case, (loop,) in cases.items():
-        assert (loop["id"], loop["concurrencyLimit"]) == (f"months_{case}", int(case))
-        (child,) = loop["tasks"]
-        assert child.pop("id") == f"month_{case}"
-        children.append(child)
-    assert all(child == children[0] for child in children)
+    found = text("taxi_backfill")
+    cases = re.split(r'(?m)^      "(\d+)":\n', found[: found.index("\n  - id: all_loaded")])
+    assert cases[1::2] == [str(n) for n in range(width["min"], width["max"] + 1)]
+    first = cases[2].strip()
+    for number, case in zip(cases[1::2], cases[2::2], strict=True):
+        expected = re.sub(r"(?<=months_)1|(?<=month_)1|(?<=concurrencyLimit: )1", number, first)
+        assert case.strip() == expected
+
+
+def test_every_series_can_be_asked_for_and_no_other(named):
+    for flow in ETL_FLOWS:
+        taxi = next(one for one in named(flow)["inputs"] if one["id"] == "taxi")
+        assert set(taxi["values"]) == set(TAXIS)
+    bad = named("taxi_backfill")["variables"]["bad"]
+    assert [set(one.split("|")) for one in re.findall(r"taxi // .*?\^\((.*?)\)\$", bad)] == [
+        {*TAXIS}
+    ]
+    assert [set(one.split("|")) for one in re.findall(r"destination // .*?\^\((.*?)\)\$", bad)] == [
+        {*MODULES}
+    ]
+
+
+@pytest.mark.parametrize("destination", sorted(MODULES))
+def test_every_destination_has_its_flow(named, destination):
+    flow = named(f"taxi_to_{destination}")
+    assert flow["labels"] == {"destination": destination}

@@ -12,12 +12,13 @@ from taxi_etl.compare import TableMonth
 from taxi_etl.lake import LakeObject
 from taxi_etl.ledger import Entry
 from taxi_etl.month import Month
-from taxistack.backfill.state import DESTINATIONS, TAXIS, Cell, CellState, SourceFile, State
+from taxistack.backfill.state import COURSE, Cell, CellState, SourceFile, State
 from taxistack.sources import PUBLIC_SOURCE
 from taxistack.verify.compare import Known
 from taxistack.verify.verification import Verification, VerifyRequest, check_all
 
 AT = datetime(2026, 10, 25, tzinfo=UTC)
+BOTH = ("bigquery", "postgres")
 ODD: dict[tuple[str, str], tuple[State, str | None]] = {
     ("2020-02", "postgres"): (State.FAILED, "short row 17 <b>"),
     ("2020-03", "postgres"): (State.STALE, "the source has 2 bytes, 1 were loaded"),
@@ -50,18 +51,24 @@ def known(cell: Cell, state: State, reason: str | None, rows: int) -> Known:
 def verification() -> Callable[..., Verification]:
     """Builds a verification of so many months from 2019-01; `odd`: with every state in it."""
 
-    def build(months: int = 18, *, odd: bool = False, source: str = "http://site") -> Verification:
+    def build(
+        months: int = 18,
+        *,
+        odd: bool = False,
+        source: str = "http://site",
+        taxis: tuple[str, ...] = COURSE,
+    ) -> Verification:
         listed = [Month(2019, 1)]
         while len(listed) < months:
             listed.append(listed[-1].next())
-        cells = [Cell(t, m, d) for t in TAXIS for m in listed for d in DESTINATIONS]
-        found = []
+        cells = [Cell(t, m, d) for t in taxis for m in listed for d in BOTH]
+        found: list[Known] = []
         for cell in cells:
             odd_one = ODD.get((str(cell.month), cell.destination)) if odd else None
             state, reason = odd_one or (State.LOADED, None)
             rows = 1000 + 37 * cell.month.number + (5000 if cell.taxi == "yellow" else 0)
             found.append(known(cell, state, reason, rows))
-        request = VerifyRequest(listed[0], listed[-1])
+        request = VerifyRequest(listed[0], listed[-1], taxis, BOTH)
         return Verification(request, source, tuple(check_all(found)), AT, 1.5)
 
     return build

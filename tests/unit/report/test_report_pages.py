@@ -12,8 +12,9 @@ import pytest
 from taxistack.backfill.state import SourceFile
 from taxistack.errors import UsageError
 from taxistack.report import write_report
-from taxistack.report.charts import lines_chart
+from taxistack.report.charts import NAMES, lines_chart
 from taxistack.report.figures import figures_of
+from taxistack.report.page import TEMPLATES
 from taxistack.verify.verification import check_all
 
 
@@ -157,7 +158,7 @@ def test_a_month_without_rows_breaks_its_line(verification):
     whole, gap = (figures_of(verification(months=20, odd=odd)) for odd in (False, True))
 
     def strokes(figures) -> int:
-        svg = lines_chart(figures, "trips", lambda one: one.table.rows, "~s").wide
+        svg = lines_chart(figures, "trips", lambda one: one.table.rows, "~s", figures.taxis).wide
         lines = re.findall(r"<g [^>]*mark-line[^>]*>.*?</g>", svg, re.S)
         return sum(d.count("M") for line in lines for d in re.findall(r' d="([^"]+)"', line))
 
@@ -182,7 +183,30 @@ def test_both_colour_schemes_style_every_colour_of_the_charts(pages):
     for name in set(re.findall(r"var\((--[a-z-]+)\)", html)):
         assert f"{name}:" in light
         assert f"{name}:" in dark
-    assert not re.search(r'="#0000f\d"', html)
+    assert not re.search(r'="#0000', html)
+
+
+def test_a_series_without_amounts_has_no_revenue_and_every_series_its_colour(pages):
+    html, markdown = pages(months=3, taxis=("fhv",))
+    assert "Revenue per month" not in html
+    assert "of revenue" not in markdown
+    assert "$" not in html.split("</style>")[1] + markdown
+    html, markdown = pages(months=3, taxis=("fhv", "yellow"))
+    chart = html.split('id="chart-revenue"')[1].split("</figcaption>")[0]
+    assert "yellow: 3 months" in chart
+    assert "fhv" not in chart
+    nothing = "\N{EN DASH}"
+    assert f"| 2019-01 | fhv | 1,037 | {nothing} | {nothing} |" in markdown
+    assert f"| 2019-01 | yellow | 6,037 | {nothing} | $60,430.37 |" in markdown
+    assert {"var(--fhv)", "var(--yellow)"} < set(re.findall(r'fill="(var\(--\w+\))"', html))
+    assert "fhv: PUlocationID and DOlocationID; yellow: VendorID" in html
+
+
+def test_every_series_and_destination_has_a_colour_in_both_schemes():
+    light, dark = (TEMPLATES / "page.css").read_text().split("prefers-color-scheme: dark", 1)
+    for name in NAMES:
+        assert f"--{name}: #" in light
+        assert f"--{name}: #" in dark
 
 
 def test_sixty_two_months_stay_under_two_megabytes(pages):

@@ -342,6 +342,19 @@ def test_a_wrong_header_is_described(month_file, green_text, header, message):
         inspect(month_file(text), GREEN, OCTOBER)
 
 
+def test_capitals_in_a_header_are_no_difference(month_file, green_text):
+    found = [
+        inspect(month_file(green_text.replace(GREEN.header, header, 1)), GREEN, OCTOBER)
+        for header in (GREEN.header, GREEN.header.upper())
+    ]
+    assert found[0].sha256 != found[1].sha256
+    assert found[0].rows == found[1].rows
+    wrong = GREEN.header.upper().replace("RATECODEID", "RATE")
+    text = green_text.replace(GREEN.header, wrong, 1)
+    with pytest.raises(BadFile, match="wrong header: column 5 is 'RATE', not 'RatecodeID'"):
+        inspect(month_file(text), GREEN, OCTOBER)
+
+
 def test_a_header_alone_is_no_month(month_file):
     with pytest.raises(BadFile, match="the file has no rows after its header"):
         inspect(month_file(GREEN.header + "\r\n"), GREEN, OCTOBER)

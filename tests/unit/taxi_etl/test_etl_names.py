@@ -97,7 +97,8 @@ def test_the_month_is_deleted_by_a_constant_on_the_partition_column():
 
 def test_tables_are_partitioned_by_the_files_month_and_clustered_by_pickup():
     statements = bigquery_sql.create_tables(Place("project", "trips"))
-    assert list(statements) == ["yellow_tripdata", "green_tripdata", "loads", "loads_current"]
+    trips = [taxi.table for taxi in TAXIS.values()]
+    assert list(statements) == [*trips, "loads", "loads_current"]
     green = statements["green_tripdata"]
     assert "PARTITION BY DATE_TRUNC(source_month, MONTH)" in green
     assert "CLUSTER BY lpep_pickup_datetime" in green

@@ -33,6 +33,7 @@ def test_the_same_month_is_the_same_bytes(tmp_path):
     ("taxi", "digest"),
     [
         ("green", "634efd5b9a2fb35ffcd82e09a4076bc37f4b9fcfe763ddd1f1940424ab979c18"),
+        ("fhv", "f19dd603768c634629d4cfc2795cbb6836dec832eb9df4497b786646791bb70d"),
         ("yellow", "c159fd362c3143b4b57be537a8dce9f77f06c988d95901bd2739d78a527c99d4"),
     ],
 )
@@ -48,7 +49,7 @@ def test_other_months_and_taxis_are_other_trips():
         for taxi in TAXIS
         for month in (AUGUST, AUGUST.next())
     ]
-    assert len(set(trips)) == 4
+    assert len(set(trips)) == 2 * len(TAXIS)
 
 
 @pytest.mark.parametrize("taxi", sorted(TAXIS))
@@ -110,7 +111,7 @@ def test_numbers_stand_in_all_forms_of_the_real_files():
     assert not any(amount.startswith(("0.0", "-0.0")) for amount in amounts)
 
 
-@pytest.mark.parametrize("taxi", sorted(TAXIS))
+@pytest.mark.parametrize("taxi", ["green", "yellow"])
 def test_totals_are_the_sum_of_their_parts_and_times_run_forward(taxi):
     parts = ("fare_amount", "extra", "mta_tax", "tip_amount", "tolls_amount",
              "improvement_surcharge", "congestion_surcharge")  # fmt: skip
@@ -120,6 +121,38 @@ def test_totals_are_the_sum_of_their_parts_and_times_run_forward(taxi):
         start = datetime.fromisoformat(row[pickup])
         end = datetime.fromisoformat(row[pickup.replace("pickup", "dropoff")])
         assert abs((end - start).days) <= 1 or start.month != 8
+
+
+def test_a_sample_of_fhv_shows_what_people_report_of_the_real_files():
+    rows = table("fhv", Month(2019, 2), 300)
+    bases = [row["dispatching_base_num"] for row in rows]
+    assert {"", "\\N"} < set(bases), "missing, in two ways"
+    assert any(len(base) == 15 and base.endswith("   ") for base in bases), "filled with blanks"
+    assert any(base.startswith("b") for base in bases), "in small letters"
+    assert max(Counter(tuple(row.values()) for row in rows).values()) == 2, "an exact duplicate"
+    assert [row for row in rows if row["dropOff_datetime"].startswith("3019-02-03")]
+    assert {row["pickup_datetime"][:7] for row in rows} == {"2019-02"}
+    assert sum(row["PUlocationID"] == "264" for row in rows) > 30
+
+
+@pytest.mark.parametrize(("month", "nulls"), [(Month(2019, 1), 30), (Month(2019, 12), 0)])
+def test_fhv_has_rows_without_zones_but_where_an_unknown_zone_is_264(month, nulls):
+    rows = table("fhv", month, 300)
+    none = [row for row in rows if not row["PUlocationID"] and not row["DOlocationID"]]
+    assert none == rows[:nulls]
+
+
+@pytest.mark.parametrize("month", [Month(2016, 2), Month(2019, 12), Month(2020, 2)])
+def test_fhv_files_have_other_capitals_from_2020_on_and_both_are_read(month, tmp_path):
+    header = next(sample.text(TAXIS["fhv"], month, 40)).decode().strip()
+    assert ("dropOff_datetime,PUlocationID" in header) == (month < Month(2020, 1))
+    sample.write(tmp_path / "f", "fhv", month, 20_100)
+    found = inspect(tmp_path / "f", TAXIS["fhv"], month)
+    assert (found.rows, found.total_amount) == (20_100, 0)
+
+
+def test_every_series_has_a_generator():
+    assert set(sample.GENERATORS) == set(TAXIS)
 
 
 def test_the_packed_file_holds_the_text(tmp_path):

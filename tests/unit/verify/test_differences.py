@@ -123,6 +123,14 @@ def test_json_has_one_object_for_each_cell_with_exact_amounts(proven, at):
     assert expected.items() <= cell.items()
 
 
+def test_a_series_that_measures_nothing_has_no_total(proven, at):
+    known = proven.known()
+    cell = replace(known.state.cell, taxi="fhv")
+    (check,) = check_all([replace(known, state=replace(known.state, cell=cell))])
+    found = Verification(VerifyRequest(), "http://site", (check,), at, 1.0)
+    assert found.to_json()[0]["total_amount"] is None
+
+
 @pytest.mark.parametrize(
     ("published", "problem", "told", "summed"),
     [
