@@ -289,6 +289,7 @@ def test_the_usual_form_of_a_field_accepts_nothing_that_the_rule_refuses(kind, t
     [
         ("fare_amount", "5."),
         ("fare_amount", "000012345678901.2345"),
+        ("fare_amount", "12345678901234.500000000"),
         ("lpep_pickup_datetime", ""),
         ("lpep_pickup_datetime", "2020-02-29 23:59:59.999999"),
         ("lpep_pickup_datetime", "0001-01-01 00:00:00"),
