@@ -14,9 +14,10 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeAlias
 
 from taxi_etl.destinations import MODULES, Order, get
 from taxi_etl.errors import EtlError, WrongUse
@@ -25,7 +26,8 @@ from taxi_etl.month import Month
 from taxi_etl.schema import TAXIS
 from taxi_etl.surroundings import POSTGRES, settle
 
-Outputs = dict[str, object]
+Outputs = Mapping[str, object]
+_Steps: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -76,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _step(
-    steps: argparse._SubParsersAction, name: str, summary: str, more: str, example: str
+    steps: _Steps, name: str, summary: str, more: str, example: str
 ) -> argparse.ArgumentParser:
     """A step's parser with the flags that every step has."""
     step = steps.add_parser(
@@ -92,7 +94,7 @@ def _step(
     return step
 
 
-def _extract(steps: argparse._SubParsersAction) -> argparse.ArgumentParser:
+def _extract(steps: _Steps) -> argparse.ArgumentParser:
     step = _step(
         steps,
         "extract",
@@ -112,7 +114,7 @@ def _extract(steps: argparse._SubParsersAction) -> argparse.ArgumentParser:
     return step
 
 
-def _load(steps: argparse._SubParsersAction) -> argparse.ArgumentParser:
+def _load(steps: _Steps) -> argparse.ArgumentParser:
     step = _step(
         steps,
         "load",
@@ -131,7 +133,7 @@ def _load(steps: argparse._SubParsersAction) -> argparse.ArgumentParser:
     return step
 
 
-def _reconcile(steps: argparse._SubParsersAction) -> argparse.ArgumentParser:
+def _reconcile(steps: _Steps) -> argparse.ArgumentParser:
     step = _step(
         steps,
         "reconcile",
@@ -149,7 +151,7 @@ def _destination(step: argparse.ArgumentParser) -> None:
     step.add_argument("--facts", type=Path, help="extract's facts (default: JSON in TAXI_FACTS)")
 
 
-def _sample(steps: argparse._SubParsersAction) -> argparse.ArgumentParser:
+def _sample(steps: _Steps) -> argparse.ArgumentParser:
     step = _step(
         steps,
         "sample",
@@ -181,7 +183,7 @@ def _run_extract(options: argparse.Namespace) -> Outputs:
         work=options.work,
     )
     if found is None:
-        outputs = {
+        outputs: Outputs = {
             "published": False,
             "filename": release.file_name(taxi.name, month),
             "url": release.shown(url),

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from io import BufferedRandom
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import httpx
 import tenacity
@@ -177,7 +178,7 @@ class _Download:
         """Whether the time of this download is over, or will be so many seconds later."""
         return self._clock() + later - self._began > _GRACE + self._size / _SLOWEST
 
-    def go_on(self, file: BinaryIO) -> Remote | None:
+    def go_on(self, file: BufferedRandom) -> Remote | None:
         """Ask for what is still missing and write it. Returns None when there is no such file."""
         have = file.seek(0, 2)
         headers = {}
@@ -204,7 +205,7 @@ class _Download:
         self._check_end(file, remote, ended=ended)
         return remote
 
-    def _write(self, answer: httpx.Response, file: BinaryIO, remote: Remote | None) -> None:
+    def _write(self, answer: httpx.Response, file: BufferedRandom, remote: Remote | None) -> None:
         """Write the body as it comes (a held back piece would be lost), if it comes fast enough."""
         since, arrived = self._clock(), 0
         for piece in answer.iter_raw():
@@ -223,7 +224,7 @@ class _Download:
                     f"{self._clock() - self._began:.0f} s"
                 )
 
-    def _check_end(self, file: BinaryIO, remote: Remote | None, *, ended: bool) -> None:
+    def _check_end(self, file: BufferedRandom, remote: Remote | None, *, ended: bool) -> None:
         """Whether the file is whole.
 
         A transfer that tells neither its length nor its end is believed when it is as long as

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import Any
 
 from taxi_etl.errors import WrongUse
 
@@ -63,8 +65,10 @@ def from_json(values: object) -> Facts | None:
     if missing:
         raise WrongUse(f"the facts lack {', '.join(missing)}: run extract again")
     try:
-        facts = Facts(**{field.name: _typed(field.type, values[field.name])
-                         for field in fields(Facts)})  # fmt: skip
+        typed: dict[str, Any] = {  # each value has its own field's type
+            field.name: _typed(field.type, values[field.name]) for field in fields(Facts)
+        }
+        facts = Facts(**typed)
     except (ValueError, InvalidOperation) as error:
         raise WrongUse(f"the facts hold a value of the wrong type: {error}") from error
     if not _OBJECT.fullmatch(facts.object):
@@ -72,7 +76,7 @@ def from_json(values: object) -> Facts | None:
     return facts
 
 
-def _typed(kind: str, value: object) -> str | int | Decimal:
+def _typed(kind: object, value: object) -> str | int | Decimal:
     text = "" if value is None else str(value)
     if kind == "int":
         return int(text)
@@ -99,7 +103,7 @@ def read(path: Path | None) -> Facts | None:
         raise WrongUse(f"the facts are not JSON: {error}") from error
 
 
-def write(path: Path, values: dict[str, str | int | bool]) -> None:
+def write(path: Path, values: Mapping[str, object]) -> None:
     """Write the facts whole or not at all, so that a reader never sees half of them."""
     part = path.with_name(path.name + ".part")
     part.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")

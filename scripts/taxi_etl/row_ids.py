@@ -71,13 +71,13 @@ def _batches(blocks: Iterable[list[bytes]]) -> Iterator[tuple[list[int], list[in
     yield hashes, tags
 
 
-def _written(values: array, file: BinaryIO) -> Place:
+def _written(values: array[int], file: BinaryIO) -> Place:
     place = file.seek(0, 2), len(values)
     values.tofile(file)
     return place
 
 
-def _read(file: BinaryIO, place: Place) -> array:
+def _read(file: BinaryIO, place: Place) -> array[int]:
     position, count = place
     values = array("q")
     file.seek(position)
@@ -85,7 +85,7 @@ def _read(file: BinaryIO, place: Place) -> array:
     return values
 
 
-def _again(file: BinaryIO, hashes: list[Place], tags: list[Place]) -> Iterator[array]:
+def _again(file: BinaryIO, hashes: list[Place], tags: list[Place]) -> Iterator[array[int]]:
     """The rows of a part that have occurred before: number, n, number, n, …"""
     once: set[int] = set()
     for place in hashes:

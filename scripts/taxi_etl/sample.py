@@ -180,8 +180,8 @@ class _Trips:
         amounts = [trip[key] for key in ("fare", "extra", "tax", "tip", "tolls")]
         improvement, congestion = trip["improvement"], trip["congestion"]
         total = sum(amounts) + improvement + (congestion or 0)  # type: ignore[arg-type,operator]
-        fare, extra, tax, tip, tolls = map(_money, amounts)  # type: ignore[arg-type]
-        surcharge = congestion if congestion == "" else _money(congestion)  # type: ignore[arg-type]
+        fare, extra, tax, tip, tolls = map(_money, amounts)
+        surcharge = congestion if congestion == "" else _money(congestion)
         start = f"{trip['vendor']},{trip['pickup']},{trip['dropoff']}"
         money = f"{fare},{extra},{tax},{tip},{tolls}"
         if self._green:
@@ -193,7 +193,7 @@ class _Trips:
         return (
             f"{start},{trip['passengers']},{_miles(trip['distance'])},{trip['rate']},"  # type: ignore[arg-type]
             f"{trip['flag']},{trip['from']},{trip['to']},{trip['payment']},{money},"
-            f"{_money(improvement)},{_money(total)},{surcharge}"  # type: ignore[arg-type]
+            f"{_money(improvement)},{_money(total)},{surcharge}"
         )
 
 

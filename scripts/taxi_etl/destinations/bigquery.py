@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 
 import tenacity
 from google.api_core import exceptions as api
@@ -165,7 +166,7 @@ def _started(session: Warehouse, statement: str) -> bigquery.QueryJob:
     return session.client.query(statement, job_config=_capped(place), location=place.location)
 
 
-def _query(session: Warehouse, statement: str) -> list[tuple]:
+def _query(session: Warehouse, statement: str) -> list[tuple[Any, ...]]:
     try:
         return [row.values() for row in _started(session, statement).result()]
     except api.NotFound:

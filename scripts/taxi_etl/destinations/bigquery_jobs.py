@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar, cast
 
 from google.api_core import exceptions as api
 from google.auth import exceptions as auth
@@ -13,7 +14,7 @@ from requests.exceptions import RequestException
 
 from taxi_etl.errors import Busy, LoadFailed, Transient
 
-_Job = bigquery.LoadJob | bigquery.QueryJob
+_Job = TypeVar("_Job", bigquery.LoadJob, bigquery.QueryJob)
 _CONFLICT = re.compile(r"concurrent|could not serialize|conflict", re.IGNORECASE)
 _PASSING = {"backendError", "internalError", "jobRateLimitExceeded", "rateLimitExceeded"}
 _JOB_TIMEOUT = 3600  # seconds
@@ -25,7 +26,7 @@ def submitted(client: bigquery.Client, job_id: str, submit: Callable[[], _Job]) 
         return submit()
     except api.Conflict:
         print(f"adopted the job {job_id}")  # noqa: T201
-        return client.get_job(job_id)
+        return cast("_Job", client.get_job(job_id))  # an id is of one submit, so of one kind
 
 
 def finish(job: _Job) -> None:

@@ -27,6 +27,8 @@ from taxi_etl.schema import (
     table_columns,
 )
 
+Value = str | int | Decimal | date | datetime
+
 TYPES: Mapping[Kind, str] = {
     Kind.TEXT: "STRING",
     Kind.TIME: "TIMESTAMP",
@@ -62,7 +64,7 @@ def date_literal(month: Month) -> str:
     return literal(month.first_day)
 
 
-def literal(value: str | int | Decimal | date | datetime) -> str:
+def literal(value: Value) -> str:
     """The value as a constant of GoogleSQL; text can't end its own quotes."""
     if isinstance(value, datetime):
         return f"TIMESTAMP '{value.isoformat(' ')}'"
@@ -112,7 +114,7 @@ def _names(columns: Iterable[Column]) -> str:
 
 
 def replace_month(
-    place: Place, taxi: Taxi, month: Month, staging: str, filename: str, entry: Iterable
+    place: Place, taxi: Taxi, month: Month, staging: str, filename: str, entry: Iterable[Value]
 ) -> str:
     """Replace one month's trips by those of the staging table and note it in the ledger.
 
@@ -151,7 +153,7 @@ def _typed(column: Column) -> str:
     return value if kind == "STRING" else f"CAST({value} AS {kind})"
 
 
-def insert_ledger(place: Place, values: Iterable) -> str:
+def insert_ledger(place: Place, values: Iterable[Value]) -> str:
     """One ledger row of the values in order."""
     return (
         f"INSERT INTO {place.table(LEDGER)} ({_names(LEDGER_COLUMNS)})\n"

@@ -11,9 +11,10 @@ import hashlib
 import os
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import tenacity
@@ -123,7 +124,7 @@ class Postgres:
 DESTINATION: Destination[_Connection] = Postgres()
 
 
-def _query(session: _Connection, query: postgres_sql.Query, first: Month, last: Month) -> list:
+def _query(session: _Connection, query: postgres_sql.Query, first: Month, last: Month) -> list[Any]:
     try:
         with session.transaction():  # else a missing table would end the caller's
             return session.execute(query, [first.first_day, last.first_day]).fetchall()
@@ -137,7 +138,7 @@ def _line(error: psycopg.Error) -> str:
     return " ".join(f"{error} {context if context not in str(error) else ''}".split())
 
 
-def _missing(session: _Connection, names: dict) -> list[str]:
+def _missing(session: _Connection, names: Iterable[str]) -> list[str]:
     query = "SELECT table_name FROM information_schema.tables WHERE table_schema = %s"
     present = {row[0] for row in session.execute(query, [postgres_sql.SCHEMA])}
     return [name for name in names if name not in present]

@@ -75,7 +75,7 @@ def _definitions(columns: Iterable[Column]) -> sql.Composed:
     return sql.SQL(", ").join(
         sql.SQL("{} {}{}").format(
             column(one),
-            sql.SQL(TYPES[one.kind]),  # type: ignore[arg-type]
+            sql.SQL(TYPES[one.kind]),
             sql.SQL(" NOT NULL" if one.name == "source_month" else ""),
         )
         for one in columns
@@ -157,7 +157,7 @@ def insert_ledger(loaded_at: str) -> sql.Composed:
         name(LEDGER),
         sql.SQL(", ").join(map(column, LEDGER_COLUMNS)),
         sql.SQL(", ").join([sql.Placeholder()] * (len(LEDGER_COLUMNS) - 1)),
-        sql.SQL(loaded_at),  # type: ignore[arg-type]
+        sql.SQL(loaded_at),
     )
 
 

@@ -23,11 +23,12 @@ def _run(console: Console, title: str, *command: str) -> None:
 
 
 def test(console: Console, only: str = "", fast: bool = False) -> None:
-    """Format, lint, then pytest (Terraform's checks among the tests). Raises FailedError."""
+    """Format, lint, types, then pytest (Terraform's checks among the tests). Raises FailedError."""
     python = sys.executable
     if not only:
         _run(console, "format", python, "-m", "ruff", "format", "--check", *SOURCES)
         _run(console, "lint", python, "-m", "ruff", "check", *SOURCES)
+        _run(console, "types", python, "-m", "mypy")
     selection = only.split() if only else [f"--ignore={path}" for path in SLOW if fast]
     _run(console, "pytest", python, "-m", "pytest", *selection)
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from taxistack.commands.flows import redeploy
 from taxistack.console import Console
 from taxistack.errors import UsageError
 from taxistack.targets import Target
-from taxistack.targets.local import LocalTarget
+
+if TYPE_CHECKING:
+    from taxistack.targets.local import LocalTarget
 
 
 def local(target: Target, command: str) -> LocalTarget:
     """The target as a local one. Raises UsageError on Google Cloud."""
+    from taxistack.targets.local import LocalTarget  # not for every command of Google Cloud's
+
     if not isinstance(target, LocalTarget):
         raise UsageError(f"{command} is for the local target; this is {target.name}")
     return target

@@ -20,7 +20,6 @@ from taxistack.console import Console, counted, moment, table
 from taxistack.errors import FailedError, MissingError
 from taxistack.kestra import Execution
 from taxistack.targets import Target
-from taxistack.targets.local import LocalTarget
 
 MIB = 2**20
 MOST_FAILURES = 3
@@ -80,12 +79,6 @@ def show_environment(values: Mapping[str, str], console: Console) -> None:
         console.out.print(f"export {name}={shlex.quote(value)}", markup=False, soft_wrap=True)
     if console.json:
         console.result(None, dict(values))
-
-
-def _parts(target: Target) -> list[dict[str, Any]]:
-    if not isinstance(target, LocalTarget):
-        return []
-    return [asdict(part) for part in target.cloud.status()]
 
 
 def _loaded(target: Target) -> list[dict[str, Any]]:
@@ -198,7 +191,7 @@ def status(target: Target, console: Console, *, env: bool, drift: bool) -> None:
         provision.drift(target, console)
         return
     target.check_access()
-    report: dict[str, Any] = {"target": target.name, "parts": _parts(target)}
+    report: dict[str, Any] = {"target": target.name, "parts": target.parts()}
     try:
         made = target.outputs
         report["stack"] = {

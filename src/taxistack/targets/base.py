@@ -185,6 +185,10 @@ class Target(ABC):
     def exceptions(self) -> list[str]:
         """What `down` leaves on purpose, in words."""
 
+    def parts(self) -> list[dict[str, Any]]:
+        """What runs on this machine for the stack, as `status` shows it; none on Google Cloud."""
+        return []
+
     def can_go_without_terraform(self, error: Exception) -> bool:
         """Whether `retire` alone removes the whole stack, after `error` has stopped Terraform."""
         return False

@@ -11,6 +11,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -374,6 +375,10 @@ class LocalTarget(Target):
     def exceptions(self) -> list[str]:
         """Nothing: the state bucket goes with the local cloud."""
         return []
+
+    def parts(self) -> list[dict[str, Any]]:
+        """The parts of the local cloud."""
+        return [asdict(part) for part in self.cloud.status()]
 
     def can_go_without_terraform(self, error: Exception) -> bool:
         """It can, unless somebody else is at work on it: the stack is what the folder holds."""
