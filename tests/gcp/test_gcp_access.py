@@ -60,11 +60,14 @@ def target(here: Machine, tmp_path: Path) -> GcpTarget:
 # --- clients --------------------------------------------------------------------------------
 
 
-def test_every_client_of_the_target_opens_from_these_credentials(target: GcpTarget) -> None:
+def test_every_client_of_the_target_opens_from_these_credentials(
+    target: GcpTarget, google: Google
+) -> None:
     target.check()
     assert target.storage().lookup_bucket("some-project-tfstate") is None
     assert list(target.bigquery().list_datasets()) == []
     assert target.read_secret("taxistack-kestra-password") is None
+    google.project.enable_all()  # an API that is off proves no emptiness
     assert list(target.inventory()) == []
     target.forget()
 
@@ -83,6 +86,7 @@ def test_an_emulator_that_the_shell_names_is_never_asked(
     target: GcpTarget, google: Google, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.setenv(variable, f"http://127.0.0.1:{_free_port()}")
+    google.project.enable_all()
     assert list(target.inventory()) == []
     asked = {call.split("?")[0] for call in google.calls}
     assert "GET /storage/v1/b" in asked
