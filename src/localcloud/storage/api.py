@@ -116,7 +116,8 @@ class Api:
     def _list(self, request: Request, bucket: str) -> Response:
         if request.method != "GET":
             raise _unsupported(request)
-        _only(request, {"prefix", "delimiter", "maxResults", "pageToken"})
+        # `versions`: no bucket here keeps former ones, so all there are is the objects.
+        _only(request, {"prefix", "delimiter", "maxResults", "pageToken", "versions"})
         asked = request.query_params
         prefix, delimiter = asked.get("prefix", ""), asked.get("delimiter", "")
         limit = min(_number(asked.get("maxResults")) or _PAGE, _PAGE)

@@ -119,6 +119,13 @@ def test_a_listing_has_prefixes_pages_and_order(bucket):
     assert listing.prefixes == {"a/", "c/"}
 
 
+def test_a_bucket_goes_by_force_with_what_is_in_it(bucket):
+    bucket.blob("a/b").upload_from_string(b"1")
+    bucket.blob("c").upload_from_string(b"2")
+    bucket.delete(force=True)
+    assert not bucket.exists()
+
+
 def test_a_bucket_goes_when_it_is_empty(bucket, served: Served):
     bucket.blob("a/b/c").upload_from_string(b"1")
     with pytest.raises(exceptions.Conflict, match="not empty"):
@@ -199,7 +206,7 @@ def test_a_file_that_came_without_its_row_is_an_object(bucket, served: Served):
 
 def test_what_it_can_t_do_is_refused_loudly(bucket, served: Served):
     with pytest.raises(exceptions.MethodNotImplemented):
-        list(bucket.list_blobs(versions=True))
+        list(bucket.list_blobs(soft_deleted=True))
     body = {"name": "versioned", "versioning": {"enabled": True}}
     assert httpx.post(f"{served.url}/storage/v1/b?project=p", json=body).status_code == 501
     bucket.blob("x").upload_from_string(b"1")
