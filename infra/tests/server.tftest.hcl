@@ -13,9 +13,10 @@ variables {
   zone    = "us-central1-b"
   labels  = { stack = "taxistack", environment = "test", run = "run-7" }
 
-  buckets   = { lake = "a-lake", kestra = "a-kestra" }
-  datasets  = { trips = "a_trips", staging = "a_staging" }
-  data_disk = "projects/taxistack-local/zones/us-central1-b/disks/taxistack-data"
+  buckets          = { lake = "a-lake", kestra = "a-kestra" }
+  datasets         = { trips = "a_trips", staging = "a_staging" }
+  data_disk        = "projects/taxistack-local/zones/us-central1-b/disks/taxistack-data"
+  data_disk_number = "7482915730164"
 
   boot_disk_size_gb   = 30
   deletion_protection = true

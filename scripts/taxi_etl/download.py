@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from io import BufferedRandom
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -131,18 +133,12 @@ def fetch(http: httpx.Client, url: str, path: Path, pace: Pace | None = None) ->
     """
     pace = pace or Pace()
     download = _Download(http, url, pace.clock)
-    backoff = tenacity.wait_random_exponential(multiplier=0.5, max=20)
-
-    def wait(state: tenacity.RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome else None
-        return max(backoff(state), getattr(error, "retry_after", 0.0))
-
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(SourceUnreachable),
         stop=lambda state: (
             state.attempt_number >= ATTEMPTS or download.is_over(state.upcoming_sleep)
         ),
-        wait=wait,
+        wait=patient(tenacity.wait_random_exponential(multiplier=0.5, max=20)),
         sleep=pace.sleep,
         before_sleep=_say,
         reraise=True,
@@ -152,6 +148,18 @@ def fetch(http: httpx.Client, url: str, path: Path, pace: Pace | None = None) ->
     if remote is None:
         path.unlink()
     return remote
+
+
+def patient(
+    backoff: Callable[[tenacity.RetryCallState], float],
+) -> Callable[[tenacity.RetryCallState], float]:
+    """The pause of `backoff`, or the longer one that the site asked for (Retry-After)."""
+
+    def wait(state: tenacity.RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        return max(backoff(state), getattr(error, "retry_after", 0.0))
+
+    return wait
 
 
 class _Download:
@@ -265,10 +273,22 @@ def _refuse(answer: httpx.Response, url: str) -> None:
     text = f"{shown(url)} answered {answer.status_code} {answer.reason_phrase}".rstrip()
     if answer.status_code in _PASSING:
         error = SourceUnreachable(text)
-        after = answer.headers.get("Retry-After", "")
-        error.retry_after = float(after) if after.isdecimal() else 0.0
+        error.retry_after = _retry_after(answer)
         raise error
     raise SourceRefused(text)
+
+
+def _retry_after(answer: httpx.Response) -> float:
+    """The seconds that the site asks to wait; it may name a date instead, by its own clock."""
+    after = answer.headers.get("Retry-After", "")
+    if after.isdecimal():
+        return float(after)
+    try:
+        until = parsedate_to_datetime(after)
+        now = parsedate_to_datetime(answer.headers["Date"]) if "Date" in answer.headers else None
+        return max(0.0, (until - (now or datetime.now(UTC))).total_seconds())
+    except (ValueError, TypeError):  # no date, or one without a zone
+        return 0.0
 
 
 def _remote(answer: httpx.Response) -> Remote:

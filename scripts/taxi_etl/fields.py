@@ -66,7 +66,7 @@ def _is_number(text: bytes) -> bool:
     if match is None:
         return False
     whole, decimals = match.groups(b"")
-    return len((whole + decimals.rstrip(b"0")).lstrip(b"0")) <= DIGITS
+    return len(whole + decimals.rstrip(b"0")) <= DIGITS
 
 
 _TEXT = Rule(rb"[ !#-+\--~]*+", lambda text: True, "")

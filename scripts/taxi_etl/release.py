@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from taxi_etl.errors import WrongUse
@@ -20,24 +21,39 @@ def url(base: str, taxi: str, month: Month) -> str:
 
 
 def check_base(base: str) -> None:
-    """Whether month files can be below this address. Raises WrongUse with the rule it breaks.
+    """Whether month files can be below this address. Raises WrongUse with the rule it breaks."""
+    if rule := broken_rule(base):
+        raise WrongUse(f"the source {shown(base)}: {rule}")
+
+
+def broken_rule(base: str) -> str | None:
+    """The rule of base addresses that this one breaks; None for one that can be asked.
 
     The address stands in Kestra's settings, in the ledger and in every log, so it can't hold a
     password or a signature; and `<taxi>/<file>` is put after it, where neither would work.
     """
-    parts = _split(base)
-    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
-        raise WrongUse(f"the source {shown(base)!r} is not an http or https address")
+    try:
+        parts = urlsplit(base)
+        _ = parts.port
+    except ValueError as error:
+        return f"not an address that can be asked: {error}"
+    if parts.scheme not in ("http", "https"):
+        return "an address begins with http:// or https://"
     if "@" in parts.netloc:
-        raise WrongUse(
-            f"the source {shown(base)!r} has a user or a password in it: the address is kept in "
-            "settings, logs and the ledger. Serve the files where no password is asked for"
+        return (
+            "an address must not carry a user or a password: it is kept where anybody may read it "
+            "(KV pairs, the ledger, process lists)"
         )
-    if parts.query or parts.fragment or base.rstrip() != base:
-        raise WrongUse(
-            f"the source {shown(base)!r} has a query, a fragment or a blank after it: "
-            "<taxi>/<file> is put after the address, so a signed one can't work"
+    if not parts.hostname:
+        return "the address has no host"
+    if re.search(r"[\s\\]", base):
+        return "an address has no blanks and no backslashes in it"
+    if mark := re.search(r"[?#]", base):
+        return (
+            f"a base address ends before `{mark[0]}`: /<taxi>/<file> is put behind it, and a query "
+            "(a signature, say) is good for one address only"
         )
+    return None
 
 
 def _split(address: str) -> SplitResult | None:

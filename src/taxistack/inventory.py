@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from taxistack.google import Api, DisabledApiError, GoogleApis, NotFoundError
+from taxistack.google import Api, GoogleApis, NotFoundError
 
 if TYPE_CHECKING:
     from google.cloud import bigquery, storage
@@ -56,9 +56,8 @@ def datasets(client: bigquery.Client, stack: str) -> Iterator[Leftover]:
 
 def _pages(google: GoogleApis, api: Api, path: str, **parameters: str) -> Iterator[dict[str, Any]]:
     doing = f"inventory: listing {path.rpartition('/')[2]}"
-    # A project whose API was never enabled has nothing of that kind.
-    with contextlib.suppress(DisabledApiError):
-        yield from google.pages(api, path, doing=doing, **parameters)
+    # An API that is off is an error too: it may have been switched off with things in it.
+    yield from google.pages(api, path, doing=doing, **parameters)
 
 
 def _compute(google: GoogleApis, project: str, stack: str) -> Iterator[Leftover]:

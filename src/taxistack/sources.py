@@ -81,35 +81,23 @@ def in_words(url: str) -> str:
 
 def _address(text: str, said: str) -> str:
     """The plain form of a base address: scheme and host in small letters, no slash at the end."""
-    try:
-        parts = urlsplit(text)
-        port, host = parts.port, parts.hostname or ""
-        httpx.URL(text)
-    except (ValueError, httpx.InvalidURL) as error:
-        raise UsageError(f"{said}: not an address that can be asked: {error}") from None
-    scheme = parts.scheme.lower()
-    place = f"{scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-    if scheme not in ("http", "https"):
-        raise UsageError(f"{said} {place}: an address begins with http:// or https://")
-    if "@" in parts.netloc:
+    rule = release.broken_rule(text)
+    if rule is None:
+        try:
+            httpx.URL(text)
+        except httpx.InvalidURL as error:
+            rule = f"not an address that can be asked: {error}"
+    if rule:
         raise UsageError(
-            f"{said} {place}: an address must not carry a user or a password: it is kept where "
-            "anybody may read it (KV pairs, the ledger, process lists)",
-            hint="serve the files without a login, or from a folder",
+            f"{said} {release.shown(text)}: {rule}",
+            hint="name a base below which the files can be read without a login or a signature, "
+            "or a folder",
         )
-    if not host:
-        raise UsageError(f"{said} {place}: the address has no host")
-    if re.search(r"[\s\\]", text):
-        raise UsageError(f"{said} {place}: an address has no blanks and no backslashes in it")
-    if "?" in text or "#" in text:
-        mark = "?" if "?" in text else "#"
-        raise UsageError(
-            f"{said} {place}: a base address ends before `{mark}`: the flows put "
-            "/<taxi>/<file> behind it, and a query (a signature, say) is good for one address only",
-            hint="name a base below which the files can be read without one, or a folder",
-        )
+    parts = urlsplit(text)
+    host = parts.hostname or ""
     host = f"[{host}]" if ":" in host else host
-    return f"{scheme}://{host}{'' if port is None else f':{port}'}{parts.path.rstrip('/')}"
+    port = "" if parts.port is None else f":{parts.port}"
+    return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
 
 
 def require_answer(url: str, words: str, transport: httpx.BaseTransport | None = None) -> None:

@@ -1,10 +1,10 @@
 """A `gcloud` program for tests that relays ports, with the messages of the real one.
 
-It knows one command, `compute start-iap-tunnel`, and refuses every other word, as gcloud refuses
-what it does not know. Texts, streams, exit codes and order are those of gcloud 528: asking for
-the VM, "Testing if tunnel connection works." on stderr, then "Listening on port [N]." on stdout
-in Python's own buffer. As on a user's machine, the program on PATH is a shell script that starts
-Python and hands no signal on.
+It knows two commands, `compute start-iap-tunnel` and doctor's `auth list`, and refuses every other
+word, as gcloud refuses what it does not know. Texts, streams, exit codes and order are those of
+gcloud 528: asking for the VM, "Testing if tunnel connection works." on stderr, then "Listening on
+port [N]." on stdout in Python's own buffer. As on a user's machine, the program on PATH is a shell
+script that starts Python and hands no signal on.
 """
 
 from __future__ import annotations
@@ -87,6 +87,9 @@ def main(folder: Path, argv: list[str]) -> int:
     """The program."""
     with (folder / "pids").open("a") as file:
         file.write(f"{os.getpid()}\n")
+    if argv[:2] == ["auth", "list"]:
+        print("ada@example.com")  # noqa: T201
+        return 0
     asked = _parse(argv)
     fault = (folder / "fault").read_text() if (folder / "fault").exists() else ""
     if fault in FAULTS:

@@ -22,6 +22,7 @@ from taxistack.google import (
     GoogleApis,
     NoNetworkError,
 )
+from taxistack.google.credentials import TERRAFORMS_ALONE
 from taxistack.targets.gcp import GcpTarget
 from taxistack.terraform import program
 
@@ -59,11 +60,14 @@ def target(here: Machine, tmp_path: Path) -> GcpTarget:
 # --- clients --------------------------------------------------------------------------------
 
 
-def test_every_client_of_the_target_opens_from_these_credentials(target: GcpTarget) -> None:
+def test_every_client_of_the_target_opens_from_these_credentials(
+    target: GcpTarget, google: Google
+) -> None:
     target.check()
     assert target.storage().lookup_bucket("some-project-tfstate") is None
     assert list(target.bigquery().list_datasets()) == []
     assert target.read_secret("taxistack-kestra-password") is None
+    google.project.enable_all()  # an API that is off proves no emptiness
     assert list(target.inventory()) == []
     target.forget()
 
@@ -82,6 +86,7 @@ def test_an_emulator_that_the_shell_names_is_never_asked(
     target: GcpTarget, google: Google, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.setenv(variable, f"http://127.0.0.1:{_free_port()}")
+    google.project.enable_all()
     assert list(target.inventory()) == []
     asked = {call.split("?")[0] for call in google.calls}
     assert "GET /storage/v1/b" in asked
@@ -192,6 +197,29 @@ def test_a_token_that_is_not_accepted_is_no_network_problem(here: Machine, tmp_p
     (tmp_path / "subject-token").write_text("somebody else's")
     with pytest.raises(CredentialsError, match=r"not accepted: .*invalid_grant"):
         GoogleApis().check()
+
+
+@pytest.mark.parametrize("variable", TERRAFORMS_ALONE)
+@pytest.mark.parametrize("command", ["plan", "up", "status"])
+def test_no_command_acts_as_one_account_and_lets_terraform_act_as_another(
+    machine: Machine, command: str, variable: str
+) -> None:
+    done = machine.run(command, code=3, **{variable: "a-token-of-another-one"})
+    assert f"{variable}: Terraform would obey it" in done.stderr
+    assert f"unset {variable}" in done.stderr
+    assert "a-token-of-another-one" not in done.stdout + done.stderr
+    assert machine.google.calls == []
+
+
+def test_doctor_tells_that_terraform_would_act_as_another_account(machine: Machine) -> None:
+    rows = json.loads(
+        machine.run("doctor", "--json", code=3, GOOGLE_OAUTH_ACCESS_TOKEN="ya29.another").stdout
+    )
+    found = {row["name"]: row for row in rows}
+    assert found["credentials"]["state"] == "missing"
+    assert "two accounts" in found["credentials"]["found"]
+    assert "unset GOOGLE_OAUTH_ACCESS_TOKEN" in found["credentials"]["mend"]
+    assert found["APIs"]["found"] == "because of: credentials"
 
 
 # --- before anything runs -------------------------------------------------------------------

@@ -8,6 +8,7 @@ whose token is refreshed at Google OAuth's `token`.
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from dataclasses import replace
@@ -52,7 +53,7 @@ class WholeGoogle(Google):
         rights = _RIGHTS.fullmatch(request.path)
         plain = self.project.cloud is None and request.path.startswith(("/storage/v1/b", "/bigq"))
         if not rights and not plain:
-            answer = super().answer(request)
+            answer = self._as_recorded(request, super().answer(request))
             active = b'"lifecycleState": "ACTIVE"'
             deleted = f'"lifecycleState": "{self.lifecycle}"'.encode()
             return replace(answer, body=answer.body.replace(active, deleted))
@@ -65,6 +66,17 @@ class WholeGoogle(Google):
             return self._plain(request)
         except Refused as refused:
             return refused.answer(old_form=True)
+
+    def _as_recorded(self, request: Request, answer: Answer) -> Answer:
+        """A bucket as Terraform set it: the emulator does not keep whether it is versioned."""
+        found = _ONE.fullmatch(request.path)
+        if not found or request.method != "GET" or answer.status != 200:
+            return answer
+        for one in self.project.objects("google_storage_bucket"):
+            if one["name"] == found[1] and one.get("versioning"):
+                content = {**json.loads(answer.body), "versioning": one["versioning"][0]}
+                return replace(answer, body=json.dumps(content).encode())
+        return answer
 
     def _held(self, name: str, request: Request) -> Answer:
         self._get(name)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
+from tests.gcp.cloud.vm import INPUTS
 from tests.infra.boot_sandbox import IMAGE, KESTRA, METADATA, Vm, hash_of
+
+from taxistack.google.vm import BOOT_INPUTS, inputs_hash
 
 
 def test_the_metadata_that_counts_is_what_terraform_sets() -> None:
@@ -21,6 +24,24 @@ def test_the_metadata_that_counts_is_what_terraform_sets() -> None:
     listed = re.search(r"^names=\(\n(.*?)^\)", (KESTRA / "boot.sh").read_text(), re.M | re.S)
     assert listed
     assert listed[1].split() == sorted(ours) == sorted(METADATA)
+    # What `up` compares with, and what the tests' Compute Engine reports.
+    assert list(BOOT_INPUTS) == listed[1].split() == list(INPUTS)
+
+
+def test_up_waits_for_the_hash_that_the_boot_reports(vm: Vm) -> None:
+    # Values that have to be told apart byte by byte, beside what every VM has.
+    vm.cloud.metadata |= {
+        "kestra-user": "ada+ü@example.com",
+        "kestra-requirements": "a==1\r\n\n b==2 \n",
+        "enable-oslogin": "TRUE",
+        "ssh-keys": "somebody:key",
+    }
+    vm.boot()
+    assert vm.cloud.boot[-1] == f"healthy {inputs_hash(vm.cloud.metadata)}"
+    vm.cloud.metadata["secret-version"] = "2"
+    assert vm.cloud.boot[-1] != f"healthy {inputs_hash(vm.cloud.metadata)}"
+    vm.boot()
+    assert vm.cloud.boot[-1] == f"healthy {inputs_hash(vm.cloud.metadata)}"
 
 
 @pytest.mark.parametrize("name", sorted(set(METADATA) - {"startup-script", "kestra-secrets"}))

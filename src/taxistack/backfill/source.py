@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+from tenacity import Retrying, retry_if_exception_type, wait_exponential
 
 from taxi_etl import download, release
 from taxi_etl.errors import EtlError, SourceSilent, SourceUnreachable
@@ -16,6 +16,8 @@ from taxistack.backfill.state import SourceFile
 
 PARALLEL = 8
 ATTEMPTS = 3
+PATIENCE = 30.0
+"""Seconds that a site may ask to wait (Retry-After) before a question is left open."""
 File = tuple[str, Month]
 
 
@@ -24,6 +26,7 @@ def look(
     files: Iterable[File],
     loaded: Mapping[File, Sequence[Entry]] | None = None,
     transport: httpx.BaseTransport | None = None,
+    pace: download.Pace | None = None,
 ) -> dict[File, SourceFile]:
     """Ask for every (taxi, month) once, at most 8 at a time.
 
@@ -38,7 +41,7 @@ def look(
         return {}
     release.check_base(base_url)
     with download.client(transport, base_url) as client, ThreadPoolExecutor(PARALLEL) as pool:
-        site = _Site(client, base_url, loaded or {})
+        site = _Site(client, base_url, loaded or {}, pace or download.Pace())
         found = pool.map(lambda one: site.look_at(*one), wanted)
         return dict(zip(wanted, found, strict=True))
 
@@ -47,11 +50,16 @@ class _Site:
     """The site while it is asked; its threads share what they have learned of it."""
 
     def __init__(
-        self, client: httpx.Client, base_url: str, loaded: Mapping[File, Sequence[Entry]]
+        self,
+        client: httpx.Client,
+        base_url: str,
+        loaded: Mapping[File, Sequence[Entry]],
+        pace: download.Pace,
     ) -> None:
         self._client = client
         self._base = base_url
         self._loaded = loaded
+        self._pace = pace
         self._answers = False
         self._silence: str | None = None
 
@@ -79,8 +87,9 @@ class _Site:
     def _ask(self, url: str, loaded: Sequence[Entry]) -> download.Remote | None:
         retrying = Retrying(
             retry=retry_if_exception_type(SourceUnreachable),
-            stop=stop_after_attempt(ATTEMPTS),
-            wait=wait_exponential(multiplier=0.2, max=2),
+            stop=lambda state: state.attempt_number >= ATTEMPTS or state.upcoming_sleep > PATIENCE,
+            wait=download.patient(wait_exponential(multiplier=0.2, max=2)),
+            sleep=self._pace.sleep,
             reraise=True,
         )
         return retrying(download.ask_of, self._client, url, *loaded)

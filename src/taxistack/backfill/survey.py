@@ -40,13 +40,16 @@ class Survey:
     files: Mapping[tuple[str, Month], SourceFile]
 
 
-def plan_backfill(context: BackfillContext, request: Request, *, check_source: bool = True) -> Plan:
+def plan_backfill(
+    context: BackfillContext, request: Request, *, check_source: bool = True, note: bool = True
+) -> Plan:
     """Survey the asked range and choose what has to run.
 
     `check_source`: ask the source about every month (HEAD), which tells what is not published
-    and what changed. Raises FailedError when a ledger or Kestra does not answer.
+    and what changed. `note`: see `survey`. Raises FailedError when a ledger or Kestra does not
+    answer.
     """
-    found = survey(context, request.grid(), check_source=check_source, to_load=True)
+    found = survey(context, request.grid(), check_source=check_source, to_load=True, note=note)
     return plan(
         request,
         found.states,
@@ -69,10 +72,12 @@ def survey(
     *,
     check_source: bool = True,
     to_load: bool = False,
+    note: bool = True,
 ) -> Survey:
     """Read both ledgers, the executions and the source at once; derive every cell's state.
 
     `to_load`: sample months count as published before they are made, which loading them does.
+    `note`: the source's new ETag of bytes that are as loaded goes into the ledger.
     """
     wanted = sorted(set(cells))
     executions = Executions(context.kestra())
@@ -90,7 +95,11 @@ def survey(
         if to_load and context.serves_samples:
             files = {one: _made_when_loaded(file) for one, file in files.items()}
     now = datetime.now(UTC)
-    loads |= _confirmed(context, wanted, loads, files)
+    confirmed = _confirmed(wanted, loads, files)
+    if note:
+        for cell, entry in confirmed.items():
+            ledger.record(context, cell, entry)
+    loads |= confirmed
     ran = _with_last_signs(runs.result(), executions, now)
     alive, lost = part_lost(live.result(), ran, now)
     states = derive(wanted, loads, ran, files, claims_of(alive, ran), now)
@@ -120,14 +129,13 @@ def _looked_at(
 
 
 def _confirmed(
-    context: BackfillContext,
     wanted: Iterable[Cell],
     loads: Mapping[Cell, Entry],
     files: Mapping[source.File, SourceFile],
 ) -> dict[Cell, Entry]:
-    """Notes the source's new ETag of bytes that were compared and found equal.
+    """The rows with the source's new ETag, of bytes that were compared and found equal.
 
-    Without it they would be fetched again whenever somebody asks.
+    Without them in the ledger they would be fetched again whenever somebody asks.
     """
     found = {}
     for cell in wanted:
@@ -136,7 +144,6 @@ def _confirmed(
             continue
         if file.sha256 == entry.sha256:
             found[cell] = entry.confirmed(file.etag)
-            ledger.record(context, cell, found[cell])
     return found
 
 

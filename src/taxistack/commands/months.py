@@ -89,7 +89,7 @@ def backfill(
     request = _request(target, chosen, only, order, force)
     if not dry_run:
         _publish_samples(target, request, console)
-    plan = plan_backfill(target, request)
+    plan = plan_backfill(target, request, note=not dry_run)
     if dry_run:
         console.result(grid_table(plan, target.source_words), plan.to_json())
         console.summary(outlook(plan))

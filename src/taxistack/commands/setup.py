@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from taxistack import state_folder
 from taxistack.commands.applying import Apply, prove_empty
 from taxistack.commands.resources import DONE, Progress, changes_table
 from taxistack.console import Console, counted, table
@@ -249,6 +250,7 @@ class Setup:
             "state_location": place,
             **identity,
         }
+        state_folder.claim(self.settings.state)
         return Terraform(
             root=INFRA / "bootstrap",
             data_dir=self.settings.state / "terraform" / f"{self.target.name}-setup",

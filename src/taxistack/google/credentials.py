@@ -22,6 +22,17 @@ if TYPE_CHECKING:
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS"
+# What Terraform's provider or its GCS backend obeys before that, and Google's libraries do not
+# (their "Provider reference", section "Authentication"; "gcs" backend, "Configuration Variables").
+TERRAFORMS_ALONE = (
+    "GOOGLE_CREDENTIALS",
+    "GOOGLE_CLOUD_KEYFILE_JSON",
+    "GCLOUD_KEYFILE_JSON",
+    "GOOGLE_OAUTH_ACCESS_TOKEN",
+    "GOOGLE_IMPERSONATE_SERVICE_ACCOUNT",
+    "GOOGLE_BACKEND_CREDENTIALS",
+    "GOOGLE_BACKEND_IMPERSONATE_SERVICE_ACCOUNT",
+)
 SECONDS = 12.0  # until it counts as no network
 _ONE_CALL = 5.0  # seconds for one request of these
 
@@ -36,9 +47,10 @@ for _name in ("google.auth", "urllib3.connectionpool"):
 def find() -> Credentials:
     """The credentials of this machine, with a fresh token.
 
-    Raises CredentialsError (there are none, their file is broken, they have expired),
-    NoNetworkError, BusyError.
+    Raises CredentialsError (there are none, their file is broken, they have expired, Terraform
+    would take others), NoNetworkError, BusyError.
     """
+    _refuse_two_accounts()
     _check_named_file()
     try:
         return within(SECONDS, _load)
@@ -104,6 +116,18 @@ def _load() -> Credentials:
 
 
 _LOG_IN = f"{LOGIN} (key files are not needed)"
+
+
+def _refuse_two_accounts() -> None:
+    """Terraform must act as who the kit's own calls act as: what one makes the other looks at."""
+    if named := [name for name in TERRAFORMS_ALONE if os.environ.get(name)]:
+        names = " and ".join(named)
+        raise CredentialsError(
+            f"{names}: Terraform would obey it and the kit's own calls would not, so they would "
+            "act as two accounts",
+            hint=f"unset {' '.join(named)}; both obey {VARIABLE}, and `gcloud auth "
+            "application-default login --impersonate-service-account=…`",
+        )
 
 
 def _check_named_file() -> None:

@@ -119,7 +119,7 @@ class GcpTarget(Target):
         return new_password()
 
     def rotated_postgres_password(self) -> str:
-        """A new one; the VM takes it at its next boot."""
+        """A new one; the VM takes it when it starts again, which `up` sees to."""
         return self._fresh_password
 
     def clear_snapshots(self, say: Say) -> None:

@@ -13,9 +13,10 @@ from typing import Any
 from tests.gcp.cloud.answers import disabled
 from tests.gcp.cloud.project import TITLES, Project
 
-from localcloud import LocalCloud
+from localcloud import LocalCloud, sockets
 from localcloud.google import reattach, server
 from localcloud.google.errors import ApiError
+from localcloud.layout import Layout
 
 # Beginning of a type -> the API that the real provider asks for it.
 _APIS = {
@@ -56,7 +57,18 @@ class YoungProject:
 
 
 def serve(cloud: LocalCloud, hook: YoungProject) -> tuple[Any, str]:
-    """The running provider, and the value of TF_REATTACH_PROVIDERS that brings Terraform to it."""
-    running = server.start(cloud.layout.folder, "127.0.0.1:0", cloud, before=hook)
-    google = SimpleNamespace(address=f"127.0.0.1:{running.bound_port}", pid=os.getpid())
+    """The running provider, and the value of TF_REATTACH_PROVIDERS that brings Terraform to it.
+
+    It listens beside the local cloud's own one and writes into the same records.
+    """
+    folder = cloud.layout.folder.with_name("young-provider")
+    private, records = Layout(folder).private, Layout(folder).data("google")
+    if not folder.exists():
+        private.mkdir(mode=0o700, parents=True)
+        records.parent.mkdir(parents=True, exist_ok=True)
+        cloud.layout.data("google").mkdir(parents=True, exist_ok=True)
+        records.symlink_to(cloud.layout.data("google"))
+    running = server.start(folder, cloud, before=hook)
+    address = sockets.reachable(private, sockets.GOOGLE, os.getpid())
+    google = SimpleNamespace(address=address, pid=os.getpid())
     return running, reattach(SimpleNamespace(google=google))

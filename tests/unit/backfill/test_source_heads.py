@@ -8,6 +8,7 @@ import threading
 import httpx
 import pytest
 
+from taxi_etl.download import Pace
 from taxi_etl.errors import WrongUse
 from taxi_etl.month import Month
 from taxistack.backfill.source import PARALLEL, look
@@ -77,7 +78,7 @@ def test_a_file_that_times_out_does_not_condemn_a_site_that_answers():
 
 
 def test_an_address_with_credentials_is_refused_and_not_told():
-    with pytest.raises(WrongUse, match="has a user or a password in it") as caught:
+    with pytest.raises(WrongUse, match="must not carry a user or a password") as caught:
         look("http://ada:Secret99@site/base", [JANUARY])
     assert "Secret99" not in str(caught.value)
 
@@ -88,6 +89,36 @@ def test_a_passing_error_is_tried_again():
         "http://site", [JANUARY], transport=httpx.MockTransport(lambda request: next(answers))
     )
     assert found[JANUARY].published is True
+
+
+def test_a_pause_that_the_site_asks_for_is_made():
+    waited: list[float] = []
+    answers = iter([httpx.Response(429, headers={"Retry-After": "20"}), httpx.Response(200)])
+    found = look(
+        "http://site",
+        [JANUARY],
+        transport=httpx.MockTransport(lambda request: next(answers)),
+        pace=Pace(sleep=waited.append),
+    )
+    assert (found[JANUARY].published, waited) == (True, [20.0])
+
+
+def test_a_pause_that_is_too_long_leaves_the_question_open():
+    asked: list[str] = []
+    waited: list[float] = []
+
+    def busy(request):
+        asked.append(request.method)
+        return httpx.Response(429, headers={"Retry-After": "3600"})
+
+    found = look(
+        "http://site",
+        [JANUARY],
+        transport=httpx.MockTransport(busy),
+        pace=Pace(sleep=waited.append),
+    )
+    assert (found[JANUARY].published, asked, waited) == (None, ["HEAD"], [])
+    assert "answered 429" in found[JANUARY].problem
 
 
 def test_each_file_is_asked_once_and_a_few_at_a_time():
@@ -140,6 +171,10 @@ def test_a_mark_that_differs_is_looked_into_and_noted_once(make, context, monkey
         assert survey(context, [make.cell]).states[make.cell].state is State.STALE
         assert held == {make.cell: entry}
         return
+    looked = survey(context, [make.cell], note=False)
+    assert looked.states[make.cell].state is State.LOADED
+    assert held == {make.cell: entry}, "who only looks writes nothing"
+    asked.clear()
     for _ in range(2):
         assert survey(context, [make.cell]).states[make.cell].state is State.LOADED
     assert held == {make.cell: entry.confirmed('"new"')}

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from taxistack import inventory
-from taxistack.google import ForbiddenError, GoogleApis
+from taxistack.google import DisabledApiError, ForbiddenError, GoogleApis
 
 
 def _answer(status: int, body: object) -> SimpleNamespace:
@@ -79,9 +79,12 @@ def test_networks_secrets_and_accounts_are_found():
     }
 
 
-def test_an_api_that_was_never_enabled_holds_nothing():
+def test_an_api_that_is_off_proves_nothing():
+    # It may have been switched off with things in it: they go on, and nobody can list them.
     api = Api({"/secrets": [_refused("SERVICE_DISABLED")]})
-    assert list(inventory.google_cloud(_google(api), "p", "taxi")) == []
+    with pytest.raises(DisabledApiError, match="inventory: listing secrets") as raised:
+        list(inventory.google_cloud(_google(api), "p", "taxi"))
+    assert "invoke setup enables the APIs" in str(raised.value.hint)
 
 
 def test_an_api_that_refuses_is_an_error_and_not_an_empty_list():

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from taxi_etl.compare import Evidence, TableMonth, compare, suspicion
+from taxi_etl.compare import Evidence, TableMonth, between, compare, suspicion
 from taxi_etl.download import Remote
 from taxi_etl.facts import Facts
 from taxi_etl.lake import LakeObject
@@ -69,8 +69,15 @@ def test_a_month_that_is_the_same_everywhere_has_no_difference(facts):
         ("ledger", None, ["ledger: has no row of this month"]),
         ("ledger", replace(ENTRY, rows=2, sha256="cd"),
          ["ledger: sha256 is cd, extract found ab", "ledger: rows is 2, extract found 3"]),
+        ("ledger", replace(ENTRY, crc32c="x", source_bytes=1, csv_bytes=2),
+         ["ledger: crc32c is x, extract found Y51l1A==",
+          f"ledger: source_bytes is 1, extract found {FACTS.source_bytes}",
+          f"ledger: csv_bytes is 2, extract found {FACTS.csv_bytes}"]),
+        ("ledger", replace(ENTRY, total_amount=Decimal("12.51")),
+         ["ledger: total_amount is 12.51, extract found 12.50"]),
         ("table", None, ["table: no row of this month, 3 were loaded"]),
         ("table", TableMonth(2, Decimal("12.5"), 2), ["rows: 2 in the table, 3 loaded (-1)"]),
+        ("table", TableMonth(4, Decimal("12.5"), 4), ["rows: 4 in the table, 3 loaded (+1)"]),
         ("table", TableMonth(3, Decimal("12.51"), 2),
          ["total_amount: 12.51 in the table, 12.50 loaded",
           "unique_row_id: 2 distinct ids in 3 rows"]),
@@ -113,6 +120,14 @@ def test_without_facts_and_ledger_there_is_nothing_to_compare_with():
     bare = replace(EQUAL, facts=None, ledger=None)
     assert told(bare) == ["ledger: has no row, but the table has 3 rows of this month"]
     assert told(replace(bare, table=None)) == ["ledger: has no row of this month"]
+
+
+def test_sums_that_two_destinations_hold_of_one_file_are_the_same():
+    other = replace(EQUAL, table=replace(EQUAL.table, total_amount=Decimal("12.51")))
+    assert between(EQUAL, EQUAL, "bigquery") == []
+    assert [str(one) for one in between(EQUAL, other, "bigquery")] == [
+        "destinations: bigquery has another sum of total_amount"
+    ]
 
 
 def test_another_etag_of_the_same_bytes_is_a_new_row_of_the_same_load():

@@ -273,6 +273,13 @@ def test_most_trips_must_be_of_the_month(month_file, green_text, others, fits):
         inspect(path, GREEN, OCTOBER)
 
 
+def test_half_of_the_trips_is_not_most(month_file, green_text):
+    lines = green_text.splitlines()[:3]
+    lines[1] = lines[1].replace("2020-10-", "2020-09-")
+    with pytest.raises(BadFile, match="1 of 2 trips began in 2020-10: another month's file"):
+        inspect(month_file("\r\n".join(lines)), GREEN, OCTOBER)
+
+
 @given(
     st.sampled_from([Kind.TIME, Kind.WHOLE, Kind.NUMBER]),
     st.text("0123456789.-: eE+", max_size=26)
@@ -289,6 +296,7 @@ def test_the_usual_form_of_a_field_accepts_nothing_that_the_rule_refuses(kind, t
     [
         ("fare_amount", "5."),
         ("fare_amount", "000012345678901.2345"),
+        ("fare_amount", "12345678901234.500000000"),
         ("lpep_pickup_datetime", ""),
         ("lpep_pickup_datetime", "2020-02-29 23:59:59.999999"),
         ("lpep_pickup_datetime", "0001-01-01 00:00:00"),

@@ -245,6 +245,25 @@ def test_retry_after_is_waited_for(tmp_path):
     assert clock.waited == [120.0]
 
 
+def test_a_retry_after_may_be_a_date_by_the_clock_of_the_site(tmp_path):
+    clock = Clock()
+    told = {"Date": "Wed, 21 Oct 2015 07:28:00 GMT", "Retry-After": "Wed, 21 Oct 2015 07:29:30 GMT"}
+    answers = [status(503, **told), ok()]
+    assert fetched(Site(lambda request: answers.pop(0)(request)), tmp_path, clock) == BODY
+    assert clock.waited == [90.0]
+
+
+@pytest.mark.parametrize(
+    "after",
+    ["soon", "-5", "", "Wed, 21 Oct 2015 07:28:00 GMT", "Wed, 99 Oct 2015 07 GMT"],
+)
+def test_a_retry_after_that_is_none_or_past_is_not_waited_for(tmp_path, after):
+    clock = Clock()
+    answers = [status(429, **{"Retry-After": after}), ok()]
+    assert fetched(Site(lambda request: answers.pop(0)(request)), tmp_path, clock) == BODY
+    assert max(clock.waited) <= 20
+
+
 def test_a_retry_after_beyond_the_time_of_the_download_ends_it_at_once(tmp_path):
     clock = Clock()
     with pytest.raises(SourceUnreachable, match="answered 503"):
@@ -271,12 +290,14 @@ def test_a_redirect_that_never_ends_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("base", "rule"),
     [
-        ("http://h:99999", "is not an http or https address"),
-        ("http:///x", "is not an http or https address"),
-        ("http://ada:Secret99@h/x", "has a user or a password in it"),
-        ("http://h/x?sig=Secret99", "has a query, a fragment or a blank"),
-        ("http://h/x#top", "has a query, a fragment or a blank"),
-        ("http://h/x ", "has a query, a fragment or a blank"),
+        ("http://h:99999", "Port out of range"),
+        ("http:///x", "the address has no host"),
+        ("http://ada:Secret99@h/x", "must not carry a user or a password"),
+        ("http://ada:Secret99@h:99999/x", "Port out of range"),
+        ("http://h/x?sig=Secret99", r"ends before `\?`"),
+        ("http://h/x?", r"ends before `\?`"),
+        ("http://h/x#top", "ends before `#`"),
+        ("http://h/x ", "has no blanks"),
     ],
 )
 def test_an_address_that_month_files_can_not_be_below_is_refused_and_not_told(base, rule):
