@@ -15,7 +15,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -177,7 +177,8 @@ def _fetch_one(
         wait=_WAIT,
         sleep=tenacity.sleep_using_event(stop),
         before_sleep=lambda state: say(
-            f"{jar.name}: {_reason(state.outcome.exception())}; trying again"
+            f"{jar.name}: "
+            f"{_reason(state.outcome.exception() if state.outcome else None)}; trying again"
         ),
         reraise=True,
     )
@@ -208,7 +209,7 @@ def _download(client: httpx.Client, jar: Jar, folder: Path, stop: threading.Even
         part.unlink(missing_ok=True)
 
 
-def _with_progress(tasks: dict, name: str, say: Say) -> Iterator:
+def _with_progress(tasks: dict[Future[None], Jar], name: str, say: Say) -> Iterator[Future[None]]:
     """The tasks as they end, with a line every other second."""
     told = time.monotonic()
     for done, task in enumerate(as_completed(tasks), 1):

@@ -52,7 +52,8 @@ def _first_ephemeral() -> int:
 def holder(port: int) -> str:
     """Who listens on `port`: `name (pid)`, or what can be said about it."""
     for connection in psutil.net_connections("tcp"):
-        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
+        here = connection.laddr
+        if connection.status == psutil.CONN_LISTEN and here and here.port == port:
             if connection.pid is None:
                 return "a process of another user"
             return f"{psutil.Process(connection.pid).name()} (process {connection.pid})"

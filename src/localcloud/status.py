@@ -23,7 +23,7 @@ def statuses(
     return [_status(layout, name, known.get(name), info.get(name)) for name in PARTS]
 
 
-def _status(layout: Layout, name: str, port: int | None, info: dict | None) -> PartStatus:
+def _status(layout: Layout, name: str, port: int | None, info: dict[str, Any] | None) -> PartStatus:
     if info is not None:
         state, detail = info["statename"], info["description"]
         process = _process(info["pid"])

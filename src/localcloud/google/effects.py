@@ -30,7 +30,9 @@ _CONTAINERS = (
 class Cloud(Protocol):
     """The part of `localcloud.LocalCloud` that effects use."""
 
-    secrets: Any
+    @property
+    def secrets(self) -> Any:
+        """The local Secret Manager."""
 
     def state(self) -> Any:
         """The endpoints; None when nothing runs."""

@@ -53,7 +53,7 @@ def plan(row: Row, prior: Object | None, proposed: Object, config: Object, ctx: 
 
 def replacing(kind: str, row: Row, prior: Object, planned: Object) -> list[Path]:
     """The changed paths that can't be changed in place."""
-    found = [
+    found: list[Path] = [
         (name,)
         for (owner, name), impossible in _REPLACES_WHEN.items()
         if owner == kind and impossible(prior.get(name), planned.get(name))
@@ -178,7 +178,7 @@ def _as_before(block: Block, element: Object, before: list[Object]) -> Object:
     """The element of `before` that differs in nothing but what the cloud gave; or `element`."""
     for old in before:
         paths = changes(block, old, element)
-        if all(len(path) == 1 and element[path[0]] is UNKNOWN for path in paths):
+        if all(len(path) == 1 and element[str(path[0])] is UNKNOWN for path in paths):
             return old
     return element
 

@@ -124,7 +124,6 @@ _COMMON: Mapping[str, Value] = {
     "label_fingerprint": _fingerprint("effective_labels"),
 }
 
-_MEMBERS = {"adopts": True}
 _SECRET = "projects/{project}/secrets/{secret_id}"  # noqa: S105 - an id, not a value
 _POOL = "projects/{project}/locations/global/workloadIdentityPools/{workload_identity_pool_id}"
 
@@ -139,7 +138,7 @@ TYPES: Mapping[str, Kind] = {
         },
     ),
     "google_bigquery_dataset_iam_member": Kind(
-        "projects/{project}/datasets/{dataset_id}/{role}/{member}", **_MEMBERS
+        "projects/{project}/datasets/{dataset_id}/{role}/{member}", adopts=True
     ),
     "google_compute_disk": Kind(
         "projects/{project}/zones/{zone}/disks/{name}",
@@ -230,7 +229,7 @@ TYPES: Mapping[str, Kind] = {
             "state": _always("ACTIVE"),
         },
     ),
-    "google_project_iam_member": Kind("{project}/{role}/{member}", **_MEMBERS),
+    "google_project_iam_member": Kind("{project}/{role}/{member}", adopts=True),
     "google_project_service": Kind("{project}/{service}", adopts=True),
     "google_secret_manager_secret": Kind(
         _SECRET,
@@ -240,7 +239,7 @@ TYPES: Mapping[str, Kind] = {
             )
         },
     ),
-    "google_secret_manager_secret_iam_member": Kind(_SECRET + "/{role}/{member}", **_MEMBERS),
+    "google_secret_manager_secret_iam_member": Kind(_SECRET + "/{role}/{member}", adopts=True),
     "google_secret_manager_secret_version": Kind(
         "{secret}/versions/{version}", {"name": _attribute("id")}
     ),
@@ -253,7 +252,7 @@ TYPES: Mapping[str, Kind] = {
             "unique_id": lambda obj: _number(obj["id"], 21),
         },
     ),
-    "google_service_account_iam_member": Kind("{service_account_id}/{role}/{member}", **_MEMBERS),
+    "google_service_account_iam_member": Kind("{service_account_id}/{role}/{member}", adopts=True),
     "google_storage_bucket": Kind(
         "{name}",
         {
@@ -269,5 +268,5 @@ TYPES: Mapping[str, Kind] = {
         },
         {"soft_delete_policy": [{"retention_duration_seconds": 604800}]},
     ),
-    "google_storage_bucket_iam_member": Kind("b/{bucket}/{role}/{member}", **_MEMBERS),
+    "google_storage_bucket_iam_member": Kind("b/{bucket}/{role}/{member}", adopts=True),
 }

@@ -242,7 +242,7 @@ class Objects:
             (bucket, name),
         ).fetchone()
         if row and row[:2] == (generation, status.st_size):
-            return Stored(bucket, name, *row[:4], json.loads(row[4]))
+            return Stored(bucket, name, row[0], row[1], row[2], row[3], json.loads(row[4]))
         sums = Sums()
         while data := file.read(_CHUNK):
             sums.update(data)
