@@ -343,6 +343,39 @@ def verify(
         )
 
 
+@task(help={"list": "show the backups that there are, and make none", "json": JSON})
+def backup(ctx: Context, list: bool = False, json: bool = False):
+    """Keep what can't be loaded again: Kestra's database and PostgreSQL.
+
+    Example: invoke backup
+    """
+    from taxistack.commands import backup as command
+
+    with boundary.command(ctx, json=json) as (target, console):
+        if list:
+            command.backups(target, console)
+        else:
+            command.backup(target, console)
+
+
+@task(
+    help={
+        "name": "the backup: its name (`invoke backup --list`), or latest",
+        "yes": YES,
+        "json": JSON,
+    },
+)
+def restore(ctx: Context, name: str = "latest", yes: bool = False, json: bool = False):
+    """Put a backup in the place of what the stack holds, and compare it with what was kept.
+
+    Example: invoke restore --name latest
+    """
+    from taxistack.commands import backup as command
+
+    with boundary.command(ctx, json=json, yes=yes) as (target, console):
+        command.restore(target, console, name=name)
+
+
 @task(
     help={
         "env": "print endpoints and connection strings as shell assignments",

@@ -6,7 +6,14 @@ resource "google_compute_disk" "data" {
   type = "pd-balanced"
   size = var.data_disk_size_gb
 
+  snapshot = var.data_disk_snapshot
+
   depends_on = [google_project_service.this]
+
+  lifecycle {
+    # Where it came from is of no account once it is there: the next plan names no snapshot.
+    ignore_changes = [snapshot]
+  }
 }
 
 resource "google_compute_resource_policy" "daily" {

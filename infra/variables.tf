@@ -26,6 +26,12 @@ variable "data_disk_size_gb" {
   }
 }
 
+variable "data_disk_snapshot" {
+  description = "Name of the snapshot that the data disk is made from when it is made; of a disk that is there it changes nothing. `invoke restore` names it for one apply, which makes the disk anew."
+  type        = string
+  default     = null
+}
+
 variable "deletion_protection" {
   description = "true makes Google Cloud refuse to delete the VM. It must be applied as false before a destroy can succeed."
   type        = bool

@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 
 from localcloud import gate, lock, ports, postgres, processes, sockets, supervisor
+from localcloud.archive import EngineData
 from localcloud.compose import Compose
 from localcloud.errors import CloudError, FolderError, StopError, SupervisorError
 from localcloud.instance import Instance, state_of_instance
@@ -198,6 +199,16 @@ class LocalCloud:
         """Stop the instance and remove its data and its configuration."""
         with self._running() as instance:
             instance.delete()
+
+    @contextlib.contextmanager
+    def standing_still(self) -> Iterator[EngineData]:
+        """While the embedded Kestra is stopped: what it keeps, to be written or replaced.
+
+        It is started again after that, whatever happened. No other command starts or stops
+        anything meanwhile. Raises CloudError for no instance, or one in containers.
+        """
+        with self._running() as instance, instance.standing_still() as data:
+            yield EngineData(self.layout, data)
 
     def instance_state(self) -> str | None:
         """RUNNING, TERMINATED, or None when there is no instance."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from localcloud import compose, gate, kestra, supervisor
+from localcloud.errors import CloudError
 from localcloud.layout import Layout, write_private
 from localcloud.ports import HOST
 from localcloud.record import Record
@@ -66,6 +69,29 @@ class Instance:
         supervisor.stop_part(self._layout, "kestra")
         self.take_down()
         self._remember("TERMINATED")
+
+    @contextlib.contextmanager
+    def standing_still(self) -> Iterator[Path]:
+        """While it is stopped: its data, to be copied or replaced. It is started again after that.
+
+        Raises CloudError when there is none, or when it is a server in containers.
+        """
+        if self._record.instance is None:
+            raise CloudError("there is no Kestra instance", hint="invoke up")
+        if self.in_containers:
+            raise CloudError(
+                "the data of a Kestra in containers are in Docker's volumes, which this does not "
+                "reach",
+                hint="`docker run --volumes-from` copies them; the embedded engine's can be kept.",
+            )
+        ran = self._record.instance == "RUNNING"
+        supervisor.stop_part(self._layout, "kestra")
+        try:
+            yield self._layout.data("kestra")
+        finally:
+            if ran:
+                self.prepare()
+                start_and_wait(self._layout, self._record.ports, ["kestra"])
 
     def delete(self) -> None:
         """Stop it and remove what it kept."""

@@ -57,6 +57,11 @@ class Layout:
         return self.private / "kestra.json"
 
     @property
+    def encryption_key(self) -> Path:
+        """The key of Kestra's inputs of type SECRET, made at the engine's first start."""
+        return self.private / "kestra-encryption.key"
+
+    @property
     def compose(self) -> Path:
         """What Docker Compose works with, when the instance runs in containers."""
         return self.private / "compose"

@@ -1,7 +1,7 @@
 """`python -m localcloud.prepare`: second half of scripts/bootstrap.
 
-Fetches the engine's archives, compiles our Java and puts psql beside Python. It runs on the
-finished virtual environment; what is done already is not done again.
+Fetches the engine's archives, compiles our Java and puts PostgreSQL's programs beside Python. It
+runs on the finished virtual environment; what is done already is not done again.
 """
 
 from __future__ import annotations
@@ -27,15 +27,17 @@ def prepare(cache: Path, say: jars.Say) -> None:
         say(f"engine: ready in {time.monotonic() - begun:.0f} s")
 
 
-def link_psql(folder: Path) -> None:
-    """Put the wheel's psql into `folder`, which is on PATH with Python: a machine may have none.
+def link_programs(folder: Path) -> None:
+    """Put the wheel's psql, pg_dump and pg_restore into `folder`, which is on PATH with Python.
 
-    Raises MissingError when the wheel is not installed.
+    A machine may have none, or those of an older release. Raises MissingError when the wheel is
+    not installed.
     """
-    link, program = folder / "psql", postgres.programs() / "psql"
-    if not link.exists() or link.resolve() != program.resolve():
-        link.unlink(missing_ok=True)
-        link.symlink_to(program)
+    for name in ("psql", "pg_dump", "pg_restore"):
+        link, program = folder / name, postgres.programs() / name
+        if not link.exists() or link.resolve() != program.resolve():
+            link.unlink(missing_ok=True)
+            link.symlink_to(program)
 
 
 def main() -> int:
@@ -46,7 +48,7 @@ def main() -> int:
 
     try:
         prepare(default_cache(), say)
-        link_psql(Path(sys.executable).parent)
+        link_programs(Path(sys.executable).parent)
     except CloudError as error:
         say(f"bootstrap: {error.message}" + (f"\n{error.hint}" if error.hint else ""))
         return 3

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     import psycopg
     from google.cloud import bigquery, storage
 
+    from taxistack.backups.vault import Vault
+
 INFRA = ROOT / "infra"
 ETL_REQUIREMENTS = INFRA / "kestra" / "requirements.txt"
 NAMESPACE = "taxi"
@@ -127,6 +129,10 @@ class Target(ABC):
     @abstractmethod
     def clear_snapshots(self, say: Say) -> None:
         """Delete the snapshots that the stack's schedule made: Terraform does not know them."""
+
+    @abstractmethod
+    def vault(self) -> Vault:
+        """The backups of what can't be loaded again."""
 
     @abstractmethod
     def kestra_url(self) -> str:

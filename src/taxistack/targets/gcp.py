@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     import psycopg
     from google.cloud import bigquery, storage
 
+    from taxistack.targets.gcp_vault import GcpVault
+
 LOCAL_PROJECT = "taxistack-local"
 """The setting `project` as invoke.yaml has it: the local target's, and nobody's on Google Cloud."""
 PAUSE = 5.0  # seconds between two tries to reach Kestra
@@ -126,6 +128,12 @@ class GcpTarget(Target):
         """Delete them by label (Compute Engine REST, `snapshots.delete`)."""
         for name in inventory.delete_snapshots(self.google, self.project, self.settings.name):
             say(f"  deleted snapshot {name}")
+
+    def vault(self) -> GcpVault:
+        """Snapshots of the data disk, and dumps in the bucket of Kestra's files."""
+        from taxistack.targets.gcp_vault import GcpVault
+
+        return GcpVault(self)
 
     @cached_property
     def ways(self) -> Ways:

@@ -25,6 +25,7 @@ from taxi_etl import sample
 from taxi_etl.month import Month
 from taxi_etl.release import file_name
 from taxistack import inventory, state_folder
+from taxistack.console import counted
 from taxistack.errors import MissingError, UsageError
 from taxistack.inventory import Leftover
 from taxistack.sources import SAMPLES_IN_WORDS, Source
@@ -33,6 +34,8 @@ from taxistack.terraform import StateLockedError, TerraformError
 
 if TYPE_CHECKING:
     from google.cloud import bigquery, storage
+
+    from taxistack.targets.local_vault import LocalVault
 
 _LAST_URL = "releases.url"  # where the release site was when the flows learnt of it
 _MADE = ".made"  # the sample months that we wrote, a line each
@@ -186,6 +189,12 @@ class LocalTarget(Target):
 
     def clear_snapshots(self, say: Say) -> None:
         """The local cloud takes no snapshots."""
+
+    def vault(self) -> LocalVault:
+        """A folder below the state folder."""
+        from taxistack.targets.local_vault import LocalVault
+
+        return LocalVault(self)
 
     def kestra_url(self) -> str:
         """The instance's address, be it the embedded engine or a server in containers."""
@@ -373,8 +382,11 @@ class LocalTarget(Target):
             yield from (Leftover(kind, name) for name in store.ids(kind))
 
     def exceptions(self) -> list[str]:
-        """Nothing: the state bucket goes with the local cloud."""
-        return []
+        """The backups; the state bucket goes with the local cloud."""
+        vault = self.vault()
+        return (
+            [f"{counted(len(vault.names()), 'backup')} in {vault.folder}"] if vault.names() else []
+        )
 
     def parts(self) -> list[dict[str, Any]]:
         """The parts of the local cloud."""

@@ -100,13 +100,18 @@ class Terraform:
         destroy: bool = False,
         refresh_only: bool = False,
         targets: Iterable[str] = (),
+        replace: Iterable[str] = (),
     ) -> Plan:
-        """Compare configuration, state and cloud; save the plan in `out` when given."""
+        """Compare configuration, state and cloud; save the plan in `out` when given.
+
+        `replace`: addresses of what is made anew though nothing of it has changed.
+        """
         flags = {
             "destroy": IsFlagged if destroy else None,
             "refresh_only": IsFlagged if refresh_only else None,
             "out": str(Path(out).absolute()) if out else None,
             "target": list(targets),
+            "replace": list(replace),
             "var": self._variables or None,
         }
         if out:

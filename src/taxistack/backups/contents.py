@@ -1,0 +1,102 @@
+"""What a stack holds that a backup must bring back, in figures that can be compared."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from taxi_etl.month import EVER
+from taxi_etl.schema import TAXIS
+from taxistack.backfill import ledger
+from taxistack.backfill.context import BackfillContext
+from taxistack.verify import tables
+
+DESTINATION = "postgres"
+"""The destination that a backup holds; BigQuery's tables are loaded again."""
+_PAGE = 500
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Figures of executions, ledger and tables; equal contents have equal ones."""
+
+    executions: int
+    executions_sha256: str
+    """Over the lines `id flow state`, sorted."""
+    pairs_sha256: Mapping[str, str]
+    """KV pair of the flows' namespace to the SHA-256 of its value; endpoints are left out."""
+    ledger: int
+    ledger_sha256: str
+    """Over the current rows, sorted."""
+    months: Mapping[str, str] = field(default_factory=dict)
+    """`<taxi> <month>` to rows, sum of total_amount and fingerprint of the table."""
+
+    @classmethod
+    def of_json(cls, found: Mapping[str, Any]) -> Contents:
+        """What `vars` of one gave."""
+        return cls(**{name: found[name] for name in cls.__dataclass_fields__})
+
+    @property
+    def rows(self) -> int:
+        """The rows of all tables."""
+        return sum(int(one.split()[0]) for one in self.months.values())
+
+    def differences(self, other: Contents) -> list[str]:
+        """In words, what `other` holds differently; empty when both are equal."""
+        found = []
+        for name, here, there in (
+            ("executions", self.executions, other.executions),
+            ("ledger rows", self.ledger, other.ledger),
+        ):
+            if here != there:
+                found.append(f"{name}: {here} in the backup, {there} now")
+        if not found and self.executions_sha256 != other.executions_sha256:
+            found.append("executions: as many, but others or in other states")
+        if not found and self.ledger_sha256 != other.ledger_sha256:
+            found.append("ledger: as many rows, but others")
+        for what, mine, yours in (
+            ("KV pair", self.pairs_sha256, other.pairs_sha256),
+            ("table", self.months, other.months),
+        ):
+            for key in sorted({*mine, *yours}):
+                if mine.get(key) != yours.get(key):
+                    here, there = mine.get(key) or "nothing", yours.get(key) or "nothing"
+                    said = f": {here} in the backup, {there} now" if what == "table" else ""
+                    found.append(f"{what} {key}{said or ' differs'}")
+        return found
+
+
+def contents_of(context: BackfillContext, namespace: str, passing: Iterable[str]) -> Contents:
+    """Read them all. `passing`: KV pairs that say where a stack's servers are.
+
+    Raises FailedError when Kestra or PostgreSQL does not answer.
+    """
+    client = context.kestra()
+    runs = [
+        f"{one.id} {one.namespace}.{one.flow_id} {one.state}"
+        for one in client.executions.search(page_size=_PAGE)
+    ]
+    pairs = {
+        key: _digest([str(client.kv.get(namespace, key))])
+        for key in sorted(set(client.kv.list(namespace)) - set(passing))
+    }
+    entries = ledger.read(context, DESTINATION, None, None)
+    months = {
+        f"{taxi} {month}": f"{found.rows} {found.total_amount} {found.fingerprint}"
+        for taxi in TAXIS
+        for month, found in tables.read(context, taxi, DESTINATION, *EVER).items()
+    }
+    return Contents(
+        executions=len(runs),
+        executions_sha256=_digest(runs),
+        pairs_sha256=pairs,
+        ledger=len(entries),
+        ledger_sha256=_digest(str(entry.values()) for entry in entries.values()),
+        months=months,
+    )
+
+
+def _digest(lines: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()

@@ -1,0 +1,135 @@
+"""`backup` and `restore`: what can't be loaded again, kept and proven to have come back."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+from taxistack.backfill.executions import LIVE
+from taxistack.backups import Backup, Contents, Vault, contents_of, new_name
+from taxistack.commands.flows import redeploy, settings_of_flows
+from taxistack.console import Console, counted, table
+from taxistack.errors import FailedError, NotConfirmedError, UsageError
+from taxistack.targets import NAMESPACE, Target
+
+
+def backup(target: Target, console: Console) -> None:
+    """Keep Kestra's database and PostgreSQL. Raises FailedError while executions run."""
+    began = time.monotonic()
+    vault = target.vault()
+    vault.check()
+    _refuse_living(target, "backup")
+    made = Backup(
+        name=new_name(datetime.now(UTC)),
+        stack=target.settings.name,
+        target=target.name,
+        project=target.settings.project,
+        kestra=target.kestra().version(),
+        contents=_contents(target),
+    )
+    where = vault.save(made, console.say)
+    target.forget()
+    target.wait_for_kestra(say=console.say)
+    console.result(None, {"name": made.name, "where": where, "contents": vars(made.contents)})
+    console.summary(f"backup {made.name}: {_words(made.contents)}; {where} ({_took(began)})")
+
+
+def backups(target: Target, console: Console) -> None:
+    """List the backups of the stack, oldest first."""
+    vault = target.vault()
+    found = [vault.read(name) for name in vault.names()]
+    rows = [
+        (one.name, one.kestra, one.contents.executions, one.contents.ledger, one.contents.rows)
+        for one in found
+    ]
+    columns = ["backup", "Kestra", "executions#", "months#", "rows#"]
+    console.result(
+        table("Backups (UTC)", columns, rows) if rows else None,
+        [{"name": one.name, "kestra": one.kestra, "contents": vars(one.contents)} for one in found],
+    )
+    console.summary(counted(len(found), "backup"))
+
+
+def restore(target: Target, console: Console, *, name: str) -> None:
+    """Put a backup back, and compare what is there then with what it held.
+
+    Raises UsageError for a backup that this stack can't take, FailedError when executions run or
+    when what came back is not what the backup held.
+    """
+    began = time.monotonic()
+    vault = target.vault()
+    vault.check()
+    chosen = vault.chosen(name)
+    _refuse_stranger(target, chosen)
+    _refuse_living(target, "restore")
+    lost = f"What was done since {chosen.made:%Y-%m-%d %H:%M} UTC is lost."
+    stack = target.settings.name
+    if not console.confirm(
+        f"Replace Kestra's database and PostgreSQL of stack {stack} by backup {chosen.name}? {lost}"
+    ):
+        raise NotConfirmedError("nothing was restored: not confirmed")
+    _load(target, console, vault, chosen)
+    differences = chosen.contents.differences(_contents(target))
+    console.result(None, {"name": chosen.name, "differences": differences})
+    for line in differences:
+        console.failure(line)
+    if differences:
+        raise FailedError(
+            f"backup {chosen.name} was put back, and {counted(len(differences), 'thing')} differ "
+            "from what it held"
+        )
+    console.summary(
+        f"restored {chosen.name}: {_words(chosen.contents)}, compared equal ({_took(began)}); "
+        "BigQuery and the lake: invoke verify says what to load again"
+    )
+
+
+def _load(target: Target, console: Console, vault: Vault, chosen: Backup) -> None:
+    vault.load(chosen, console.say)
+    target.forget()
+    target.wait_for_kestra(say=console.say)
+    # Endpoints may have moved since, and the clone's flows may be newer than the backup's.
+    redeploy(target)
+
+
+def _contents(target: Target) -> Contents:
+    passing = settings_of_flows(target, "")
+    return contents_of(target, NAMESPACE, passing)
+
+
+def _refuse_living(target: Target, doing: str) -> None:
+    """What runs would be cut off half way."""
+    living = list(target.kestra().executions.search(states=LIVE, limit=3))
+    if living:
+        names = ", ".join(f"{one.flow_id} {one.id}" for one in living)
+        raise FailedError(
+            f"{doing}: executions run ({names}), and would be cut off half way",
+            hint="wait for their end (invoke executions), or end them: invoke cancel ID",
+        )
+
+
+def _refuse_stranger(target: Target, chosen: Backup) -> None:
+    if chosen.target != target.name:
+        raise UsageError(f"backup {chosen.name} is of target {chosen.target}, not {target.name}")
+    there = target.kestra().version()
+    if _numbers(there) < _numbers(chosen.kestra):
+        raise UsageError(
+            f"backup {chosen.name} is of Kestra {chosen.kestra}, and the server is {there}: an "
+            "older server can't read a newer one's database",
+            hint=f"setting kestra_version: {chosen.kestra}, then invoke up",
+        )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.lstrip("v").split("-")[0].split(".") if part)
+
+
+def _words(held: Contents) -> str:
+    return (
+        f"{counted(held.executions, 'execution')}, {counted(held.ledger, 'month')} with "
+        f"{held.rows:,} rows"
+    )
+
+
+def _took(began: float) -> str:
+    return f"{time.monotonic() - began:.1f} s"

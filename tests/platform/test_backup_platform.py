@@ -1,0 +1,49 @@
+"""`backup` and `restore`: a stack that is gone comes back in a fresh one, compared equal."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+
+import pytest
+
+MONTH = ("--start", "2017-03", "--end", "2017-03", "--taxi", "green")
+
+
+@pytest.fixture
+def invoke(invoke_on, tmp_path):
+    """Runs a command on a stack of its own; the stack is taken away at the end."""
+    run = partial(invoke_on, tmp_path / "state", INVOKE_TAXISTACK_SAMPLE_ROWS="100")
+    yield run
+    run("down", "--yes")
+
+
+def test_a_stack_that_is_gone_comes_back_in_a_fresh_one(invoke, tmp_path):
+    def executions():
+        return json.loads(invoke("executions", "--limit", "100", "--json").stdout)
+
+    def verified():
+        told = invoke("verify", *MONTH, "--destination", "postgres", "--json").stdout
+        return json.loads(told)
+
+    invoke("up")
+    invoke("deploy-flows")
+    invoke("backfill", *MONTH)
+    ran, proven = executions(), verified()
+    invoke("backup")
+    invoke("run", "hello_world")  # lost: it is younger than the backup
+    told = invoke("down", "--yes")
+    assert "1 backup in" in told.stderr
+    (folder,) = (tmp_path / "state" / "backups").iterdir()
+    assert all(path.stat().st_mode & 0o077 == 0 for path in folder.glob("*.*z"))
+
+    invoke("up")
+    assert executions() == []
+    told = invoke("restore", "--yes")
+    assert "compared equal" in told.stdout
+    assert executions() == ran
+    assert verified() == proven
+    assert [cell["state"] for cell in proven] == ["loaded"]
+    # Lake and BigQuery are loaded again, and nothing is loaded twice for it.
+    again = json.loads(invoke("backfill", *MONTH, "--json").stdout)
+    assert [one["destination"] for one in again["loaded"]] == ["bigquery"]
