@@ -54,6 +54,7 @@ class Settings:
     postgres_host: str
     postgres_port: int
     maximum_gib_billed: int
+    retention_days: int
 
     @classmethod
     def load(cls, raw: Mapping[str, Any], **overrides: Any) -> Settings:
@@ -204,4 +205,5 @@ RULES: dict[str, Rule] = {
     "postgres_host": _text(r"[^\s]*", "a host name or an address, or empty"),
     "postgres_port": _whole(0, 65535),
     "maximum_gib_billed": _whole(1, 100_000),
+    "retention_days": _whole(1, 3650),
 }

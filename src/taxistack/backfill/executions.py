@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from taxi_etl.errors import EtlError
 from taxi_etl.month import Month
@@ -44,7 +44,9 @@ LAST_WORD = "failed"
 LOG_DELAY_S = 10.0
 LOG_POLL_S = 0.2
 PAGE = 500
-MOST = 10_000
+MOST = 10_000  # of one backfill
+MOST_OF_A_MONTH = 200  # attempts at one month in one destination
+MOST_RECENT = 100
 PARALLEL = 8
 
 
@@ -60,16 +62,33 @@ class Executions:
         """`client`: a client of the running Kestra."""
         self._client = client
 
-    def runs(self, backfill: str | None = None) -> dict[Cell, list[Run]]:
-        """The runs of the taxi flows by cell; `backfill`: only those of one backfill."""
-        found: dict[Cell, list[Run]] = defaultdict(list)
-        labels = {"backfill": backfill} if backfill else None
-        for flow in FLOWS.values():
-            for execution in self._search(flow, labels=labels):
-                run = run_of(execution)
-                if run is not None:
-                    found[run.cell].append(run)
-        return dict(found)
+    def runs(self, backfill: str) -> dict[Cell, list[Run]]:
+        """The runs of the taxi flows by cell that one backfill started."""
+        flows = FLOWS.values()
+        return by_cell(one for flow in flows for one in self._search(flow, backfill=backfill))
+
+    def runs_of(self, months: Iterable[Month]) -> dict[Cell, list[Run]]:
+        """The runs of these months by cell, the newest of each month.
+
+        A request or two for each month, however many executions the server has of others.
+        """
+        wanted = [(flow, str(month)) for month in sorted(set(months)) for flow in FLOWS.values()]
+
+        def search(one: tuple[str, str]) -> list[Execution]:
+            flow, month = one
+            return list(self._search(flow, limit=MOST_OF_A_MONTH, month=month))
+
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            return by_cell(one for found in pool.map(search, wanted) for one in found)
+
+    def recent_loads(self) -> dict[Cell, list[Run]]:
+        """The runs that ended well last, of any month: what the next ones are expected to take."""
+        flows = FLOWS.values()
+        return by_cell(
+            one
+            for flow in flows
+            for one in self._search(flow, states=["SUCCESS"], limit=MOST_RECENT)
+        )
 
     def heard_again(
         self, runs: Iterable[Run], now: datetime, after: timedelta = LOST_AFTER
@@ -151,10 +170,35 @@ class Executions:
             told = pool.map(self.reason, ended.keys(), ended.values())
             return dict(zip(ended, told, strict=True))
 
-    def _search(self, flow: str, **filters: Any) -> Iterator[Execution]:
+    def _search(
+        self, flow: str, *, states: Iterable[str] = (), limit: int = MOST, **labels: str
+    ) -> Iterator[Execution]:
         return self._client.executions.search(
-            namespace=NAMESPACE, flow_id=flow, page_size=PAGE, limit=MOST, **filters
+            namespace=NAMESPACE,
+            flow_id=flow,
+            states=states,
+            labels=labels,
+            page_size=min(PAGE, limit),
+            limit=limit,
         )
+
+
+def by_cell(executions: Iterable[Execution]) -> dict[Cell, list[Run]]:
+    """Executions as runs, under the cells that they load; those of no cell are left out."""
+    found: dict[Cell, list[Run]] = defaultdict(list)
+    for execution in executions:
+        if (run := run_of(execution)) is not None:
+            found[run.cell].append(run)
+    return dict(found)
+
+
+def together(*found: Mapping[Cell, list[Run]]) -> dict[Cell, list[Run]]:
+    """Several answers as one; a run that is in more than one of them is in it once."""
+    runs: dict[Cell, dict[str, Run]] = defaultdict(dict)
+    for one in found:
+        for cell, ran in one.items():
+            runs[cell] |= {run.id: run for run in ran}
+    return {cell: list(ran.values()) for cell, ran in runs.items()}
 
 
 # What the engine says of a failed task begins so; the first two stand after what really happened.

@@ -12,7 +12,7 @@ from taxi_etl.ledger import Entry
 from taxi_etl.month import Month
 from taxistack.backfill import ledger, source
 from taxistack.backfill.context import BackfillContext
-from taxistack.backfill.executions import Executions
+from taxistack.backfill.executions import Executions, together
 from taxistack.backfill.planner import LiveBackfill, PastRun, Plan, Request, plan
 from taxistack.backfill.state import (
     LOST_AFTER,
@@ -81,13 +81,14 @@ def survey(
     """
     wanted = sorted(set(cells))
     executions = Executions(context.kestra())
-    with ThreadPoolExecutor(5) as pool:
+    with ThreadPoolExecutor(6) as pool:
         # Of all months: those outside the range tell how long a load takes.
         ledgers = [
             pool.submit(ledger.read, context, where, None, None)
             for where in sorted({cell.destination for cell in wanted})
         ]
-        runs = pool.submit(executions.runs)
+        asked = pool.submit(executions.runs_of, [cell.month for cell in wanted])
+        recent = pool.submit(executions.recent_loads)
         live = pool.submit(executions.live_backfills)
         base = context.source
         loads = {cell: load for future in ledgers for cell, load in future.result().items()}
@@ -100,7 +101,9 @@ def survey(
         for cell, entry in confirmed.items():
             ledger.record(context, cell, entry)
     loads |= confirmed
-    ran = _with_last_signs(runs.result(), executions, now)
+    # A live backfill may have other months before it than those that are asked for.
+    theirs = [executions.runs(one.backfill) for one in live.result()]
+    ran = _with_last_signs(together(asked.result(), *theirs), executions, now)
     alive, lost = part_lost(live.result(), ran, now)
     states = derive(wanted, loads, ran, files, claims_of(alive, ran), now)
     return Survey(
@@ -108,7 +111,7 @@ def survey(
         states=_with_reasons(states, executions),
         live=alive,
         lost=lost,
-        past=tuple(past_runs(ran, loads)),
+        past=tuple(past_runs(together(recent.result(), ran), loads)),
         files=files,
     )
 

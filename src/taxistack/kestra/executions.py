@@ -104,10 +104,10 @@ class Executions:
             one = Execution.parse(raw)
             if one.id in seen or one.loop_run is not None:
                 continue
-            if limit is not None and len(seen) >= limit:
-                return
             seen.add(one.id)
             yield one
+            if len(seen) == limit:  # before another page is asked for
+                return
 
     def follow(self, execution_id: str, timeout: float | None = None) -> Iterator[Execution]:
         """The execution each time it changes; the last one has ended.

@@ -335,6 +335,19 @@ class LocalTarget(Target):
         yield
         self._note_urls(own)
 
+    def served(self) -> dict[str, str]:
+        """What the release site serves and where, for a backup."""
+        return {"url": self.running().releases.url, "folder": str(self.cloud.release_folder)}
+
+    def serve_again(self, formerly: dict[str, str]) -> None:
+        """Serve what a backup's stack served, and know its release site's URL as this one's."""
+        self._note_urls(self._own_urls() | {formerly["url"]})
+        folder = Path(formerly["folder"])
+        if folder == self._samples:
+            folder.mkdir(parents=True, exist_ok=True)
+        if folder.is_dir():
+            self.cloud.serve(folder)
+
     @property
     def _url_note(self) -> Path:
         return self.state_dir / _LAST_URL

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from taxistack.targets.local import LocalTarget
 
 FOLDER = "backups"
-KESTRA, POSTGRES = "kestra.tar.gz", "postgres.dump"
+KESTRA, POSTGRES, SOURCE = "kestra.tar.gz", "postgres.dump", "source.json"
 
 
 class LocalVault(Vault):
@@ -63,6 +64,7 @@ class LocalVault(Vault):
             with self._target.cloud.standing_still() as engine:
                 engine.save(fresh / KESTRA)
                 dump.dump(*self._database(), fresh / POSTGRES, programs())
+            (fresh / SOURCE).write_text(json.dumps(self._target.served()), encoding="utf-8")
             (fresh / RECORD).write_text(backup.as_text(), encoding="utf-8")
             fresh.rename(whole)
         except BaseException:
@@ -77,6 +79,7 @@ class LocalVault(Vault):
         with self._target.cloud.standing_still() as engine:
             dump.restore(*self._database(), folder / POSTGRES, programs())
             engine.load(folder / KESTRA)
+        self._target.serve_again(json.loads((folder / SOURCE).read_text(encoding="utf-8")))
 
     def _database(self) -> tuple[dict[str, object], str]:
         return self._target.postgres_address(), self._target.postgres_password()

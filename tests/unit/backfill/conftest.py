@@ -92,6 +92,9 @@ class FakeKestra:
         self.inputs: list[dict] = []
         self.log_lag = 0
         self.on_read = lambda: None
+        self.sent = 0
+        """Answers to searches, and the executions in them."""
+        self.sent_executions = 0
 
     def client(self) -> KestraClient:
         transport = httpx.MockTransport(self._answer)
@@ -165,9 +168,14 @@ class FakeKestra:
                  if one["flowId"] == params["filters[flowId][EQUALS]"]]  # fmt: skip
         if states := params.get("filters[state][IN]"):
             found = [one for one in found if one["state"]["current"] in states.split(",")]
-        if label := params.get("filters[labels][EQUALS][backfill]"):
-            found = [one for one in found if {"key": "backfill", "value": label} in one["labels"]]
-        page = found if params.get("page", "1") == "1" else []
+        for key in ("backfill", "month"):
+            if value := params.get(f"filters[labels][EQUALS][{key}]"):
+                found = [one for one in found if {"key": key, "value": value} in one["labels"]]
+        size = int(params["size"])
+        begin = (int(params["page"]) - 1) * size
+        page = sorted(found, key=_started, reverse=True)[begin : begin + size]
+        self.sent += 1
+        self.sent_executions += len(page)
         return httpx.Response(200, json={"results": page, "total": len(found)})
 
     def _create(self, request: httpx.Request) -> httpx.Response:
@@ -221,6 +229,10 @@ class FakeKestra:
         execution["state"]["current"] = state
         execution["state"]["endDate"] = moment
         execution["state"]["histories"].append({"state": state, "date": moment})
+
+
+def _started(execution: dict) -> str:
+    return execution["state"]["startDate"]
 
 
 class FakeContext:

@@ -48,7 +48,7 @@ def planned(context, kestra):
         asked = replace(request, **changes)
         grid, now = asked.grid(), datetime.now(UTC)
         executions = Executions(context.kestra())
-        ran = executions.runs()
+        ran = executions.runs_of([Month(2019, 1), Month(2019, 2), Month(2019, 3), Month(2019, 4)])
         alive, lost = part_lost(executions.live_backfills(), ran, now)
         if state:
             states = {cell: CellState(cell, state) for cell in grid}
@@ -401,8 +401,8 @@ def test_state_words_of_kestra_are_known(kestra, context, planned):
     ]:  # fmt: skip
         kestra.executions.clear()
         kestra.month(cell, word)
-        (run,) = Executions(context.kestra()).runs()[cell]
+        (run,) = Executions(context.kestra()).runs_of([cell.month])[cell]
         assert run.state is state
     kestra.executions.clear()
     kestra.month(cell, "RETRIED")
-    assert Executions(context.kestra()).runs() == {}
+    assert Executions(context.kestra()).runs_of([cell.month]) == {}

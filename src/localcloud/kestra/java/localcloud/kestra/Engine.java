@@ -11,6 +11,7 @@ import io.kestra.core.runners.Scheduler;
 import io.kestra.core.runners.Worker;
 import io.kestra.core.server.Service;
 import io.kestra.core.worker.Controller;
+import io.kestra.worker.systemworker.SystemWorker;
 import io.micronaut.context.ApplicationContext;
 import io.micronaut.core.type.Argument;
 import java.io.IOException;
@@ -96,6 +97,9 @@ final class Engine {
         start("controller", controller, controller::start);
         Worker worker = bean(Worker.class);
         start("worker", worker, () -> worker.start(workers));
+        // Purges are tasks of this one: without it they wait for ever.
+        SystemWorker systemWorker = bean(SystemWorker.class);
+        start("system worker", systemWorker, () -> systemWorker.start(1));
         Executor executor = bean(Executor.class);
         start("executor", executor, executor);
         Scheduler scheduler = bean(Scheduler.class);

@@ -1,0 +1,51 @@
+"""What a survey asks for follows from the range, not from how long the stack has lived."""
+
+from __future__ import annotations
+
+from taxi_etl.month import Month
+from taxistack.backfill.executions import MOST_RECENT, Executions
+from taxistack.backfill.state import Cell
+
+ASKED = [Month(2019, 1), Month(2019, 2), Month(2019, 3)]
+
+
+def cost(context, kestra) -> tuple[int, int]:
+    """Requests and executions of what a survey reads."""
+    kestra.sent = kestra.sent_executions = 0
+    executions = Executions(context.kestra())
+    executions.runs_of(ASKED)
+    executions.live_backfills()
+    executions.recent_loads()
+    return kestra.sent, kestra.sent_executions
+
+
+def test_five_thousand_executions_of_other_months_cost_nothing(context, kestra):
+    for month in ASKED:
+        kestra.month(Cell("green", month, "postgres"), "FAILED")
+    for number in range(2 * MOST_RECENT):
+        month = Month(2000 + number // 12, number % 12 + 1)
+        kestra.month(Cell("yellow", month, "postgres"), "SUCCESS", minutes_ago=600 + number)
+    few = cost(context, kestra)
+    for number in range(5000):
+        month = Month(2031 + number // 12 % 60, number % 12 + 1)
+        kestra.month(Cell("green", month, "postgres"), "SUCCESS", minutes_ago=60000 + number)
+    assert cost(context, kestra) == few == (2 * len(ASKED) + 1 + 2, 3 + MOST_RECENT)
+
+
+def test_a_month_that_was_tried_often_tells_of_its_newest_tries(context, kestra):
+    cell = Cell("green", ASKED[0], "postgres")
+    for number in range(300):
+        kestra.month(cell, "FAILED", minutes_ago=1000 - number)
+    last = kestra.month(cell, "SUCCESS")
+    ran = Executions(context.kestra()).runs_of(ASKED)[cell]
+    assert len(ran) == 200
+    assert ran[0].id == last
+
+
+def test_the_run_that_two_answers_hold_is_one(context, kestra):
+    from taxistack.backfill.executions import together
+
+    cell = Cell("green", ASKED[0], "postgres")
+    kestra.month(cell, "SUCCESS")
+    found = Executions(context.kestra()).runs_of(ASKED)
+    assert together(found, found, {}) == found
