@@ -31,6 +31,7 @@ module "kestra" {
   kestra_version = var.kestra_version
 
   passwords = {
+    ALARM_WEBHOOK     = var.alarm_webhook
     KESTRA_PASSWORD   = var.kestra_password
     POSTGRES_PASSWORD = var.postgres_password
   }

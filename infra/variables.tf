@@ -1,3 +1,16 @@
+variable "alarm_webhook" {
+  description = "Address that alarms are posted to, or `none`. It is a secret: whoever knows it may post there. Goes to Secret Manager only; a new value counts once secret_version is raised. Not needed to destroy."
+  type        = string
+  default     = null
+  ephemeral   = true
+  sensitive   = true
+
+  validation {
+    condition     = var.alarm_webhook == null ? true : can(regex("^(none|https?://[!-~]+)$", var.alarm_webhook))
+    error_message = "alarm_webhook must be an http(s) URL, or none."
+  }
+}
+
 variable "boot_disk_size_gb" {
   description = "Size of the VM's boot disk in GB. It holds the system and the container images; the Kestra image alone is over 3 GB."
   type        = number

@@ -5,6 +5,7 @@
 variables {
   project           = "taxistack-local"
   environment       = "test"
+  alarm_webhook     = "none"
   kestra_password   = "Right-Password-1"
   postgres_password = "right-password-1"
 }

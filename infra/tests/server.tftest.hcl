@@ -28,7 +28,7 @@ variables {
   kestra_user    = "admin@kestra.io"
   kestra_version = "2.0.0"
 
-  passwords      = { KESTRA_PASSWORD = "Right-Password-1", POSTGRES_PASSWORD = "right-password-1" }
+  passwords      = { ALARM_WEBHOOK = "none", KESTRA_PASSWORD = "Right-Password-1", POSTGRES_PASSWORD = "right-password-1" }
   secret_version = 1
 }
 
@@ -186,7 +186,7 @@ run "a_plan_without_passwords_says_so" {
   }
 
   variables {
-    passwords = { KESTRA_PASSWORD = null, POSTGRES_PASSWORD = null }
+    passwords = { ALARM_WEBHOOK = null, KESTRA_PASSWORD = null, POSTGRES_PASSWORD = null }
   }
 
   expect_failures = [google_secret_manager_secret_version.this]
@@ -201,7 +201,7 @@ run "the_boot_script_finds_what_it_reads" {
 
   assert {
     condition = (
-      jsondecode(google_compute_instance.kestra.metadata["kestra-secrets"]) == { KESTRA_PASSWORD = "taxistack-kestra-password", POSTGRES_PASSWORD = "taxistack-postgres-password" }
+      jsondecode(google_compute_instance.kestra.metadata["kestra-secrets"]) == { ALARM_WEBHOOK = "taxistack-alarm-webhook", KESTRA_PASSWORD = "taxistack-kestra-password", POSTGRES_PASSWORD = "taxistack-postgres-password" }
       && google_compute_instance.kestra.metadata["kestra-user"] == "admin@kestra.io"
       && google_compute_instance.kestra.metadata["kestra-version"] == "2.0.0"
       && google_compute_instance.kestra.metadata["kestra-bucket"] == "a-kestra"

@@ -4,6 +4,7 @@ variables {
   project           = "taxistack-local"
   environment       = "test"
   run               = "run-7"
+  alarm_webhook     = "none"
   kestra_password   = "Right-Password-1"
   postgres_password = "right-password-1"
 }

@@ -123,7 +123,11 @@ def flows() -> str:
         if inputs:
             parts.append(_table(["input", "type", "meaning", "default"], inputs))
         for trigger in flow.get("triggers", []):
-            parts.append(f"Trigger `{trigger['id']}`: `{trigger['cron']}` {trigger['timezone']}.\n")
+            if "cron" in trigger:
+                when = f"`{trigger['cron']}` {trigger['timezone']}"
+            else:
+                when = f"an execution ends as {', '.join(trigger['states'])}"
+            parts.append(f"Trigger `{trigger['id']}`: {when}.\n")
     return MADE + "\n".join(parts)
 
 

@@ -55,6 +55,7 @@ class Settings:
     postgres_port: int
     maximum_gib_billed: int
     retention_days: int
+    alarm_webhook: str
 
     @classmethod
     def load(cls, raw: Mapping[str, Any], **overrides: Any) -> Settings:
@@ -170,6 +171,13 @@ def _month(said: str, value: Any) -> str:
         raise UsageError(f"{said}: {error}") from None
 
 
+def _webhook(said: str, value: Any) -> str:
+    """As `_text`, but what it is does not stand in the message: it is a secret."""
+    if not isinstance(value, str) or not re.fullmatch(r"(none|https?://[!-~]+)?", value):
+        raise UsageError(f"{said}: must be an http(s) URL, none, or empty")
+    return value
+
+
 # The values of Terraform's variables are checked by infra/variables.tf, which states the rules;
 # here only what is needed before Terraform runs.
 RULES: dict[str, Rule] = {
@@ -206,4 +214,5 @@ RULES: dict[str, Rule] = {
     "postgres_port": _whole(0, 65535),
     "maximum_gib_billed": _whole(1, 100_000),
     "retention_days": _whole(1, 3650),
+    "alarm_webhook": _webhook,
 }

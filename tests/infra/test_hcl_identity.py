@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 ACCOUNT = "module.kestra[0].google_service_account.kestra"
-PASSWORDS = {"kestra_password": "Right-Password-1", "postgres_password": "right-password-1"}
+PASSWORDS = {
+    "alarm_webhook": "none",
+    "kestra_password": "Right-Password-1",
+    "postgres_password": "right-password-1",
+}
 
 
 def test_another_text_of_the_vms_account_changes_nothing(copy_root, tmp_path) -> None:

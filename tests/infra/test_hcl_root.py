@@ -16,7 +16,11 @@ from taxistack import inventory
 from taxistack.google import Api
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
-PASSWORDS = {"kestra_password": "Right-Password-1", "postgres_password": "right-password-1"}
+PASSWORDS = {
+    "alarm_webhook": "none",
+    "kestra_password": "Right-Password-1",
+    "postgres_password": "right-password-1",
+}
 
 # What the kit reads (taxistack.targets); an output that is renamed here breaks it there.
 READ_BY_THE_KIT = {

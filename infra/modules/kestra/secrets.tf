@@ -1,6 +1,7 @@
 locals {
   # Name that the boot script knows a secret by -> its id.
   secrets = {
+    ALARM_WEBHOOK     = "${var.name}-alarm-webhook"
     KESTRA_PASSWORD   = "${var.name}-kestra-password"
     POSTGRES_PASSWORD = "${var.name}-postgres-password"
   }

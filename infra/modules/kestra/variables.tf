@@ -66,7 +66,7 @@ variable "name" {
 }
 
 variable "passwords" {
-  description = "Passwords by the name that the boot script knows them by: KESTRA_PASSWORD, POSTGRES_PASSWORD."
+  description = "Passwords by the name that the boot script knows them by: ALARM_WEBHOOK, KESTRA_PASSWORD, POSTGRES_PASSWORD."
   type        = map(string)
   ephemeral   = true
   sensitive   = true

@@ -31,6 +31,7 @@ def settings_of_flows(target: Target, source: str) -> dict[str, str]:
         "dataset": made.dataset,
         "staging_dataset": made.staging_dataset,
         "source": source,
+        "alarm_channel": target.alarm_channel(),
         "retention_days": str(target.settings.retention_days),
         **target.flow_settings(),
     }

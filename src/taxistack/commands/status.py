@@ -15,6 +15,7 @@ from rich.text import Text
 from taxistack.backfill import ledger
 from taxistack.backfill.state import DESTINATIONS
 from taxistack.commands import provision
+from taxistack.commands.alarms import DAYS, last_alarms
 from taxistack.commands.executions import last_failures
 from taxistack.console import Console, counted, moment, table
 from taxistack.errors import FailedError, MissingError
@@ -23,6 +24,7 @@ from taxistack.targets import Target
 
 MIB = 2**20
 MOST_FAILURES = 3
+MOST_ALARMS = 5
 
 
 def environment(target: Target) -> dict[str, str]:
@@ -102,10 +104,11 @@ def _deployed(target: Target) -> dict[str, Any]:
 
     A Kestra that does not answer is itself what the status has to say.
     """
-    nothing: dict[str, Any] = {"source": None, "failures": [], "problem": None}
+    nothing: dict[str, Any] = {"source": None, "failures": [], "alarms": [], "problem": None}
     try:
         source = target.source_words
         failed, reasons = last_failures(target.kestra(), MOST_FAILURES)
+        alarms = last_alarms(target.kestra(), MOST_ALARMS)
     except MissingError:
         return nothing
     except FailedError as error:
@@ -113,6 +116,7 @@ def _deployed(target: Target) -> dict[str, Any]:
     return {
         **nothing,
         "source": source,
+        "alarms": alarms,
         "failures": [
             {
                 "execution": one.id,
@@ -176,6 +180,13 @@ def _render(report: dict[str, Any]) -> RenderableType:
             for one in report["failures"]
         ]
         blocks.append(Text("\n".join(["\nFailed last (UTC)", *lines])))
+    if report.get("alarms"):
+        lines = [
+            f"  {one['start']} {one['kind']}: {one['text']}"
+            + ("" if one["told"] else f"\n    not told: invoke logs --execution {one['execution']}")
+            for one in report["alarms"]
+        ]
+        blocks.append(Text("\n".join([f"\nAlarms of the last {DAYS} days (UTC)", *lines])))
     return Group(*blocks)
 
 

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 INFRA = ROOT / "infra"
 ETL_REQUIREMENTS = INFRA / "kestra" / "requirements.txt"
 NAMESPACE = "taxi"
+NO_WEBHOOK = "none"
+"""What stands for no address: a secret can't be empty."""
 Say = Callable[[str], None]
 
 
@@ -230,7 +232,18 @@ class Target(ABC):
         kestra, postgres = self.kestra_password(), self.postgres_password()
         if self._rotates():
             kestra, postgres = self._fresh_kestra_password, self.rotated_postgres_password()
-        return {"kestra_password": kestra, "postgres_password": postgres}
+        return {
+            "alarm_webhook": self.settings.alarm_webhook or self._webhook() or NO_WEBHOOK,
+            "kestra_password": kestra,
+            "postgres_password": postgres,
+        }
+
+    def alarm_channel(self) -> str:
+        """`webhook` when the stack has an address that alarms are posted to, else empty."""
+        return "" if self._webhook() in (None, NO_WEBHOOK) else "webhook"
+
+    def _webhook(self) -> str | None:
+        return self.read_secret(f"{self.settings.name}-alarm-webhook")
 
     def _rotates(self) -> bool:
         try:

@@ -11,7 +11,11 @@ import pytest
 from taxistack.terraform import Terraform
 
 INFRA = Path(__file__).resolve().parents[3] / "infra"
-PASSWORDS = {"kestra_password": "Right-Password-1", "postgres_password": "right-password-1"}
+PASSWORDS = {
+    "alarm_webhook": "none",
+    "kestra_password": "Right-Password-1",
+    "postgres_password": "right-password-1",
+}
 VM = "module.kestra[0].google_compute_instance.kestra"
 NAT = "module.kestra[0].google_compute_router_nat.this"
 SUBNET = "module.kestra[0].google_compute_subnetwork.this"
@@ -68,3 +72,19 @@ def test_another_subnet_takes_the_vm_and_the_nat_with_it(root: Root, tmp_path: P
         NAT: "replace",
         VM: "replace",
     }
+
+
+def test_a_restore_makes_the_disk_anew_and_the_next_plan_names_no_snapshot(
+    root: Root, tmp_path: Path
+) -> None:
+    changed(root(), tmp_path)
+    assert not root(data_disk_snapshot="taxistack-1").plan().any, "a disk that is there stays"
+    terraform = root(data_disk_snapshot="taxistack-1")
+    plan = terraform.plan(tmp_path / "restore.plan", replace=[DISK])
+    done = {change.address: change.action for change in plan.changes}
+    assert done == {DISK: "replace", ATTACHMENT: "replace", VM: "replace", REMEMBERED: "update"}
+    shown = terraform.show(plan)["resource_changes"]
+    (disk,) = [one["change"]["after"] for one in shown if one["address"] == DISK]
+    assert disk["snapshot"] == "taxistack-1"
+    terraform.apply(plan)
+    assert not root().plan().any

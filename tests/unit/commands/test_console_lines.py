@@ -57,7 +57,7 @@ def test_a_long_line_below_a_table_is_one_line_too(capsys, tell):
 ALIKE = [
     f'module.kestra[0].google_secret_manager_secret{kind}["{name}"]'
     for kind in (".this", "_version.this", "_iam_member.kestra")
-    for name in ("KESTRA_PASSWORD", "POSTGRES_PASSWORD")
+    for name in ("ALARM_WEBHOOK", "KESTRA_PASSWORD", "POSTGRES_PASSWORD")
 ]
 
 
