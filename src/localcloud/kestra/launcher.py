@@ -25,11 +25,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-from localcloud.errors import BusyError, PartError
+from localcloud.errors import BusyError, CloudError, PartError
 from localcloud.kestra import family
 from localcloud.kestra.build import require_built
 from localcloud.kestra.config import Config
-from localcloud.kestra.runtime import Build
+from localcloud.kestra.runtime import Build, engine_version
 
 _STOP_SECONDS = 8.0  # the supervisor kills the group after 10
 _LOCK_SECONDS = 5.0  # a killed predecessor needs a moment to end its tasks
@@ -46,6 +46,7 @@ def run(config: Config) -> int:
     build = Build(config.cache)
     config.data.mkdir(parents=True, exist_ok=True)
     with _only_user_of(config.data):
+        note_version(config.data, engine_version())
         family.adopt_orphans()
         keeper = os.getpid()
         # Signals wait until there is somebody to pass them on to.
@@ -78,6 +79,27 @@ def _only_user_of(data: Path) -> Iterator[None]:
         lock.write(f"{os.getpid()}\n")
         lock.flush()
         yield
+
+
+def note_version(data: Path, version: str) -> None:
+    """Write down which release last used the data; an older one can't read what it made of them.
+
+    A newer release brings them up to date by itself. Raises CloudError.
+    """
+    note = data / "engine.version"
+    before = note.read_text(encoding="ascii").strip() if note.exists() else version
+    if _numbers(before) > _numbers(version):
+        raise CloudError(
+            f"the Kestra data in {data} were last used by Kestra {before}, and this is {version}, "
+            "which can't read them",
+            hint="Start them with the newer clone; or `invoke down`, `invoke up` and `invoke "
+            "restore` of a backup that an older one made.",
+        )
+    note.write_text(f"{version}\n", encoding="ascii")
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
 
 
 def _keep(nurse: int) -> int:

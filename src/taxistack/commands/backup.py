@@ -7,13 +7,15 @@ from datetime import UTC, datetime
 
 from taxistack.backfill.executions import LIVE
 from taxistack.backups import Backup, Contents, Vault, contents_of, new_name
+from taxistack.backups.versions import numbers
 from taxistack.commands.flows import redeploy, settings_of_flows
 from taxistack.console import Console, counted, table
-from taxistack.errors import FailedError, NotConfirmedError, UsageError
+from taxistack.errors import FailedError, NotConfirmedError, TransientError, UsageError
+from taxistack.kestra import Unavailable
 from taxistack.targets import NAMESPACE, Target
 
 
-def backup(target: Target, console: Console) -> None:
+def backup(target: Target, console: Console) -> Backup:
     """Keep Kestra's database and PostgreSQL. Raises FailedError while executions run."""
     began = time.monotonic()
     vault = target.vault()
@@ -32,6 +34,7 @@ def backup(target: Target, console: Console) -> None:
     target.wait_for_kestra(say=console.say)
     console.result(None, {"name": made.name, "where": where, "contents": vars(made.contents)})
     console.summary(f"backup {made.name}: {_words(made.contents)}; {where} ({_took(began)})")
+    return made
 
 
 def backups(target: Target, console: Console) -> None:
@@ -60,8 +63,13 @@ def restore(target: Target, console: Console, *, name: str) -> None:
     vault = target.vault()
     vault.check()
     chosen = vault.chosen(name)
-    _refuse_stranger(target, chosen)
-    _refuse_living(target, "restore")
+    if chosen.target != target.name:
+        raise UsageError(f"backup {chosen.name} is of target {chosen.target}, not {target.name}")
+    try:
+        _refuse_newer(target, chosen)
+        _refuse_living(target, "restore")
+    except (TransientError, Unavailable) as error:  # that may be why it is restored
+        console.say(f"Kestra does not answer, and is not asked what runs: {error}")
     lost = f"What was done since {chosen.made:%Y-%m-%d %H:%M} UTC is lost."
     stack = target.settings.name
     if not console.confirm(
@@ -108,20 +116,14 @@ def _refuse_living(target: Target, doing: str) -> None:
         )
 
 
-def _refuse_stranger(target: Target, chosen: Backup) -> None:
-    if chosen.target != target.name:
-        raise UsageError(f"backup {chosen.name} is of target {chosen.target}, not {target.name}")
+def _refuse_newer(target: Target, chosen: Backup) -> None:
     there = target.kestra().version()
-    if _numbers(there) < _numbers(chosen.kestra):
+    if numbers(there) < numbers(chosen.kestra):
         raise UsageError(
             f"backup {chosen.name} is of Kestra {chosen.kestra}, and the server is {there}: an "
             "older server can't read a newer one's database",
             hint=f"setting kestra_version: {chosen.kestra}, then invoke up",
         )
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.lstrip("v").split("-")[0].split(".") if part)
 
 
 def _words(held: Contents) -> str:

@@ -32,6 +32,6 @@ class Target:
 )  # fmt: skip
 def test_a_kestra_that_does_not_answer_is_part_of_the_status(capsys, error, problem):
     said = _deployed(Target(error))
-    assert said == {"source": None, "failures": [], "problem": problem}
+    assert said == {"source": None, "failures": [], "alarms": [], "problem": problem}
     Console().result(_render({"parts": [], "stack": {}, "loaded": [], **said}), said)
     assert (problem or "") in capsys.readouterr().out

@@ -1,0 +1,97 @@
+"""A backup's record, what is compared after a restore, and which backup is meant."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from taxistack.backups import Backup, Contents, Vault, new_name
+from taxistack.errors import FailedError, UsageError
+
+HELD = Contents(
+    executions=3,
+    executions_sha256="aa",
+    pairs_sha256={"mine": "11"},
+    ledger=2,
+    ledger_sha256="bb",
+    months={"green 2019-01": "100 1234.50 77"},
+)
+
+
+def made(name: str = "20261127-031500", **values) -> Backup:
+    fields = {"stack": "s", "target": "local", "project": "p", "kestra": "2.0.0", "contents": HELD}
+    return Backup(**{"name": name, **fields, **values})
+
+
+def test_a_record_is_read_as_it_was_written():
+    assert Backup.parse(made().as_text(), "there") == made()
+    assert made().made == datetime(2026, 11, 27, 3, 15, tzinfo=UTC)
+    assert new_name(made().made) == made().name
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"format": 1}', "[]"])
+def test_a_record_that_is_not_whole_is_told(text):
+    with pytest.raises(FailedError, match="there is no backup's record"):
+        Backup.parse(text, "there")
+
+
+def test_a_record_of_a_later_form_is_refused():
+    with pytest.raises(FailedError, match="newer taxistack"):
+        Backup.parse(made().as_text().replace('"format": 1', '"format": 2'), "there")
+
+
+def test_equal_contents_do_not_differ():
+    assert HELD.differences(replace(HELD)) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"executions": 2}, "executions: 3 in the backup, 2 now"),
+        ({"executions_sha256": "cc"}, "executions: as many, but others or in other states"),
+        ({"ledger": 1}, "ledger rows: 2 in the backup, 1 now"),
+        ({"ledger_sha256": "cc"}, "ledger: as many rows, but others"),
+        ({"pairs_sha256": {}}, "KV pair mine differs"),
+        (
+            {"months": {"green 2019-01": "99 1234.50 77"}},
+            "table green 2019-01: 100 1234.50 77 in the backup, 99 1234.50 77 now",
+        ),
+        ({"months": {}}, "table green 2019-01: 100 1234.50 77 in the backup, nothing now"),
+    ],
+)
+def test_each_difference_is_named(change, said):
+    assert HELD.differences(replace(HELD, **change)) == [said]
+
+
+class Shelf(Vault):
+    """Backups in memory."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = list(names)
+
+    def check(self) -> None: ...
+
+    def names(self) -> list[str]:
+        return self._names
+
+    def read(self, name: str) -> Backup:
+        return made(name)
+
+    def save(self, backup, say) -> str:
+        raise NotImplementedError
+
+    def load(self, backup, say) -> None:
+        raise NotImplementedError
+
+
+def test_the_newest_is_meant_where_none_is_named():
+    assert Shelf("20260101-000000", "20260102-000000").chosen("latest").name == "20260102-000000"
+
+
+def test_a_name_that_there_is_not_is_told_with_those_that_there_are():
+    with pytest.raises(UsageError, match="must be latest, or one of 20260101-000000"):
+        Shelf("20260101-000000").chosen("2026")
+    with pytest.raises(UsageError, match="no backup"):
+        Shelf().chosen("latest")
