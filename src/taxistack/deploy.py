@@ -21,6 +21,8 @@ from taxistack.kestra import KestraClient
 
 NAMESPACE = "taxi"
 ETL_FOLDER = "taxi_etl"
+NOTES = "tick."
+"""Pairs that the flows write for themselves (flows/alarm_watch.yaml) begin so: they are no extras."""
 ENVIRONMENT_FLOW = "etl_environment"
 """The flow that says which Python packages the server's steps run with."""
 
@@ -265,7 +267,7 @@ def _extra_steps(
     there: dict[Kind, list[str]] = {
         "flow": [flow["id"] for flow in client.flows.list(NAMESPACE)],
         "file": client.namespace_files.list(NAMESPACE),
-        "key": client.kv.list(NAMESPACE),
+        "key": [key for key in client.kv.list(NAMESPACE) if not key.startswith(NOTES)],
     }
     delete: dict[Kind, Callable[[str, str], object]] = {
         "flow": client.flows.delete,

@@ -14,6 +14,7 @@ import pytest
 from localcloud.kestra.runtime import Build, java
 from taxi_etl.month import Month
 from taxistack.backfill import Request, plan_backfill
+from taxistack.commands.status import _deployed
 
 PLANTED = 5_000
 # Months of 2016, which no other test loads.
@@ -137,7 +138,7 @@ def test_a_tick_that_never_came_is_told_once(platform, told):
 
 
 def counted(platform) -> tuple[int, int]:
-    """Requests and bytes of a plan, of what Kestra is asked."""
+    """Requests to Kestra and bytes of its answers: `backfill --dry-run`, then `status`."""
     client = platform.target.kestra()
     requests, size = 0, 0
 
@@ -150,60 +151,94 @@ def counted(platform) -> tuple[int, int]:
     client._http._client.event_hooks = {"response": [hear]}
     try:
         plan_backfill(platform.target, ASKED, note=False)
+        _deployed(platform.target)
     finally:
         client._http._client.event_hooks = {"response": []}
     return requests, size
 
 
-def plant(platform, execution: str, number: int) -> None:
-    """Copy an execution in the engine's database, into years long past."""
+def plant(platform, execution: str, first: int, last: int) -> None:
+    """Copy an execution in the engine's database: as loads of a month of 2012, begun in 2016."""
     cloud = platform.target.cloud
     build = Build(cloud.cache)
+    value = f"REPLACE(REPLACE(value, '{execution}', 'planted' || x), '2026-', '2016-')"
+    labels = "".join(
+        f'{{"key":"{key}","value":"{value_}"}},'
+        for key, value_ in (("taxi", "green"), ("month", "2012-01"), ("destination", "postgres"))
+    )
+    load = (
+        f"REPLACE(REPLACE({value}, '\"hello_world\"', '\"taxi_to_postgres\"'),"
+        f" '\"labels\":[', '\"labels\":[{labels}')"
+    )
+    rows = f"SYSTEM_RANGE({first}, {last})"
     with cloud.standing_still() as engine:
         url = f"jdbc:h2:file:{engine.folder / 'db'};TIME ZONE=UTC;CASE_INSENSITIVE_IDENTIFIERS=TRUE"
         sql = engine.folder / "plant.sql"
         sql.write_text(
-            "INSERT INTO executions(key, value) SELECT 'planted' || x, REPLACE(REPLACE(value,"
-            f" '{execution}', 'planted' || x), '2026-', '2016-')"
-            f" FROM executions, SYSTEM_RANGE(1, {number}) WHERE key = '{execution}';\n"
-            "INSERT INTO logs(key, value) SELECT 'planted' || x || key, REPLACE(REPLACE(value,"
-            f" '{execution}', 'planted' || x), '2026-', '2016-')"
-            f" FROM logs, SYSTEM_RANGE(1, {number}) WHERE value LIKE '%{execution}%';\n"
+            f"INSERT INTO executions(key, value) SELECT 'planted' || x, {load}"
+            f" FROM executions, {rows} WHERE key = '{execution}';\n"
+            f"INSERT INTO logs(key, value) SELECT 'planted' || x || key, {value}"
+            f" FROM logs, {rows} WHERE value LIKE '%{execution}%';\n"
         )
-        try:
-            subprocess.run(
-                [str(java()), "-cp", build.class_path(), "org.h2.tools.RunScript", "-url", url,
-                 "-user", "sa", "-script", str(sql)],
-                check=True,
-                capture_output=True,
-            )  # fmt: skip
-        finally:
-            sql.unlink()
+        done = subprocess.run(
+            [str(java()), "-cp", build.class_path(), "org.h2.tools.RunScript", "-url", url,
+             "-user", "sa", "-script", str(sql)],
+            check=False,
+            capture_output=True,
+            text=True,
+        )  # fmt: skip
+        sql.unlink()
+        assert done.returncode == 0, done.stderr
     platform.target.forget()
     platform.target.wait_for_kestra()
 
 
-def test_five_thousand_executions_cost_a_plan_nothing_and_are_deleted(platform):
+def executions(platform) -> int:
+    """How many the engine has."""
+    http = platform.target.kestra()._http
+    return http.json("main/executions/search", "count", [("page", "1"), ("size", "1")])["total"]
+
+
+def test_five_thousand_executions_cost_a_look_nothing_and_are_deleted(platform):
     client = platform.target.kestra()
     run = client.executions.create("taxi", "hello_world", wait=True, timeout=60)
-    before = counted(platform)
-    plant(platform, run.id, PLANTED)
+    plant(platform, run.id, 1, 200)
+    few = counted(platform)
+    plant(platform, run.id, 201, PLANTED)
+    assert executions(platform) > PLANTED
+    many = counted(platform)
+    assert many[0] == few[0]
+    assert many[1] <= few[1] * 1.02
+    full = database(platform)
     client = platform.target.kestra()
-    answer = client._http.json("main/executions/search", "count", [("page", "1"), ("size", "1")])
-    assert answer["total"] > PLANTED
-    requests, size = counted(platform)
-    assert requests == before[0]
-    assert size <= before[1] * 1.1
-    size_full = database(platform)
     purge = client.executions.create("taxi", "retention", inputs={"days": 1000})
     assert client.executions.wait(purge.id, 300).state == "SUCCESS"
     assert int(client.outputs.flow(purge.id)["executions"]) == PLANTED
-    answer = client._http.json("main/executions/search", "count", [("page", "1"), ("size", "1")])
-    assert answer["total"] < PLANTED
-    assert not client.logs("planted1")
-    assert database(platform) <= size_full * 1.5
+    assert executions(platform) < PLANTED
+    assert client.logs("planted1") == []
+    plant(platform, run.id, 1, PLANTED)  # into the room that became free
+    again = database(platform)
+    purge = platform.target.kestra().executions.create("taxi", "retention", inputs={"days": 1000})
+    assert platform.target.kestra().executions.wait(purge.id, 300).state == "SUCCESS"
+    assert again <= full * 1.25, (full, again)
 
 
 def database(platform) -> int:
     """Bytes of the engine's database."""
     return sum(p.stat().st_size for p in platform.target.cloud.layout.data("kestra").glob("db*"))
+
+
+def test_a_scheduled_run_that_has_ended_is_noted(platform):
+    """As a schedule labels it; of a series that has no schedule, so that nothing else notes it."""
+    client = platform.target.kestra()
+    client.executions.create(
+        "taxi",
+        "taxi_to_postgres",
+        inputs={"taxi": "fhv", "month": "2016-06", "source": "http://127.0.0.1:9/none"},
+        labels={"backfill": "schedule", "taxi": "fhv", "month": "2016-06"},
+    )
+    give_up = time.monotonic() + 120
+    while client.kv.get("taxi", "tick.taxi_to_postgres.fhv") is None:
+        assert time.monotonic() < give_up, "nobody noted it"
+        time.sleep(0.5)
+    assert str(client.kv.get("taxi", "tick.taxi_to_postgres.fhv")) == "201606"

@@ -31,8 +31,8 @@ def last_alarms(
         {
             "execution": one.id,
             "start": moment(one.start),
-            "kind": str(one.inputs.get("kind", "")),
-            "text": " ".join(str(one.inputs.get("text", "")).split()),
+            "kind": one.labels.get("alarm", ""),
+            "text": " ".join(one.labels.get("what", "").split()),
             "told": one.state in ("SUCCESS", "WARNING"),
         }
         for one in found
