@@ -42,6 +42,9 @@ class PlayedTarget(LocalTarget):
     def kestra(self):
         return self._client
 
+    def alarm_channel(self) -> str:
+        return ""
+
     def flow_settings(self) -> dict[str, str]:
         return {}
 
