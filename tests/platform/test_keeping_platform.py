@@ -161,7 +161,7 @@ def plant(platform, execution: str, first: int, last: int) -> None:
     """Copy an execution in the engine's database: as loads of a month of 2012, begun in 2016."""
     cloud = platform.target.cloud
     build = Build(cloud.cache)
-    value = f"REPLACE(REPLACE(value, '{execution}', 'planted' || x), '2026-', '2016-')"
+    value = f"REPLACE(REPLACE(\"value\", '{execution}', 'planted' || x), '2026-', '2016-')"
     labels = "".join(
         f'{{"key":"{key}","value":"{value_}"}},'
         for key, value_ in (("taxi", "green"), ("month", "2012-01"), ("destination", "postgres"))
@@ -175,10 +175,10 @@ def plant(platform, execution: str, first: int, last: int) -> None:
         url = f"jdbc:h2:file:{engine.folder / 'db'};TIME ZONE=UTC;CASE_INSENSITIVE_IDENTIFIERS=TRUE"
         sql = engine.folder / "plant.sql"
         sql.write_text(
-            f"INSERT INTO executions(key, value) SELECT 'planted' || x, {load}"
-            f" FROM executions, {rows} WHERE key = '{execution}';\n"
-            f"INSERT INTO logs(key, value) SELECT 'planted' || x || key, {value}"
-            f" FROM logs, {rows} WHERE value LIKE '%{execution}%';\n"
+            f'INSERT INTO executions("key", "value") SELECT \'planted\' || x, {load}'
+            f" FROM executions, {rows} WHERE \"key\" = '{execution}';\n"
+            f'INSERT INTO logs("key", "value") SELECT \'planted\' || x || "key", {value}'
+            f" FROM logs, {rows} WHERE \"value\" LIKE '%{execution}%';\n"
         )
         done = subprocess.run(
             [str(java()), "-cp", build.class_path(), "org.h2.tools.RunScript", "-url", url,
