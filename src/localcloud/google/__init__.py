@@ -27,7 +27,7 @@ Not emulated:
 
 from localcloud.google.effects import EFFECTS
 from localcloud.google.server import reattach, serve
-from localcloud.google.types import TYPES
+from localcloud.google.types import TYPES, Object, object_id
 
 
 def recorded_only(kind: str) -> bool:
@@ -35,4 +35,9 @@ def recorded_only(kind: str) -> bool:
     return kind not in EFFECTS
 
 
-__all__ = ["EFFECTS", "TYPES", "reattach", "recorded_only", "serve"]
+def import_id(kind: str, values: Object) -> str:
+    """The id of an object of this type, as `terraform import` takes it."""
+    return object_id(TYPES[kind], values)
+
+
+__all__ = ["EFFECTS", "TYPES", "import_id", "reattach", "recorded_only", "serve"]

@@ -202,9 +202,11 @@ def state_of(
         return replace(base, state=State.LOADING, reason=f"waits in backfill {claimed_by}")
     # The ledger row and the rows are committed together, before the reconciling step: a run
     # that failed there failed after its own ledger row.
-    failed = last is not None and last.state is RunState.FAILED
-    if failed and (load is None or last.started > load.loaded_at or last.id == load.execution_id):
-        return replace(base, state=State.FAILED, reason=f"execution {last.id} failed")
+    failed = last if last is not None and last.state is RunState.FAILED else None
+    if failed and (
+        load is None or failed.started > load.loaded_at or failed.id == load.execution_id
+    ):
+        return replace(base, state=State.FAILED, reason=f"execution {failed.id} failed")
     if load is not None:
         why = staleness(load, source)
         return replace(
