@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 from typing import Any
 
+from taxistack.kestra.filters import equals, pages
 from taxistack.kestra.http import Http
 from taxistack.kestra.problems import NotFound
 
@@ -59,6 +60,13 @@ class Flows:
         step = f"list flows of {namespace}"
         flows: builtins.list[dict[str, Any]] = self._http.json(f"main/flows/{namespace}", step)
         return flows
+
+    def search(
+        self, *, namespace: str | None = None, flow_id: str | None = None, size: int = 100
+    ) -> builtins.list[dict[str, Any]]:
+        """Flows by namespace and id, all pages."""
+        filters = equals("namespace", namespace) + equals("flowId", flow_id)
+        return [*pages(self._http, "main/flows/search", "search flows", filters, size=size)]
 
     def validate(self, source: str) -> builtins.list[str]:
         """Why the server would refuse this source; empty when it would take it."""
