@@ -35,6 +35,20 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+# Servers that are started once for the session. A worker has sessions of its own, so that tests
+# which share one go to one worker; the others go there file by file.
+SHARED = ("platform", "parts", "emulators")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say which tests stay together on one worker; the shared platform's are first."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        group = next((name for name in SHARED if name in fixtures), str(item.path))
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: "platform" not in getattr(item, "fixturenames", ()))
+
+
 def settings_of(state: Path, **overrides: object):
     """The settings of invoke.yaml with a state folder of the test's own."""
     from taxistack.settings import Settings
