@@ -37,7 +37,7 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Servers that are started once for the session. A worker has sessions of its own, so that tests
 # which share one go to one worker; the others go there file by file.
-SHARED = ("platform", "parts", "emulators")
+SHARED = ("platform", "parts", "emulators", "contract_server")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

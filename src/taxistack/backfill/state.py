@@ -16,6 +16,7 @@ from typing import Any
 from taxi_etl import destinations, schema
 from taxi_etl.compare import absence, suspicion
 from taxi_etl.download import Remote
+from taxi_etl.errors import NOTHING_LOADED
 from taxi_etl.ledger import Entry
 from taxi_etl.month import Month
 
@@ -142,6 +143,14 @@ class CellState:
     def attempt(self) -> int | None:
         """The number of the last try, None when it was never tried."""
         return self.run.attempt if self.run else None
+
+    @property
+    def refused(self) -> bool:
+        """Whether the last load ended at the source's file: none, or not that month's.
+
+        Another load ends so too, until the source has another file.
+        """
+        return self.state is State.FAILED and NOTHING_LOADED in (self.reason or "")
 
     def because(self, reason: str) -> CellState:
         """The same with another reason."""

@@ -164,7 +164,8 @@ for module in pkgutil.walk_packages(taxistack.__path__, "taxistack."):
     name = module.name.removeprefix("taxistack.").replace(".", "/") + ".py"
     if name not in {OF_LOCAL}:
         importlib.import_module(module.name)
-target = open_target(settings_of(pathlib.Path({str(tmp_path)!r}), target="gcp", project="some-project"))
+chosen = dict(target="gcp", project="some-project")
+target = open_target(settings_of(pathlib.Path({str(tmp_path)!r}), **chosen))
 target.doctor_checks()
 print(target.name, len(sys.modules) > 500)
 """)
