@@ -59,7 +59,7 @@ def _launcher() -> Path:
     text = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(target))} "$@"\n'
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     path = default_cache() / f"terraform-{digest}" / "terraform"
-    if not path.exists():
+    if not path.exists() or path.read_text() != text:  # it is executed: only what we wrote is
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = path.with_name(f"terraform.{os.getpid()}")
         fresh.write_text(text)
