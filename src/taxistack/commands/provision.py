@@ -185,9 +185,22 @@ def _destroy(
             if not _show_what_goes(target, planned, console, keep_data):
                 raise NotConfirmedError("nothing was destroyed: not confirmed")
             if _lift_protection(target, terraform, path.with_name("lift.tfplan"), keep_data):
-                planned = terraform.plan(out=path, destroy=not keep_data)
+                with _unlocked():
+                    planned = terraform.plan(out=path, destroy=not keep_data)
             terraform.apply(planned)
     return planned
+
+
+@contextlib.contextmanager
+def _unlocked() -> Iterator[None]:
+    """Say so when it ends here: an interrupted plan has changed nothing, this command has."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            "interrupted: nothing was destroyed, but the protection of what holds data is lifted; "
+            "`invoke down` goes on, `invoke up` protects it again"
+        ) from None
 
 
 def _erase(target: Target, console: Console, error: Exception, began: float) -> None:

@@ -356,6 +356,10 @@ class Target(ABC):
         """A client of the running Kestra."""
         return self._kestra
 
+    def was_stopped(self) -> bool:
+        """Whether it is plain from here that Kestra was stopped and does not heal by itself."""
+        return False
+
     def storage(self) -> storage.Client:
         """A client of the lake."""
         return self._storage

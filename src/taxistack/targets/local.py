@@ -88,8 +88,10 @@ class LocalTarget(Target):
                 "`invoke deploy-flows`",
             )
         if chosen == "embedded":
-            if present is None:  # else it goes with the cache that it was made with
+            if present is None:
                 require_built(self.cloud.cache)
+            else:  # it goes with the cache that it was made with
+                self.cloud.check_instance()
             return
         try:
             self.compose().check()
@@ -221,6 +223,10 @@ class LocalTarget(Target):
                 hint="invoke up",
             )
         return kestra.url
+
+    def was_stopped(self) -> bool:
+        """The supervisor, which heals what crashes, is gone."""
+        return self.cloud.state() is None
 
     @property
     def task_types(self) -> str | None:

@@ -50,6 +50,16 @@ def test_an_old_or_broken_one_gives_way_to_the_packaged_one(
     assert answer.stdout.startswith("Terraform v1.")
 
 
+def test_a_launcher_that_somebody_changed_is_written_anew(tmp_path, monkeypatch) -> None:
+    only(monkeypatch, binary(tmp_path / "bin", "exit 1").parent)
+    packaged = program.executable()
+    ours = packaged.read_text()
+    packaged.write_text("#!/bin/sh\necho somebody else\n")
+    program.executable.cache_clear()
+    assert program.executable() == packaged
+    assert packaged.read_text() == ours
+
+
 def test_without_any_the_message_says_what_to_do(tmp_path, monkeypatch) -> None:
     only(monkeypatch, binary(tmp_path / "bin", """echo '{"terraform_version": "1.5.7"}'""").parent)
     monkeypatch.setattr(program.importlib.util, "find_spec", lambda name: None)
