@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import os
 
-from taxistack import interrupts
+from taxistack import interrupts, lean
 
 interrupts.watch()  # before what takes long to load
+lean.hide_optional_packages()  # before what would load them
 
 # isort: split
 

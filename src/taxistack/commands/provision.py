@@ -64,7 +64,7 @@ def up(target: Target, console: Console, force_unlock: str = "") -> None:
     version = target.wait_for_kestra(say=console.say)
     if planned.any:
         prove_empty(terraform)
-    rows = effects_table(target, terraform.resources(), planned, seconds)
+    rows = effects_table(target, target.resources(terraform), planned, seconds)
     changed = [row for row in rows if row[1] != "unchanged"]
     url, where = _kestra(target)
     console.result(
@@ -185,9 +185,22 @@ def _destroy(
             if not _show_what_goes(target, planned, console, keep_data):
                 raise NotConfirmedError("nothing was destroyed: not confirmed")
             if _lift_protection(target, terraform, path.with_name("lift.tfplan"), keep_data):
-                planned = terraform.plan(out=path, destroy=not keep_data)
+                with _unlocked():
+                    planned = terraform.plan(out=path, destroy=not keep_data)
             terraform.apply(planned)
     return planned
+
+
+@contextlib.contextmanager
+def _unlocked() -> Iterator[None]:
+    """Say so when it ends here: an interrupted plan has changed nothing, this command has."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            "interrupted: nothing was destroyed, but the protection of what holds data is lifted; "
+            "`invoke down` goes on, `invoke up` protects it again"
+        ) from None
 
 
 def _erase(target: Target, console: Console, error: Exception, began: float) -> None:
@@ -214,7 +227,7 @@ def _tell_what_would_go(planned: Plan, console: Console, keep_data: bool) -> Non
 
 def _lift_protection(target: Target, terraform: Terraform, path: Path, keep_data: bool) -> bool:
     """Unlock what holds data, and a protected VM, before they go; False: nothing was locked."""
-    held = {resource for resource in terraform.resources() if resource in PROTECTED}
+    held = {resource for resource in target.resources(terraform) if resource in PROTECTED}
     chosen = [address for address in PROTECTED if address in held]
     if keep_data:
         chosen = [address for address in chosen if "instance" in address]

@@ -15,6 +15,9 @@ from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import httpx
 
 import localcloud.errors
 from localcloud import Compose, LocalCloud, State
@@ -87,8 +90,10 @@ class LocalTarget(Target):
                 "`invoke deploy-flows`",
             )
         if chosen == "embedded":
-            if present is None:  # else it goes with the cache that it was made with
+            if present is None:
                 require_built(self.cloud.cache)
+            else:  # it goes with the cache that it was made with
+                self.cloud.check_instance()
             return
         try:
             self.compose().check()
@@ -117,9 +122,31 @@ class LocalTarget(Target):
         if self._present() in (None, self.settings.kestra):
             docker = self.settings.kestra == "docker"
             self.cloud.run_instance_as(self.compose() if docker else None)
-        client = self.storage()
-        if client.lookup_bucket(self.settings.tfstate_bucket) is None:
-            client.create_bucket(self.settings.tfstate_bucket)
+        bucket = self.settings.tfstate_bucket
+        if self._ask_storage("GET", f"b/{bucket}").status_code == httpx.codes.NOT_FOUND:
+            made = self._ask_storage("POST", f"b?project={self.settings.project}", name=bucket)
+            made.raise_for_status()
+
+    def state_version(self) -> str | None:
+        """Generation and hash of the state's object."""
+        bucket, name = self.settings.tfstate_bucket, f"{self.settings.name}/default.tfstate"
+        found = self._ask_storage("GET", f"b/{bucket}/o/{quote(name, safe='')}")
+        if found.status_code != httpx.codes.OK:
+            return None  # no state yet: Terraform says that
+        state = found.json()
+        return f"{bucket}/{name} {state['generation']} {state['md5Hash']}"
+
+    def _ask_storage(self, method: str, path: str, **content: str) -> httpx.Response:
+        """One plain call of Cloud Storage's JSON API: Google's client takes longer to load."""
+        state = self.running()
+        return httpx.request(
+            method,
+            f"{state.storage.address}/storage/v1/{path}",
+            headers={"Authorization": f"Bearer {state.key}"},
+            json=content or None,
+            timeout=30,
+            trust_env=False,
+        )
 
     def _refuse_another_stack(self) -> None:
         # One local cloud holds one stack, and `down` takes it away as a whole.
@@ -200,6 +227,10 @@ class LocalTarget(Target):
                 hint="invoke up",
             )
         return kestra.url
+
+    def was_stopped(self) -> bool:
+        """The supervisor, which heals what crashes, is gone."""
+        return self.cloud.state() is None
 
     @property
     def task_types(self) -> str | None:
