@@ -24,7 +24,7 @@ machine that ran it. Ours and the baseline take turns, and a ratio is the middle
 ratios, so that what else the machine does falls on both. *0.20* means five times as fast, *1.20*
 a fifth slower. The figures stand as data in `benchmarks/results/`.
 
-```sh
+```text
 invoke bench                          # everything; writes the results and this page
 invoke bench --name postgres_month    # one benchmark
 invoke bench --check                  # compares ratios with the committed ones, writes nothing

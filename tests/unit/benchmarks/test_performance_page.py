@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-
 from benchmarks.__main__ import names
 from benchmarks.frame import Figures, Result, guard, page, results
 
