@@ -21,6 +21,8 @@ from taxi_etl.month import Month
 from taxi_etl.schema import Kind, Taxi
 
 if TYPE_CHECKING:
+    from mmap import mmap
+
     import numpy as np
 
     Array = np.ndarray[Any, np.dtype[Any]]
@@ -289,7 +291,7 @@ def _numpy() -> Any:
     return numpy
 
 
-def seen(bits: bytearray, ids: bytes) -> list[int]:
+def seen(bits: mmap, ids: bytes) -> list[int]:
     """Of ids of 16 bytes, the places of those whose two bits are all set; sets them all."""
     np = _numpy()
     known = np.frombuffer(bits, np.uint8)

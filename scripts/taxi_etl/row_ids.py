@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import md5
+from mmap import mmap
 from pathlib import Path
 from typing import IO
 
@@ -104,7 +105,7 @@ class _Filter:
     """Remembers ids by two bits each: it forgets none, and takes very few for seen that are not."""
 
     def __init__(self) -> None:
-        self._bits = bytearray(_BITS >> 3)
+        self._bits = mmap(-1, _BITS >> 3)  # zeros that cost nothing until they are touched
 
     def seen(self, ids: list[bytes]) -> list[int]:
         """The places of the ids that may have occurred before, here or in an earlier call."""
