@@ -486,13 +486,18 @@ def test(ctx: Context, only: str = "", fast: bool = False) -> None:
         checks.test(console, only=only, fast=fast)
 
 
-@task(help={"name": "one benchmark, e.g. etl_extract; default: all"})
-def bench(ctx: Context, name: str = "") -> None:
-    """Run the benchmarks and rewrite their tables in benchmarks/.
+@task(
+    help={
+        "name": "one benchmark, e.g. etl_extract; default: all",
+        "check": "compare ratios with the committed ones instead of writing them",
+    }
+)
+def bench(ctx: Context, name: str = "", check: bool = False) -> None:
+    """Measure against what one would run instead; rewrite the results and docs/performance.md.
 
     Example: invoke bench --name etl_extract
     """
     from taxistack.commands import checks
 
     with boundary.command(ctx) as (_, console):
-        checks.bench(console, name=name)
+        checks.bench(console, name=name, check=check)
