@@ -36,6 +36,9 @@ SOURCE = (
 )
 TAXI = f"{', '.join(TAXIS)}, several with commas, or all"
 DESTINATION = "postgres, bigquery or all"
+FORCE_UNLOCK = (
+    "first release the state's lock with this id, left by a killed run; auto: only one of this run"
+)
 START = "first month, YYYY-MM (a date is reduced to its month)"
 END = "last month, inclusive"
 
@@ -74,7 +77,7 @@ def setup(
 @task(
     help={
         "auto_approve": "do not ask before changing anything (the local target never asks)",
-        "force_unlock": "first release the state's lock with this id, left by a killed run",
+        "force_unlock": FORCE_UNLOCK,
         "dry_run": DRY_RUN + " (as `plan`)",
         "json": JSON,
     }
@@ -123,7 +126,7 @@ def plan(ctx: Context, out: str = "", detailed_exitcode: bool = False, json: boo
     help={
         "yes": YES,
         "keep_data": "keep the lake and the tables",
-        "force_unlock": "first release the state's lock with this id, left by a killed run",
+        "force_unlock": FORCE_UNLOCK,
         "dry_run": DRY_RUN,
         "json": JSON,
     }
@@ -146,6 +149,33 @@ def down(
         provision.down(
             target, console, keep_data=keep_data, force_unlock=force_unlock, dry_run=dry_run
         )
+
+
+@task(
+    help={
+        "older_than": "only what has not changed for so long: 30m, 6h, 2d",
+        "yes": "remove it; without, only show what would go",
+        "dry_run": DRY_RUN,
+        "json": JSON,
+    }
+)
+def sweep(
+    ctx: Context,
+    older_than: str = "6h",
+    yes: bool = False,
+    dry_run: bool = False,
+    json: bool = False,
+):
+    """Remove what lost runs have left: their stacks, and locally engine builds of gone clones.
+
+    What was made by hand (label `run` = manual) is told and let be.
+
+    Example: invoke sweep --older-than 6h --yes
+    """
+    from taxistack.commands import sweep as command
+
+    with boundary.command(ctx, json=json, yes=yes) as (target, console):
+        command.sweep(target, console, older_than=older_than, dry_run=dry_run)
 
 
 @task

@@ -150,36 +150,36 @@ def _prepare_database(cloud: LocalCloud) -> None:
 def working(folder: Path) -> Iterator[Operator]:
     """In a new project: nothing is enabled but what every project has, and news takes a while."""
     cloud = LocalCloud(folder / "cloud")
-    state = cloud.start()
-    project = Project(PROJECT, settling=1, cloud=cloud)
-    young = YoungProject(project, unknown_accounts=1)
-    provider, reattached = serve(cloud, young)
-    gcloud = FakeGcloud(folder / "sdk")
-    releases = folder / "releases"
-    for month in MONTHS:
-        path = releases / "yellow" / file_name("yellow", Month.parse(month))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        sample.write(path, "yellow", Month.parse(month), 200)
-    cloud.serve(releases)
-    try:
-        with WholeGoogle(project) as google:
+    with contextlib.ExitStack() as ends:
+        # First of all: what a start that fails halfway has started ends too.
+        ends.callback(cloud.erase)
+        ends.callback(cloud.stop)
+        state = cloud.start()
+        project = Project(PROJECT, settling=1, cloud=cloud)
+        young = YoungProject(project, unknown_accounts=1)
+        provider, reattached = serve(cloud, young)
+        ends.callback(lambda: provider.stop(grace=5).wait())
+        gcloud = FakeGcloud(folder / "sdk")
+        releases = folder / "releases"
+        for month in MONTHS:
+            path = releases / "yellow" / file_name("yellow", Month.parse(month))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            sample.write(path, "yellow", Month.parse(month), 200)
+        cloud.serve(releases)
+        google = ends.enter_context(WholeGoogle(project))
 
-            def booted(metadata) -> None:
-                _prepare_database(cloud)
-                # From now on the VM's two ports lead somewhere.
-                gcloud.serve(
-                    "taxistack-kestra", p8080=_port(cloud, "kestra"), p5432=state.postgres.port
-                )
+        def booted(metadata) -> None:
+            _prepare_database(cloud)
+            # From now on the VM's two ports lead somewhere.
+            gcloud.serve(
+                "taxistack-kestra", p8080=_port(cloud, "kestra"), p5432=state.postgres.port
+            )
 
-            google.booted = booted
-            surroundings = {"TF_REATTACH_PROVIDERS": reattached, "PATH": gcloud.path}
-            machine = Operator(folder, google, surroundings)
-            machine.cloud, machine.young, machine.gcloud = cloud, young, gcloud
-            yield machine
-    finally:
-        provider.stop(grace=5).wait()
-        cloud.stop()
-        cloud.erase()
+        google.booted = booted
+        surroundings = {"TF_REATTACH_PROVIDERS": reattached, "PATH": gcloud.path}
+        machine = Operator(folder, google, surroundings)
+        machine.cloud, machine.young, machine.gcloud = cloud, young, gcloud
+        yield machine
 
 
 def _port(cloud: LocalCloud, name: str) -> int:

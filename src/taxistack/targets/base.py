@@ -23,6 +23,7 @@ from taxistack import state_folder
 from taxistack.errors import FailedError, MissingError
 from taxistack.inventory import Leftover
 from taxistack.kestra import KestraClient, Unauthorized
+from taxistack.removal import Kept
 from taxistack.settings import ROOT, Settings
 from taxistack.sources import Source, in_words
 from taxistack.terraform import Terraform
@@ -180,6 +181,14 @@ class Target(ABC):
     @abstractmethod
     def inventory(self) -> Iterable[Leftover]:
         """What still exists of the stack, asked of the services themselves."""
+
+    @abstractmethod
+    def remove(self, things: Iterable[Leftover], say: Say) -> list[Kept]:
+        """Remove what `inventory` found and Terraform does not know; those that stay, and why."""
+
+    @abstractmethod
+    def what_is_left(self, unknown: list[Leftover]) -> Iterable[Leftover]:
+        """What of the stack is there after `remove` and `retire`; `unknown`: what was before."""
 
     @abstractmethod
     def exceptions(self) -> list[str]:

@@ -9,6 +9,7 @@ command's own (`taxistack.tunnels`), or at the addresses that the settings `kest
 from __future__ import annotations
 
 import base64
+import json
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -16,12 +17,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from taxi_etl.month import Month
-from taxistack import inventory
+from taxistack import inventory, removal
 from taxistack.errors import FailedError, MissingError, TransientError, UsageError
 from taxistack.google import Api, DisabledApiError, GoogleApis, NotFoundError, explain
 from taxistack.google.vm import Vm
 from taxistack.inventory import Leftover
 from taxistack.kestra import KestraClient
+from taxistack.removal import Clients, Kept
 from taxistack.sources import Source
 from taxistack.targets.base import Say, Target, new_password, silent
 from taxistack.tunnels import POSTGRES_PORT, NotListening, VmAddress, Ways
@@ -283,6 +285,20 @@ class GcpTarget(Target):
         yield from inventory.buckets(self.storage(), project, stack)
         yield from inventory.datasets(self.bigquery(), stack)
         yield from inventory.google_cloud(self.google, project, stack)
+        yield from inventory.grants(self.google, project, stack)
+
+    @property
+    def clients(self) -> Clients:
+        """What the inventory asks, and removals go through."""
+        return Clients(self.google, self.storage(), self.bigquery())
+
+    def remove(self, things: Iterable[Leftover], say: Say) -> list[Kept]:
+        """One by one, each looked at again: only what bears a mark of the stack goes."""
+        return removal.remove(self.clients, self.project, self.settings.name, things, say)
+
+    def what_is_left(self, unknown: list[Leftover]) -> Iterable[Leftover]:
+        """Asked again of the services."""
+        return self.inventory()
 
     def exceptions(self) -> list[str]:
         """The state bucket and the enabled APIs outlive a stack."""
@@ -292,4 +308,15 @@ class GcpTarget(Target):
         ]
 
     def retire(self, keep_data: bool) -> None:
-        """Nothing of the target runs on the operator's machine."""
+        """Remove the stack's state from the state bucket once nothing stands in it.
+
+        Nothing of the target runs on the operator's machine. A stack a CI run would leave an
+        empty state each for ever; the bucket keeps older versions of it for some days.
+        """
+        if keep_data:
+            return
+        bucket = self.storage().bucket(self.settings.tfstate_bucket)
+        blob = bucket.get_blob(f"{self.settings.name}/default.tfstate")
+        if blob is None or json.loads(blob.download_as_bytes()).get("resources"):
+            return
+        blob.delete(if_generation_match=blob.generation)

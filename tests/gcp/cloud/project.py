@@ -86,6 +86,21 @@ class Project:
             store = Store(path)
             yield from (found for id_ in store.ids(kind) if (found := store.get(kind, id_)))
 
+    def remove(self, kind: str, gone: dict[str, Any]) -> None:
+        """Forget an object, wherever it is kept; a VM's Kestra stops and a secret's value goes."""
+        self.made[kind] = [one for one in self.made.get(kind, []) if one != gone]
+        path = self._records()
+        if self.cloud is None or path is None or not path.exists():
+            return
+        store = Store(path)
+        for id_ in store.ids(kind):
+            if store.get(kind, id_) == gone:
+                store.remove(kind, id_)
+                if kind == "google_compute_instance":
+                    self.cloud.delete_instance()
+                if kind == "google_secret_manager_secret":
+                    self.cloud.secrets.delete(gone["secret_id"])
+
     def _records(self) -> Path | None:
         return self.cloud.layout.data("google") / "objects.db" if self.cloud else None
 
