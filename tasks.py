@@ -298,6 +298,7 @@ def cancel(ctx: Context, name: str):
         "order": "oldest or newest first",
         "parallel": "months loaded side by side (0: as in setting `parallel`)",
         "max_failures": "cancel the rest after this many failed months (0: never)",
+        "max_cost": "start nothing if BigQuery would bill more than so many USD for it",
         "dry_run": DRY_RUN,
         "force": "replace lake objects that differ from the source",
         "json": JSON,
@@ -313,6 +314,7 @@ def backfill(
     order: str = "oldest",
     parallel: int = 0,
     max_failures: int = 0,
+    max_cost: str = "",
     dry_run: bool = False,
     force: bool = False,
     json: bool = False,
@@ -331,6 +333,7 @@ def backfill(
             only=only,
             order=order,
             max_failures=max_failures,
+            max_cost=max_cost,
             dry_run=dry_run,
             force=force,
         )

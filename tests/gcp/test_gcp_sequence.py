@@ -43,6 +43,7 @@ def test_from_a_new_project_to_proven_tables_and_back_to_nothing(operator: Opera
     assert "an API that was just enabled is not on everywhere yet" in up.stderr
     assert "a new service account is not known everywhere yet" in up.stderr
     assert "Kestra 2.0.0 answers" in up.stdout
+    assert "the stack costs about 63 USD a month (list prices of " in up.stderr
     assert operator.young.refused, "the young project has refused something"
     assert operator.json("plan")["any"] is False
     rows = operator.json("doctor")
@@ -51,7 +52,15 @@ def test_from_a_new_project_to_proven_tables_and_back_to_nothing(operator: Opera
     source = operator.cloud.state().releases.url
     operator.run("deploy-flows", "--source", source)
     operator.as_on_the_vm()
-    operator.run("backfill", *ALL_MONTHS)
+    project.scanned = 3 * 2**40
+    dry = operator.json("backfill", *ALL_MONTHS, "--dry-run")
+    assert dry["bill"]["present"] == 3 * 2**40
+    assert dry["bill"]["usd"] > 3 * 6.25
+    assert any(one.startswith("DELETE FROM") for one in project.dry_runs)
+    refused = operator.run("backfill", *ALL_MONTHS, "--max-cost", "18.50", code=1)
+    assert "--max-cost 18.50: the loads into BigQuery would cost more" in refused.stderr
+    project.scanned = 0
+    operator.run("backfill", *ALL_MONTHS, "--max-cost", "0.01")
     proven = operator.json("verify", *ALL_MONTHS)
     assert proven
     status = operator.json("status")

@@ -16,6 +16,7 @@ from taxistack.commands import locks
 from taxistack.commands.applying import Apply, prove_empty, refuse_moved_data
 from taxistack.commands.resources import Progress, changes_table, done_summary, effects_table
 from taxistack.console import Console, counted, table
+from taxistack.costs.month import NOT_COUNTED
 from taxistack.errors import FailedError, NotConfirmedError, UsageError
 from taxistack.inventory import Leftover
 from taxistack.removal import Kept
@@ -73,6 +74,7 @@ def up(target: Target, console: Console, force_unlock: str = "") -> None:
         {
             "kestra": {"url": url, "version": version},
             "changes": planned.counts,
+            **_cost(target, console),
             "resources": [
                 dict(zip(("resource", "action", "seconds", "effect"), r, strict=True)) for r in rows
             ],
@@ -80,6 +82,16 @@ def up(target: Target, console: Console, force_unlock: str = "") -> None:
     )
     took = time.monotonic() - began
     console.summary(f"up: {done_summary(planned)}; Kestra {version} {where} ({took:.1f} s)")
+
+
+def _cost(target: Target, console: Console) -> dict[str, Any]:
+    """Tell what a month of the stack costs, where something does; for the JSON result."""
+    cost = target.monthly_cost()
+    if cost is None:
+        return {}
+    console.sketch(cost.table())
+    console.say(f"the stack costs {cost.line}; not counted: {NOT_COUNTED}")
+    return {"cost": cost.as_json()}
 
 
 def _kestra(target: Target) -> tuple[str | None, str]:
@@ -106,7 +118,8 @@ def plan(target: Target, console: Console, *, out: str, detailed_exitcode: bool)
     target.check()
     planned = _open(target, console).plan(out=path)
     console.result(
-        changes_table("Terraform would", planned) if planned.any else None, planned.as_json()
+        changes_table("Terraform would", planned) if planned.any else None,
+        {**planned.as_json(), **_cost(target, console)},
     )
     console.summary(f"plan: {planned.describe()}" + (f"; saved in {out}" if out else ""))
     if detailed_exitcode and planned.any:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     import psycopg
     from google.cloud import bigquery, storage
 
+    from taxistack.costs import MonthlyCost
+
 INFRA = ROOT / "infra"
 ETL_REQUIREMENTS = INFRA / "kestra" / "requirements.txt"
 NAMESPACE = "taxi"
@@ -257,6 +259,7 @@ class Target(ABC):
             "zone": chosen.zone or None,
             "location": chosen.location or None,
             "machine_type": chosen.machine_type,
+            "schedule": chosen.schedule or None,
             "deletion_protection": chosen.deletion_protection,
             "soft_delete_days": chosen.soft_delete_days,
             "secret_version": chosen.secret_version,
@@ -395,6 +398,10 @@ class Target(ABC):
     @property
     def task_types(self) -> str | None:
         """Which types of tasks the server has, where that is less than Kestra's own image."""
+        return None
+
+    def monthly_cost(self) -> MonthlyCost | None:
+        """What a month of the stack costs; None where nothing is billed."""
         return None
 
     @property

@@ -17,7 +17,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from taxi_etl.month import Month
-from taxistack import inventory, removal
+from taxistack import hours, inventory, removal
 from taxistack.errors import FailedError, MissingError, TransientError, UsageError
 from taxistack.google import Api, DisabledApiError, GoogleApis, NotFoundError, explain
 from taxistack.google.vm import Vm
@@ -31,6 +31,8 @@ from taxistack.tunnels import POSTGRES_PORT, NotListening, VmAddress, Ways
 if TYPE_CHECKING:
     import psycopg
     from google.cloud import bigquery, storage
+
+    from taxistack.costs import MonthlyCost
 
 LOCAL_PROJECT = "taxistack-local"
 """The setting `project` as invoke.yaml has it: the local target's, and nobody's on Google Cloud."""
@@ -55,7 +57,8 @@ class GcpTarget(Target):
         return self.settings.project
 
     def check(self) -> None:
-        """The project is named, and Google answers to the operator's credentials."""
+        """The project is named, the VM's hours miss no tick, and Google answers to the operator."""
+        hours.check(self.settings.schedule)
         self.check_access()
 
     def check_access(self) -> None:
@@ -274,6 +277,13 @@ class GcpTarget(Target):
     def publish_samples(self, months: Iterable[tuple[str, Month]], say: Say) -> int:
         """No sample is served to a VM."""
         return 0
+
+    def monthly_cost(self) -> MonthlyCost:
+        """By the project's table of prices."""
+        from taxistack.costs import monthly_cost
+
+        chosen = self.settings
+        return monthly_cost(chosen.machine_type, chosen.schedule, chosen.region)
 
     def nothing_here(self) -> bool:
         """Only Terraform's state can say."""

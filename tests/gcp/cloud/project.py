@@ -46,6 +46,10 @@ class Project:
     """Objects beside those of `cloud`, by the provider's type and in its form."""
     snapshots: list[dict[str, Any]] = field(default_factory=list)
     """What the schedule made: Compute's form, `name` and `labels` at least."""
+    scanned: int = 0
+    """Bytes that a dry run of BigQuery's tells, whatever the statement."""
+    dry_runs: list[str] = field(default_factory=list)
+    """The statements of those dry runs."""
     enabled: dict[str, int] = field(default_factory=dict)
     """Enabled services, each with the number of calls that it still refuses."""
 
