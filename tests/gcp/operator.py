@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ import httpx
 import psutil
 import psycopg
 from psycopg import sql
+from tests import workflows
 from tests.gcp.cloud import Project
 from tests.gcp.cloud.provider import YoungProject, serve
 from tests.gcp.conftest import PROJECT, Machine
@@ -57,13 +59,27 @@ class Operator(Machine):
         """Run a command; no tunnel of it is left afterwards."""
         with self._watched():
             done = super().run(*arguments, code=code, **environment)
+        self._after(done)
+        return done
+
+    def step(
+        self, workflow: str, name: str, code: int = 0, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the command of a workflow's step as the runner does."""
+        own = {**os.environ, **workflows.values(workflow), **self.environment, **environment}
+        with self._watched():
+            done = workflows.run(workflows.command(workflow, name), own)
+        assert done.returncode == code, f"{name}: {done.returncode}\n{done.stdout}{done.stderr}"
+        self._after(done)
+        return done
+
+    def _after(self, done: subprocess.CompletedProcess[str]) -> None:
         self.said += [done.stdout, done.stderr]
         _, alive = psutil.wait_procs(self._tunnels(), timeout=10)
-        assert not alive, f"{arguments}: tunnels are left: {alive}"
+        assert not alive, f"{done.args}: tunnels are left: {alive}"
         self.passwords |= {
             self.cloud.secrets.get(name) for name in SECRETS if self.cloud.secrets.versions(name)
         }
-        return done
 
     def _tunnels(self) -> Iterator[psutil.Process]:
         for pid in self.gcloud.pids():

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import psutil
 import pytest
@@ -19,7 +18,7 @@ from tests.gcp.operator import STATE_BUCKET, Operator, working
 
 from localcloud.google.errors import ApiError
 from taxistack.google import GoogleApis
-from taxistack.inventory import account_of, grants
+from taxistack.inventory import account_of
 from taxistack.removal import Clients
 
 LABELS = {"stack": "ci-8", "environment": "ci", "run": "8"}
@@ -91,7 +90,10 @@ def test_the_down_of_a_lost_run_gets_through_its_lock_and_removes_what_no_state_
 ) -> None:
     with up_that_stands_still_at_the_vm(operator) as process:
         kill_with_children(process)
-    operator.run("down", "--yes", code=4, **OF_RUN_7)
+    # Terraform writes its state every 20 seconds: this runner was lost before the first time.
+    states = clients_of(operator).storage.bucket(STATE_BUCKET)
+    if (state := states.get_blob("ci-7/default.tfstate")) is not None:
+        state.delete()
     other = {**OF_RUN_7, "INVOKE_TAXISTACK_RUN": "9"}
     refused = operator.run("down", "--yes", "--force-unlock", "auto", code=4, **other)
     assert "the stack is of run 7, and this is run 9" in refused.stderr
@@ -223,12 +225,10 @@ def test_ten_kinds_of_leftovers_go_and_nothing_else(operator: Operator) -> None:
     assert "made by hand" in shown.stdout
     assert clients.storage.lookup_bucket(f"{PROJECT}-ci-8-lake") is not None
 
-    refused = operator.google.calls
     operator.google.fail("DELETE .*/networks/ci-8$", status=403, message="not today", times=1)
-    failed = operator.run("sweep", "--older-than", "0m", "--yes", code=1)
+    failed = operator.step("sweep.yml", "sweep", code=1, OLDER_THAN="0m")
     assert "1 thing stayed: ci-8: " in failed.stderr
     assert "network ci-8" in failed.stderr
-    assert refused
 
     operator.run("down", "--yes", INVOKE_TAXISTACK_NAME="ci-8", INVOKE_TAXISTACK_RUN="8")
     for kind, names in kept.items():
@@ -247,5 +247,3 @@ def test_ten_kinds_of_leftovers_go_and_nothing_else(operator: Operator) -> None:
     }  # fmt: skip
     names = [one.name for one in clients.storage.list_blobs(STATE_BUCKET)]
     assert names == ["network/default.tfstate"]
-    assert datetime.now(UTC)
-    assert grants
