@@ -63,8 +63,9 @@ def test_zizmor_would_find_something(tmp_path: Path) -> None:
     folder = tmp_path / ".github" / "workflows"
     shutil.copytree(workflows.FOLDER, folder)
     text = TEXTS["sweep.yml"].replace("@3d3c42e5aac5ba805825da76410c181273ba90b1", "@v7")
-    (folder / "sweep.yml").write_text(text.replace("          persist-credentials: false\n", ""))
-    done = lint("zizmor", "--offline", str(tmp_path))
+    text = text.replace("persist-credentials: false", "persist-credentials: true")
+    (folder / "sweep.yml").write_text(text)
+    done = lint("zizmor", "--offline", "--persona", "auditor", str(folder))
     assert done.returncode != 0
     assert {"unpinned-uses", "artipacked"} <= set(re.findall(r"\[([a-z-]+)\]", done.stdout))
 
