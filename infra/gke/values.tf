@@ -1,11 +1,12 @@
 locals {
-  # What each part of the server asks for; on Autopilot requests are what is billed, and limits equal them.
+  # Kestra's own advice for up to 1,000 task runs a minute (its page "Sizing and scaling infrastructure");
+  # on Autopilot requests are what is billed, and limits equal them.
   sizes = {
-    webserver = { cpu = "500m", memory = "2Gi" }
-    executor  = { cpu = "1", memory = "2Gi" }
+    webserver = { cpu = "1", memory = "2Gi" }
+    executor  = { cpu = "2", memory = "2Gi" }
     indexer   = { cpu = "500m", memory = "1Gi" }
-    scheduler = { cpu = "500m", memory = "1Gi" }
-    worker    = { cpu = "2", memory = "6Gi" }
+    scheduler = { cpu = "1", memory = "2Gi" }
+    worker    = { cpu = "2", memory = "4Gi" }
   }
 
   image = regex("^(?P<repository>.+):(?P<tag>[^:]+)$", var.image)
