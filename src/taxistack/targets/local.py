@@ -30,6 +30,7 @@ from taxi_etl.release import file_name
 from taxistack import inventory, state_folder
 from taxistack.errors import FailedError, LockedError, MissingError, TaxistackError, UsageError
 from taxistack.inventory import Leftover
+from taxistack.removal import Kept
 from taxistack.sources import SAMPLES_IN_WORDS, Source
 from taxistack.targets.base import INFRA, Say, Target
 from taxistack.terraform import Plan, StateLockedError, Terraform, TerraformError
@@ -406,6 +407,14 @@ class LocalTarget(Target):
         store = Store(self.cloud.layout.data("google") / "objects.db")
         for kind in TYPES:
             yield from (Leftover(kind, name) for name in store.ids(kind))
+
+    def remove(self, things: Iterable[Leftover], say: Say) -> list[Kept]:
+        """Nothing yet: they go with the local cloud, as a whole (`retire`)."""
+        return []
+
+    def what_is_left(self, unknown: list[Leftover]) -> list[Leftover]:
+        """All of it while the local cloud is there."""
+        return [] if self.nothing_here() else unknown
 
     def exceptions(self) -> list[str]:
         """Nothing: the state bucket goes with the local cloud."""
