@@ -18,7 +18,8 @@ import pytest
 from tests.infra.boot_sandbox import cloud, vm  # noqa: F401 (fixtures)
 
 from localcloud import sockets
-from localcloud.google.server import SOURCE, start
+from localcloud.google.reattaching import SOURCE
+from localcloud.google.server import start
 from taxistack.terraform import executable
 from taxistack.terraform.program import environment
 

@@ -57,6 +57,9 @@ class BackfillContext(Protocol):
     def kestra(self) -> KestraClient:
         """A client of the running Kestra."""
 
+    def was_stopped(self) -> bool:
+        """Whether somebody stopped what Kestra runs on: it does not come back by itself."""
+
     def bigquery(self) -> bigquery.Client:
         """A client of the warehouse."""
 

@@ -7,6 +7,8 @@ commands, flows, HCL and scripts are the same for both.
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import secrets
 import string
 import time
@@ -16,13 +18,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from taxi_etl.month import Month
 from taxistack import state_folder
 from taxistack.errors import FailedError, MissingError, TaxistackError, UsageError
 from taxistack.inventory import Leftover
 from taxistack.kestra import KestraClient, Unauthorized
+from taxistack.removal import Kept
 from taxistack.settings import ROOT, Settings
 from taxistack.sources import Source, in_words
 from taxistack.terraform import Plan, Terraform, TerraformError
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from google.cloud.bigquery import Client as BigQueryClient
     from google.cloud.storage import Client as StorageClient
 
+    from taxistack.costs import MonthlyCost
     from taxistack.doctor.check import Check
     from taxistack.google import GoogleApis
     from taxistack.tunnels import Ways
@@ -40,6 +44,7 @@ INFRA = ROOT / "infra"
 ETL_REQUIREMENTS = INFRA / "kestra" / "requirements.txt"
 NAMESPACE = "taxi"
 Say = Callable[[str], None]
+Known = TypeVar("Known")
 
 
 def silent(text: str) -> None:
@@ -73,6 +78,15 @@ def new_password() -> str:
     """A random password that satisfies Kestra's rule: 8 or more, upper, lower and a digit."""
     alphabet = string.ascii_letters + string.digits
     return "".join([*(secrets.choice(alphabet) for _ in range(29)), "Aa1"])
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; an empty one when the file holds none."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 class Target(ABC):
@@ -185,6 +199,14 @@ class Target(ABC):
     @abstractmethod
     def inventory(self) -> Iterable[Leftover]:
         """What still exists of the stack, asked of the services themselves."""
+
+    @abstractmethod
+    def remove(self, things: Iterable[Leftover], say: Say) -> list[Kept]:
+        """Remove what `inventory` found and Terraform does not know; those that stay, and why."""
+
+    @abstractmethod
+    def what_is_left(self, unknown: list[Leftover]) -> Iterable[Leftover]:
+        """What of the stack is there after `remove` and `retire`; `unknown`: what was before."""
 
     @abstractmethod
     def exceptions(self) -> list[str]:
@@ -314,6 +336,7 @@ class Target(ABC):
             "zone": chosen.zone or None,
             "location": chosen.location or None,
             "machine_type": chosen.machine_type,
+            "schedule": chosen.schedule or None,
             "deletion_protection": chosen.deletion_protection,
             "soft_delete_days": chosen.soft_delete_days,
             "secret_version": chosen.secret_version,
@@ -334,7 +357,7 @@ class Target(ABC):
         state_folder.claim(self.settings.state)
         return Terraform(
             root=INFRA,
-            data_dir=self.settings.state / "terraform" / self.name,
+            data_dir=self._data_dir,
             environment=self.terraform_environment(),
             backend=self.terraform_backend(),
             variables={**self.variables(), **(extra or {})},
@@ -346,15 +369,50 @@ class Target(ABC):
     def outputs(self) -> Outputs:
         """The outputs of the stack. Raises MissingError when nothing is up."""
         self.check_access()
-        terraform = self._terraform(secrets={})
-        terraform.init()
-        values = terraform.outputs()
+
+        def ask() -> dict[str, Any]:
+            terraform = self._terraform(secrets={})
+            terraform.init()
+            return terraform.outputs()
+
+        values = self._known("outputs", ask)
         if not values.get("bucket"):
             raise MissingError(
                 f"no stack named {self.settings.name!r} is up on target {self.name}",
                 hint="invoke up",
             )
         return Outputs(**{k: v for k, v in values.items() if k in Outputs.__dataclass_fields__})
+
+    def resources(self, terraform: Terraform) -> list[str]:
+        """The addresses of everything in the state."""
+        return self._known("resources", terraform.resources)
+
+    def state_version(self) -> str | None:
+        """A text that changes whenever Terraform's state is written.
+
+        None where it takes as long to ask for it as to ask Terraform.
+        """
+        return None
+
+    def _known(self, what: str, ask: Callable[[], Known]) -> Known:
+        """What Terraform says of its state: asked once for each version of the state."""
+        if (version := self.state_version()) is None:
+            return ask()
+        path = self._data_dir / "known.json"
+        known = _read_object(path)
+        if known.get("version") != version:
+            known = {"version": version}
+        if what not in known:
+            known[what] = ask()
+            fresh = path.with_name(f"known.{os.getpid()}.json")
+            fresh.write_text(json.dumps(known), encoding="utf-8")
+            fresh.replace(path)
+        return known[what]
+
+    @property
+    def _data_dir(self) -> Path:
+        """Terraform's own files of this target."""
+        return self.settings.state / "terraform" / self.name
 
     def forget(self) -> None:
         """Drop what was read of the stack, and the connections to it: it changed."""
@@ -374,6 +432,10 @@ class Target(ABC):
     def kestra(self) -> KestraClient:
         """A client of the running Kestra."""
         return self._kestra
+
+    def was_stopped(self) -> bool:
+        """Whether it is plain from here that Kestra was stopped and does not heal by itself."""
+        return False
 
     def storage(self) -> StorageClient:
         """A client of the lake."""
@@ -452,6 +514,10 @@ class Target(ABC):
     @property
     def task_types(self) -> str | None:
         """Which types of tasks the server has, where that is less than Kestra's own image."""
+        return None
+
+    def monthly_cost(self) -> MonthlyCost | None:
+        """What a month of the stack costs; None where nothing is billed."""
         return None
 
     @property

@@ -15,6 +15,9 @@ from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import httpx
 
 import localcloud.errors
 from localcloud import Compose, LocalCloud, State
@@ -27,6 +30,7 @@ from taxi_etl.release import file_name
 from taxistack import inventory, state_folder
 from taxistack.errors import FailedError, LockedError, MissingError, TaxistackError, UsageError
 from taxistack.inventory import Leftover
+from taxistack.removal import Kept
 from taxistack.sources import SAMPLES_IN_WORDS, Source
 from taxistack.targets.base import INFRA, Say, Target
 from taxistack.terraform import Plan, StateLockedError, Terraform, TerraformError
@@ -87,8 +91,10 @@ class LocalTarget(Target):
                 "`invoke deploy-flows`",
             )
         if chosen == "embedded":
-            if present is None:  # else it goes with the cache that it was made with
+            if present is None:
                 require_built(self.cloud.cache)
+            else:  # it goes with the cache that it was made with
+                self.cloud.check_instance()
             return
         try:
             self.compose().check()
@@ -117,9 +123,31 @@ class LocalTarget(Target):
         if self._present() in (None, self.settings.kestra):
             docker = self.settings.kestra == "docker"
             self.cloud.run_instance_as(self.compose() if docker else None)
-        client = self.storage()
-        if client.lookup_bucket(self.settings.tfstate_bucket) is None:
-            client.create_bucket(self.settings.tfstate_bucket)
+        bucket = self.settings.tfstate_bucket
+        if self._ask_storage("GET", f"b/{bucket}").status_code == httpx.codes.NOT_FOUND:
+            made = self._ask_storage("POST", f"b?project={self.settings.project}", name=bucket)
+            made.raise_for_status()
+
+    def state_version(self) -> str | None:
+        """Generation and hash of the state's object."""
+        bucket, name = self.settings.tfstate_bucket, f"{self.settings.name}/default.tfstate"
+        found = self._ask_storage("GET", f"b/{bucket}/o/{quote(name, safe='')}")
+        if found.status_code != httpx.codes.OK:
+            return None  # no state yet: Terraform says that
+        state = found.json()
+        return f"{bucket}/{name} {state['generation']} {state['md5Hash']}"
+
+    def _ask_storage(self, method: str, path: str, **content: str) -> httpx.Response:
+        """One plain call of Cloud Storage's JSON API: Google's client takes longer to load."""
+        state = self.running()
+        return httpx.request(
+            method,
+            f"{state.storage.address}/storage/v1/{path}",
+            headers={"Authorization": f"Bearer {state.key}"},
+            json=content or None,
+            timeout=30,
+            trust_env=False,
+        )
 
     def _refuse_another_stack(self) -> None:
         # One local cloud holds one stack, and `down` takes it away as a whole.
@@ -200,6 +228,10 @@ class LocalTarget(Target):
                 hint="invoke up",
             )
         return kestra.url
+
+    def was_stopped(self) -> bool:
+        """The supervisor, which heals what crashes, is gone."""
+        return self.cloud.state() is None
 
     @property
     def task_types(self) -> str | None:
@@ -375,6 +407,14 @@ class LocalTarget(Target):
         store = Store(self.cloud.layout.data("google") / "objects.db")
         for kind in TYPES:
             yield from (Leftover(kind, name) for name in store.ids(kind))
+
+    def remove(self, things: Iterable[Leftover], say: Say) -> list[Kept]:
+        """Nothing yet: they go with the local cloud, as a whole (`retire`)."""
+        return []
+
+    def what_is_left(self, unknown: list[Leftover]) -> list[Leftover]:
+        """All of it while the local cloud is there."""
+        return [] if self.nothing_here() else unknown
 
     def exceptions(self) -> list[str]:
         """Nothing: the state bucket goes with the local cloud."""

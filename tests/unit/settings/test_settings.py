@@ -29,6 +29,7 @@ BROKEN = {
     "zone": 5,
     "location": 5,
     "machine_type": "",
+    "schedule": "8-20",
     "deletion_protection": "perhaps",
     "soft_delete_days": -1,
     "secret_version": "two",
