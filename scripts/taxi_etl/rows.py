@@ -47,7 +47,7 @@ def text_blocks(file: BinaryIO, *digests: Callable[[bytes], object]) -> Iterator
                 member = isal_zlib.decompressobj(_GZIP)
             try:
                 block = member.decompress(piece, _BLOCK)
-            except isal_zlib.error as error:
+            except isal_zlib.error as error:  # type: ignore[misc]  # its stub: an instance
                 raise BadFile(f"the gzip data are damaged: {error}") from error
             piece = member.unused_data if member.eof else member.unconsumed_tail
             if block:

@@ -36,8 +36,11 @@ from taxistack.targets.base import INFRA, Say, Target
 from taxistack.terraform import Plan, StateLockedError, Terraform, TerraformError
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from google.cloud import bigquery, storage
 
+    from taxistack.console import Console
     from taxistack.doctor.check import Check
 
 _LAST_URL = "releases.url"  # where the release site was when the flows learnt of it
@@ -425,6 +428,12 @@ class LocalTarget(Target):
         from taxistack.doctor import local
 
         return local.checks(self)
+
+    def sweep(self, console: Console, limit: timedelta, change: bool) -> None:
+        """Stacks in other state folders, and engine builds of clones that are gone."""
+        from taxistack.commands.sweep_local import sweep_local
+
+        sweep_local(self, console, limit, change)
 
     def explained(self, error: Exception) -> TaxistackError | None:
         """What the local cloud raises."""
