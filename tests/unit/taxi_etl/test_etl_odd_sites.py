@@ -264,6 +264,16 @@ def test_a_rest_is_asked_for_under_the_mark_that_the_site_gave(tmp_path, marks, 
     assert site.conditions == [(None, None), ("bytes=100-", condition)]
 
 
+def test_a_rest_of_a_file_of_another_length_is_not_appended(tmp_path):
+    def rest(request):
+        headers = {"Content-Range": f"bytes 100-{len(BODY) - 1}/{len(BODY) + 5}", "ETag": '"one"'}
+        return httpx.Response(206, headers=headers, stream=Stream([OTHER[100:]]))
+
+    site = after_a_break(rest, ok(), ETag='"one"')
+    assert fetched(site, tmp_path) == BODY
+    assert site.conditions == [(None, None), ("bytes=100-", '"one"'), (None, None)]
+
+
 def test_without_a_mark_or_with_a_weak_one_no_rest_is_asked_for(tmp_path):
     for marks in ({}, {"ETag": 'W/"one"', "Last-Modified": "Wed, 21 Oct 2015 07:28:00 GMT"}):
         site = after_a_break(ok(), **marks)
