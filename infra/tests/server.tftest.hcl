@@ -135,8 +135,8 @@ run "the_service_account_has_the_least_it_needs" {
   }
 
   assert {
-    condition     = { for key, grant in google_secret_manager_secret_iam_member.kestra : grant.secret_id => grant.role } == { "taxistack-kestra-password" = "roles/secretmanager.secretAccessor", "taxistack-postgres-password" = "roles/secretmanager.secretAccessor" }
-    error_message = "The rights on secrets are not accessor of its own two."
+    condition     = { for key, grant in google_secret_manager_secret_iam_member.kestra : grant.secret_id => grant.role } == { "taxistack-alarm-webhook" = "roles/secretmanager.secretAccessor", "taxistack-kestra-password" = "roles/secretmanager.secretAccessor", "taxistack-postgres-password" = "roles/secretmanager.secretAccessor" }
+    error_message = "The rights on secrets are not accessor of its own three."
   }
 
   assert {

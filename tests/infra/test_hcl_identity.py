@@ -4,7 +4,7 @@ from __future__ import annotations
 
 ACCOUNT = "module.kestra[0].google_service_account.kestra"
 PASSWORDS = {
-    "alarm_webhook": "none",
+    "alarm_webhook": "https://hooks.example.org/right-address-1",
     "kestra_password": "Right-Password-1",
     "postgres_password": "right-password-1",
 }

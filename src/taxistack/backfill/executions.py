@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from taxi_etl.errors import EtlError
 from taxi_etl.month import Month
@@ -223,7 +223,7 @@ def _last_word(told: list[str]) -> str:
     return _CLASS.sub("", engines[-1].splitlines()[0]) if engines else "its log has no error line"
 
 
-def cells_of(months: object) -> list[Cell]:
+def cells_of(months: Any) -> list[Cell]:
     """The cells in a backfill's input `months`: JSON text or what it parses to."""
     try:
         listed = json.loads(months) if isinstance(months, str) else months

@@ -12,7 +12,7 @@ from taxistack.terraform import Terraform
 
 INFRA = Path(__file__).resolve().parents[3] / "infra"
 PASSWORDS = {
-    "alarm_webhook": "none",
+    "alarm_webhook": "https://hooks.example.org/right-address-1",
     "kestra_password": "Right-Password-1",
     "postgres_password": "right-password-1",
 }
