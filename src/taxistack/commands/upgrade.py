@@ -22,13 +22,7 @@ def upgrade(target: Target, console: Console) -> None:
     the new server, with the way back.
     """
     wanted = target.settings.kestra_version
-    if target.name == "local":
-        raise UsageError(
-            "upgrade: the local engine's version is the clone's own, no setting",
-            hint="invoke backup; then the newer clone's scripts/bootstrap and invoke start: the "
-            "engine brings its data up to date, and refuses those of a newer one",
-        )
-    target.check_access()
+    target.check_upgrade()
     former = target.kestra().version()
     if numbers(wanted) <= numbers(former):
         raise UsageError(

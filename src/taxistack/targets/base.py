@@ -153,6 +153,10 @@ class Target(ABC):
     def clear_snapshots(self, say: Say) -> None:
         """Delete the snapshots that the stack's schedule made: Terraform does not know them."""
 
+    def check_upgrade(self) -> None:
+        """Whether the server's version is a setting's, and can be raised. Raises UsageError."""
+        self.check_access()
+
     @abstractmethod
     def vault(self) -> Vault:
         """The backups of what can't be loaded again."""

@@ -20,7 +20,7 @@ from urllib.parse import quote
 import httpx
 
 import localcloud.errors
-from localcloud import Compose, LocalCloud, State
+from localcloud import Compose, LocalCloud, State, postgres
 from localcloud.google import TYPES, import_id, reattach, recorded_only
 from localcloud.google.store import Store
 from localcloud.kestra import engine_version, require_built
@@ -223,6 +223,14 @@ class LocalTarget(Target):
     def clear_snapshots(self, say: Say) -> None:
         """The local cloud takes no snapshots."""
 
+    def check_upgrade(self) -> None:
+        """It is the clone's: always refused."""
+        raise UsageError(
+            "upgrade: the local engine's version is the clone's own, no setting",
+            hint="invoke backup; then the newer clone's scripts/bootstrap and invoke start: the "
+            "engine brings its data up to date, and refuses those of a newer one",
+        )
+
     def vault(self) -> LocalVault:
         """A folder below the state folder."""
         from taxistack.targets.local_vault import LocalVault
@@ -371,6 +379,10 @@ class LocalTarget(Target):
         self._note_urls(self._own_urls() | own)
         yield
         self._note_urls(own)
+
+    def postgres_programs(self) -> Path:
+        """The folder of the local PostgreSQL's own programs."""
+        return postgres.programs()
 
     def served(self) -> dict[str, str]:
         """What the release site serves and where, for a backup."""

@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from localcloud.postgres import programs
 from taxistack.backups import Backup, Vault, dump
 from taxistack.backups.backup import RECORD
 from taxistack.errors import MissingError, UsageError
@@ -63,7 +62,7 @@ class LocalVault(Vault):
             say("Kestra stands still while its database and PostgreSQL are copied")
             with self._target.cloud.standing_still() as engine:
                 engine.save(fresh / KESTRA)
-                dump.dump(*self._database(), fresh / POSTGRES, programs())
+                dump.dump(*self._database(), fresh / POSTGRES, self._target.postgres_programs())
             (fresh / SOURCE).write_text(json.dumps(self._target.served()), encoding="utf-8")
             (fresh / RECORD).write_text(backup.as_text(), encoding="utf-8")
             fresh.rename(whole)
@@ -77,7 +76,7 @@ class LocalVault(Vault):
         folder = self.folder / backup.name
         say("Kestra stands still while its database and PostgreSQL are put back")
         with self._target.cloud.standing_still() as engine:
-            dump.restore(*self._database(), folder / POSTGRES, programs())
+            dump.restore(*self._database(), folder / POSTGRES, self._target.postgres_programs())
             engine.load(folder / KESTRA)
         self._target.serve_again(json.loads((folder / SOURCE).read_text(encoding="utf-8")))
 

@@ -41,6 +41,8 @@ BROKEN = {
     "postgres_host": "two words",
     "postgres_port": 65536,
     "maximum_gib_billed": 0,
+    "retention_days": 0,
+    "alarm_webhook": "ftp://x",
 }
 
 
