@@ -59,7 +59,7 @@ def setup(
     yes: bool = False,
     force_unlock: str = "",
     json: bool = False,
-):
+) -> None:
     """Make a Google Cloud project ready, once: its APIs, the state bucket, CI's identity.
 
     What is there already is kept; it may be run again at any time.
@@ -86,7 +86,7 @@ def up(
     force_unlock: str = "",
     dry_run: bool = False,
     json: bool = False,
-):
+) -> None:
     """Provision the stack with Terraform and wait until Kestra answers.
 
     Ends by planning again: anything but an empty plan is a failure.
@@ -109,7 +109,7 @@ def up(
         "json": JSON,
     }
 )
-def plan(ctx: Context, out: str = "", detailed_exitcode: bool = False, json: bool = False):
+def plan(ctx: Context, out: str = "", detailed_exitcode: bool = False, json: bool = False) -> None:
     """Show what `up` would change.
 
     Example: invoke plan --out next.tfplan
@@ -136,7 +136,7 @@ def down(
     force_unlock: str = "",
     dry_run: bool = False,
     json: bool = False,
-):
+) -> None:
     """Destroy the stack, and prove by an inventory that nothing is left.
 
     Example: invoke down --yes
@@ -150,7 +150,7 @@ def down(
 
 
 @task
-def stop(ctx: Context):
+def stop(ctx: Context) -> None:
     """Stop the local cloud; everything is kept.
 
     Example: invoke stop
@@ -162,7 +162,7 @@ def stop(ctx: Context):
 
 
 @task
-def start(ctx: Context):
+def start(ctx: Context) -> None:
     """Start the local cloud again after `stop`.
 
     Example: invoke start
@@ -189,7 +189,7 @@ def deploy_flows(
     yes: bool = False,
     dry_run: bool = False,
     json: bool = False,
-):
+) -> None:
     """Validate all flows, then push what changed: flows, the ETL's files, settings.
 
     Example: invoke deploy-flows --source public
@@ -209,7 +209,7 @@ def deploy_flows(
         "json": JSON,
     },
 )
-def run(ctx: Context, flow: str, input: list[str], json: bool = False):
+def run(ctx: Context, flow: str, input: list[str], json: bool = False) -> None:
     """Start a flow, wait for its end, and print its log, outputs and state.
 
     Example: invoke run hello_world --input name=Ada
@@ -236,7 +236,7 @@ def executions(
     since: str = "",
     limit: int = 20,
     json: bool = False,
-):
+) -> None:
     """List the executions of the flows, newest first, and why those failed that did.
 
     Example: invoke executions --failed --since 7d
@@ -248,7 +248,7 @@ def executions(
 
 
 @task(positional=["name"], help={"name": "an execution's id, or a backfill's name (bf-…)"})
-def cancel(ctx: Context, name: str):
+def cancel(ctx: Context, name: str) -> None:
     """End an execution and all that it started; what is loaded stays loaded.
 
     Example: invoke cancel bf-20190401-090000-1a2b
@@ -287,7 +287,7 @@ def backfill(
     dry_run: bool = False,
     force: bool = False,
     json: bool = False,
-):
+) -> None:
     """Load the months of a range that are missing, failed, or all of them.
 
     Example: invoke backfill --start 2019-01 --end 2019-12 --taxi yellow --only missing
@@ -327,7 +327,7 @@ def verify(
     repair: bool = False,
     report: str = "",
     json: bool = False,
-):
+) -> None:
     """Prove every loaded month equal to its source; exit code 1 on any difference.
 
     Example: invoke verify --start 2019-01 --end 2019-12 --report report
@@ -351,7 +351,7 @@ def verify(
         "json": JSON,
     }
 )
-def status(ctx: Context, env: bool = False, drift: bool = False, json: bool = False):
+def status(ctx: Context, env: bool = False, drift: bool = False, json: bool = False) -> None:
     """Show the parts, the stack and what is loaded.
 
     Example: eval "$(invoke status --env)" && psql
@@ -369,7 +369,7 @@ def status(ctx: Context, env: bool = False, drift: bool = False, json: bool = Fa
         "lines": "how many of the last lines",
     }
 )
-def logs(ctx: Context, execution: str = "", part: str = "", lines: int = 50):
+def logs(ctx: Context, execution: str = "", part: str = "", lines: int = 50) -> None:
     """Show the log of an execution, or of a part of the local cloud.
 
     Example: invoke logs --execution 4kK2…
@@ -387,7 +387,7 @@ def logs(ctx: Context, execution: str = "", part: str = "", lines: int = 50):
         "json": JSON,
     }
 )
-def tunnel(ctx: Context, kestra_port: int = 0, postgres_port: int = 0, json: bool = False):
+def tunnel(ctx: Context, kestra_port: int = 0, postgres_port: int = 0, json: bool = False) -> None:
     """Keep ways to Kestra and PostgreSQL open until Ctrl-C, for psql, notebooks and BI tools.
 
     Only Google Cloud needs it; other commands open what they need by themselves.
@@ -401,7 +401,7 @@ def tunnel(ctx: Context, kestra_port: int = 0, postgres_port: int = 0, json: boo
 
 
 @task(help={"json": JSON})
-def ui(ctx: Context, json: bool = False):
+def ui(ctx: Context, json: bool = False) -> None:
     """Open Kestra's page in the browser; on Google Cloud through a tunnel, until Ctrl-C.
 
     Example: invoke ui
@@ -413,7 +413,7 @@ def ui(ctx: Context, json: bool = False):
 
 
 @task(help={"json": JSON})
-def doctor(ctx: Context, json: bool = False):
+def doctor(ctx: Context, json: bool = False) -> None:
     """Check what this machine has, and say what is missing; exit code 3 then.
 
     Example: invoke doctor
@@ -442,7 +442,7 @@ def demo(
     parallel: int = 0,
     report: str = "",
     json: bool = False,
-):
+) -> None:
     """Bring everything up, load months into both destinations, and prove them.
 
     Example: invoke demo --source public --start 2019-01 --end 2019-03
@@ -458,7 +458,7 @@ def demo(
 
 
 @task(help={"json": JSON})
-def homework(ctx: Context, json: bool = False):
+def homework(ctx: Context, json: bool = False) -> None:
     """Answer the course's questions from the ledger and the tables.
 
     Example: invoke homework
@@ -475,7 +475,7 @@ def homework(ctx: Context, json: bool = False):
         "fast": "leave out the tests that start the local platform",
     }
 )
-def test(ctx: Context, only: str = "", fast: bool = False):
+def test(ctx: Context, only: str = "", fast: bool = False) -> None:
     """Run formatting checks, linters and every test.
 
     Example: invoke test --only tests/unit
@@ -487,7 +487,7 @@ def test(ctx: Context, only: str = "", fast: bool = False):
 
 
 @task(help={"name": "one benchmark, e.g. etl_extract; default: all"})
-def bench(ctx: Context, name: str = ""):
+def bench(ctx: Context, name: str = "") -> None:
     """Run the benchmarks and rewrite their tables in benchmarks/.
 
     Example: invoke bench --name etl_extract

@@ -134,7 +134,8 @@ def deploy(
 
 
 def _read_flows(folder: Path) -> list[_Flow]:
-    flows, problems = [], []
+    flows: list[_Flow] = []
+    problems: list[str] = []
     for path in sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml")):
         source = path.read_text(encoding="utf-8")
         try:
@@ -283,12 +284,12 @@ def _extra_steps(
 
 def _make(steps: Iterable[_Step]) -> None:
     """Make the changes one after the other; the first failure stops and says how far it got."""
-    pending = [step for step in steps if step.make is not None]
-    for done, step in enumerate(pending):
+    pending = [(step.change, step.make) for step in steps if step.make is not None]
+    for done, (change, make) in enumerate(pending):
         try:
-            step.make()
+            make()
         except TaxistackError as error:
-            kind, name = step.change.kind, step.change.name
+            kind, name = change.kind, change.name
             raise FailedError(
                 f"deployment stopped at {kind} {name} after {done} of {len(pending)} changes: "
                 f"{error}",

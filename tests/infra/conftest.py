@@ -49,7 +49,7 @@ class Root:
             **{f"TF_VAR_{name}": value for name, value in (variables or {}).items()},
         }
         done = subprocess.run(
-            [str(executable()), *arguments],
+            [*executable(), *arguments],
             cwd=self.folder,
             env=environment(own),
             stdin=subprocess.DEVNULL,

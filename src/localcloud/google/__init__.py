@@ -28,7 +28,7 @@ Not emulated:
 from pathlib import Path
 
 from localcloud.google.reattaching import reattach
-from localcloud.google.types import TYPES
+from localcloud.google.types import TYPES, Object, object_id
 
 
 def recorded_only(kind: str) -> bool:
@@ -45,4 +45,9 @@ def serve(folder: Path) -> None:
     serve(folder)
 
 
-__all__ = ["TYPES", "reattach", "recorded_only", "serve"]
+def import_id(kind: str, values: Object) -> str:
+    """The id of an object of this type, as `terraform import` takes it."""
+    return object_id(TYPES[kind], values)
+
+
+__all__ = ["TYPES", "import_id", "reattach", "recorded_only", "serve"]

@@ -88,12 +88,12 @@ def _kestra(target: Target) -> tuple[str | None, str]:
 
 
 def _ask(target: Target, console: Console, planned: Plan) -> None:
-    """Show the plan and have it approved; locally only what is more than new is shown."""
-    if target.name != "local" or set(planned.counts) - {"create"}:
+    """Show the plan and have it approved; where nobody is asked, what is only new is not shown."""
+    if target.asks or set(planned.counts) - {"create"}:
         console.err.print(changes_table("Terraform will", planned))
     changes = counted(len(planned.changes), "change")
     question = f"Apply {changes} to project {target.settings.project}?"
-    if target.name != "local" and not console.confirm(question):
+    if target.asks and not console.confirm(question):
         raise FailedError("nothing was changed: the plan was not approved")
 
 
@@ -243,7 +243,7 @@ def _close(target: Target, console: Console, planned: Plan, keep_data: bool, beg
     if not keep_data:
         target.clear_snapshots(console.say)
     unknown = [] if keep_data else sorted(target.inventory())
-    if unknown and target.name == "local":
+    if unknown and target.retires_unknown:
         _ask_for_unknown(unknown, console)
     target.forget()
     target.retire(keep_data=keep_data)

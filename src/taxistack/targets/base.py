@@ -13,7 +13,7 @@ import secrets
 import string
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,16 +22,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from taxi_etl.month import Month
 from taxistack import state_folder
-from taxistack.errors import FailedError, MissingError
+from taxistack.errors import FailedError, MissingError, TaxistackError, UsageError
 from taxistack.inventory import Leftover
 from taxistack.kestra import KestraClient, Unauthorized
 from taxistack.settings import ROOT, Settings
 from taxistack.sources import Source, in_words
-from taxistack.terraform import Terraform
+from taxistack.terraform import Plan, Terraform, TerraformError
 
 if TYPE_CHECKING:
     import psycopg
-    from google.cloud import bigquery, storage
+    from google.cloud.bigquery import Client as BigQueryClient
+    from google.cloud.storage import Client as StorageClient
+
+    from taxistack.doctor.check import Check
+    from taxistack.google import GoogleApis
+    from taxistack.tunnels import Ways
 
 INFRA = ROOT / "infra"
 ETL_REQUIREMENTS = INFRA / "kestra" / "requirements.txt"
@@ -197,12 +202,73 @@ class Target(ABC):
     def exceptions(self) -> list[str]:
         """What `down` leaves on purpose, in words."""
 
+    @abstractmethod
+    def doctor_checks(self) -> Iterator[Check]:
+        """What this target needs of the machine and of the project, looked at one by one."""
+
+    @abstractmethod
+    def explained(self, error: Exception) -> TaxistackError | None:
+        """What a library of this target's raised, as an error of the kit's; None for another's."""
+
+    @property
+    def google(self) -> GoogleApis | None:
+        """Google's APIs with the operator's credentials; None where nothing of Google's is used."""
+        return None
+
+    @property
+    def ways(self) -> Ways | None:
+        """How this command reaches servers on a VM; None where they are on this machine."""
+        return None
+
+    def page(self) -> str:
+        """The address of Kestra's page. Raises MissingError for a server that has none."""
+        return f"{self.kestra_url()}/ui/"
+
+    # What runs on this machine for the stack: nothing, where the stack is in Google Cloud.
+
     def parts(self) -> list[dict[str, Any]]:
-        """What runs on this machine for the stack, as `status` shows it; none on Google Cloud."""
+        """The parts on this machine as `status` shows them."""
         return []
+
+    def stop(self) -> bool:
+        """Stop them and keep their data; False when none ran.
+
+        Raises UsageError on a target that runs nothing here.
+        """
+        raise UsageError(f"stop is for the local target; this is {self.name}")
+
+    def start(self) -> bool:
+        """Start them again; False when there is no Kestra among them yet.
+
+        Raises UsageError on a target that runs nothing here.
+        """
+        raise UsageError(f"start is for the local target; this is {self.name}")
+
+    # How Terraform's work is watched over: in Google Cloud others have a hand in it too.
+
+    @property
+    def asks(self) -> bool:
+        """Whether a person approves of what `up` is about to change."""
+        return True
+
+    def adopt(self, terraform: Terraform, planned: Plan, error: TerraformError) -> list[str]:
+        """Take what exists already, and is the stack's without doubt, into Terraform's state.
+
+        `error`: what `planned` ended with. The addresses; none where it may be somebody else's.
+        """
+        return []
+
+    def recorded_only(self, kind: str) -> bool:
+        """Whether a resource of this type is a record and nothing else."""
+        return False
 
     def can_go_without_terraform(self, error: Exception) -> bool:
         """Whether `retire` alone removes the whole stack, after `error` has stopped Terraform."""
+        return False
+
+    @property
+    def retires_unknown(self) -> bool:
+        """Whether `retire` takes away what Terraform does not know of the stack too."""
         return False
 
     @abstractmethod
@@ -360,11 +426,11 @@ class Target(ABC):
         """Whether it is plain from here that Kestra was stopped and does not heal by itself."""
         return False
 
-    def storage(self) -> storage.Client:
+    def storage(self) -> StorageClient:
         """A client of the lake."""
         return self._storage
 
-    def bigquery(self) -> bigquery.Client:
+    def bigquery(self) -> BigQueryClient:
         """A client of the warehouse."""
         return self._bigquery
 
@@ -374,11 +440,11 @@ class Target(ABC):
 
     @cached_property
     @abstractmethod
-    def _storage(self) -> storage.Client: ...
+    def _storage(self) -> StorageClient: ...
 
     @cached_property
     @abstractmethod
-    def _bigquery(self) -> bigquery.Client: ...
+    def _bigquery(self) -> BigQueryClient: ...
 
     def wait_for_kestra(self, seconds: float = 300, say: Say = silent) -> str:
         """Wait until Kestra's API answers and takes the password; the version that it tells.
@@ -442,4 +508,4 @@ class Target(ABC):
     @property
     def maximum_bytes_billed(self) -> int | None:
         """The cap of one BigQuery statement in bytes; None where nothing is billed."""
-        return self.settings.maximum_bytes_billed
+        return None

@@ -44,7 +44,7 @@ class PlayedTerraform:
 class PlayedTarget:
     """A target on Google Cloud, where `up` asks before it applies."""
 
-    name = "gcp"
+    asks = True
     settings = SimpleNamespace(project="my-project", name="taxistack")
 
     def __init__(self, folder: Path, called: str, applied: list[str]) -> None:
