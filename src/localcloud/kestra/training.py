@@ -159,7 +159,7 @@ def _call(
     headers: dict[str, str] | None = None,
 ) -> bytes:
     login = base64.b64encode(f"{_USER}:{_PASSWORD}".encode()).decode()
-    connection = http.client.HTTPConnection(HOST, port, timeout=30)
+    connection = http.client.HTTPConnection(HOST, port, timeout=_END_SECONDS)
     try:
         connection.request(
             method, f"/api/v1{path}", body, {"Authorization": f"Basic {login}", **(headers or {})}
