@@ -31,9 +31,10 @@ COURSE = f"""gunzip -c "$FILE" | psql -q -v ON_ERROR_STOP=1 \\
 -c "TRUNCATE staging" \\
 -c "\\copy staging ({NAMES}) FROM STDIN WITH (FORMAT csv, HEADER)" \\
 -c "UPDATE staging SET unique_row_id = md5(COALESCE(CAST(VendorID AS text), '') ||
-COALESCE(CAST(tpep_pickup_datetime AS text), '') || COALESCE(CAST(tpep_dropoff_datetime AS text), '')
-|| COALESCE(PULocationID, '') || COALESCE(DOLocationID, '') || COALESCE(CAST(fare_amount AS text), '')
-|| COALESCE(CAST(trip_distance AS text), '')), filename = '$NAME'" \\
+COALESCE(CAST(tpep_pickup_datetime AS text), '') ||
+COALESCE(CAST(tpep_dropoff_datetime AS text), '') || COALESCE(PULocationID, '') ||
+COALESCE(DOLocationID, '') || COALESCE(CAST(fare_amount AS text), '') ||
+COALESCE(CAST(trip_distance AS text), '')), filename = '$NAME'" \\
 -c "MERGE INTO course AS T USING staging AS S ON T.unique_row_id = S.unique_row_id
 WHEN NOT MATCHED THEN INSERT (unique_row_id, filename, {NAMES})
 VALUES (S.unique_row_id, S.filename, {", ".join(f"S.{one.name}" for one in YELLOW.columns)})"
@@ -41,7 +42,7 @@ VALUES (S.unique_row_id, S.filename, {", ".join(f"S.{one.name}" for one in YELLO
 LEAST = f"""psql -q -c "DROP TABLE IF EXISTS least" -c "CREATE UNLOGGED TABLE least ({COLUMNS})"
 gunzip -c "$FILE" | psql -q -c "\\copy least FROM STDIN WITH (FORMAT csv, HEADER)"
 psql -q -c "CREATE INDEX ON least ({YELLOW.pickup})"
-"""  # noqa: E501 (statements of the course, as they stand there)
+"""
 LOAD = ("--destination", "postgres")
 
 
