@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+
 from benchmarks._platform import running
 from benchmarks.frame import Row
 
