@@ -176,6 +176,7 @@ def start(ctx: Context):
     help={
         "source": SOURCE,
         "prune": "delete flows, files and KV pairs of the namespace that are not in this clone",
+        "watch": "push again whenever a flow or a file of the ETL is saved, until Ctrl-C",
         "yes": YES,
         "dry_run": DRY_RUN,
         "json": JSON,
@@ -185,6 +186,7 @@ def deploy_flows(
     ctx: Context,
     source: str = "",
     prune: bool = False,
+    watch: bool = False,
     yes: bool = False,
     dry_run: bool = False,
     json: bool = False,
@@ -193,9 +195,13 @@ def deploy_flows(
 
     Example: invoke deploy-flows --source public
     """
-    from taxistack.commands import flows
+    from taxistack.commands import flows, watching
 
     with boundary.command(ctx, json=json, yes=yes, source=source or None) as (target, console):
+        if watch:
+            watching.refuse_beside(prune=prune, dry_run=dry_run, json=json)
+            watching.watch(target, console, source=source)
+            return
         flows.deploy_flows(target, console, source=source, prune=prune, dry_run=dry_run)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import yaml
 from invoke import Argument, Collection, Task
 
-from taxi_etl import destinations, schema
+from taxi_etl import destinations, schema, zones
 from taxistack.settings import ROOT
 
 PAGES = ROOT / "docs" / "reference"
@@ -96,6 +96,8 @@ def tables() -> str:
         parts += [f"## {taxi.table}\n", _columns(schema.table_columns(taxi))]
     parts += [f"## {schema.LEDGER}\n", (schema.LEDGER_VIEW + ": the last row of each month.\n")]
     parts.append(_columns(schema.LEDGER_COLUMNS))
+    text = "What the trips' location ids mean; the flow `taxi_zones` loads it.\n"
+    parts += [f"## {zones.TABLE}\n", text, _columns(zones.COLUMNS)]
     return MADE + "\n".join(parts)
 
 
