@@ -352,19 +352,26 @@ def verify(
 @task(
     help={
         "env": "print endpoints and connection strings as shell assignments",
+        "dbt": "print a dbt profile for BigQuery and PostgreSQL; it holds passwords",
         "drift": "ask Terraform what was changed behind its back",
         "json": JSON,
     }
 )
-def status(ctx: Context, env: bool = False, drift: bool = False, json: bool = False):
+def status(
+    ctx: Context, env: bool = False, dbt: bool = False, drift: bool = False, json: bool = False
+):
     """Show the parts, the stack and what is loaded.
 
     Example: eval "$(invoke status --env)" && psql
     """
+    from taxistack.commands import dbt as profile
     from taxistack.commands import status as command
 
     with boundary.command(ctx, json=json) as (target, console):
-        command.status(target, console, env=env, drift=drift)
+        if dbt:
+            profile.show(target, console)
+        else:
+            command.status(target, console, env=env, drift=drift)
 
 
 @task(

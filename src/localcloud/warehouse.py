@@ -10,6 +10,7 @@ import functools
 from pathlib import Path
 from typing import Any
 
+from localcloud import warehouse_sql
 from localcloud.gate import App, Gate, Receive, Scope, Send, key
 from localcloud.layout import Layout
 from localcloud.ports import HOST
@@ -31,6 +32,7 @@ def run(layout: Layout, port: int) -> None:
         folder.mkdir(exist_ok=True)
     import_extension("spatial")  # DuckDB would download it
     _keep_nine_decimals()
+    warehouse_sql.adapt()
     _adapt(layout, port, [lake, uploads])
     run_forever(
         Settings(

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from taxistack.commands.flows import ETL, FLOWS, deploy_flows
+from taxistack.commands.flows import ANALYTICS, ETL, FLOWS, deploy_flows
 from taxistack.console import Console
 from taxistack.errors import FailedError, UsageError
 from taxistack.targets import Target
@@ -26,22 +26,22 @@ def refuse_beside(**others: bool) -> None:
 def watch(
     target: Target, console: Console, *, source: str, forever: Callable[[], bool] = lambda: True
 ) -> None:
-    """Push now and whenever a flow or a file of the ETL is saved; a refusal is said, no more.
+    """Push now and whenever a flow, a file of the ETL or a model is saved; say what is refused.
 
     `source`: of the first push. `forever`: asked before each look; the seam for tests. Ends with
     Ctrl-C, or with the error when the server is gone.
     """
-    seen = marks((FLOWS, ETL))
+    seen = marks((FLOWS, ETL, ANALYTICS))
     _push(target, console, source)
-    console.say(f"watching {FLOWS.name}/ and {ETL.parent.name}/{ETL.name}/; Ctrl-C ends it")
+    console.say("watching flows/, scripts/taxi_etl/ and analytics/; Ctrl-C ends it")
     try:
         while forever():
             time.sleep(EVERY)
-            now = marks((FLOWS, ETL))
+            now = marks((FLOWS, ETL, ANALYTICS))
             if now == seen:
                 continue
             time.sleep(EVERY)
-            if marks((FLOWS, ETL)) != now:  # a save may be several writes: not done yet
+            if marks((FLOWS, ETL, ANALYTICS)) != now:  # a save may be several writes: not done yet
                 continue
             console.say(f"saved: {', '.join(_changed(seen, now))}")
             seen = now
@@ -64,7 +64,7 @@ def marks(folders: Iterable[Path]) -> Marks:
     found: Marks = {}
     for folder in folders:
         for path in folder.rglob("*"):
-            if path.suffix in (".py", ".yaml", ".yml") and "__pycache__" not in path.parts:
+            if path.suffix in (".py", ".yaml", ".yml", ".sql") and "__pycache__" not in path.parts:
                 try:
                     facts = path.stat()
                 except FileNotFoundError:  # an editor swaps files as it saves

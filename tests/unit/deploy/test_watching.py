@@ -15,10 +15,11 @@ from taxistack.errors import MissingError, UsageError
 @pytest.fixture
 def clone(tmp_path, monkeypatch):
     """Folders to save files in."""
-    for name in ("flows", "scripts/taxi_etl"):
+    for name in ("flows", "scripts/taxi_etl", "analytics"):
         (tmp_path / name).mkdir(parents=True)
     monkeypatch.setattr(watching, "FLOWS", tmp_path / "flows")
     monkeypatch.setattr(watching, "ETL", tmp_path / "scripts" / "taxi_etl")
+    monkeypatch.setattr(watching, "ANALYTICS", tmp_path / "analytics")
     monkeypatch.setattr(watching, "EVERY", 0)
     (tmp_path / "flows" / "one.yaml").write_text("id: one")
     return tmp_path
