@@ -33,7 +33,7 @@ class Block:
 
 
 def blocks(kind: str) -> list[Block]:
-    """The `sh` blocks of all pages: "" for those that run here, else `gcp`, `public`."""
+    """The `sh` blocks of all pages: "" for those that run here, else `gcp`, `public`, `dbt`."""
     found = []
     for page in GUIDES:
         for language, mark, text in FENCE.findall(page.read_text()):
@@ -89,7 +89,7 @@ def test_the_guides_run_from_top_to_bottom(shell):
         pytest.skip(f"all ran but {len(left_out)} commands of curl, which is not on this machine")
 
 
-@pytest.mark.parametrize("kind", ["docker", "gcp", "public"])
+@pytest.mark.parametrize("kind", ["docker", "gcp", "public", "dbt"])
 def test_commands_that_need_a_network_or_docker_are_spelt_right(kind):
     """They can't run here: their names and flags are read by Invoke's own parser."""
     commands = [
