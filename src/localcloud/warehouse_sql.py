@@ -3,14 +3,21 @@
 `CREATE TABLE t (columns) AS (SELECT …)` declares types and fills the table in one statement; dbt
 writes it for every model with a contract. DuckDB has no such statement. The emulator turns
 `… AS SELECT …` into casts, but not where the query stands in parentheses, and it forgets NOT NULL.
+An external table it would make as an empty one: that is refused here.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sqlglot import exp
+
+_EXTERNAL = re.compile(
+    r"(?:\s|--[^\n]*\n|\#[^\n]*\n|/\*.*?\*/)*CREATE\s+(?:OR\s+REPLACE\s+)?EXTERNAL\s+TABLE\b",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 def adapt() -> None:
@@ -20,9 +27,17 @@ def adapt() -> None:
     usual = translator.rewrite_create_table_schema_ctas
 
     def rewritten(bq_sql: str) -> str:
+        _refuse_external_tables(bq_sql)
         return usual(_without_parentheses(bq_sql))
 
     translator.rewrite_create_table_schema_ctas = rewritten
+
+
+def _refuse_external_tables(text: str) -> None:
+    from bqemulator.domain.errors import InvalidQueryError
+
+    if _EXTERNAL.match(text):
+        raise InvalidQueryError("the local warehouse has no external tables; Google's has")
 
 
 def _without_parentheses(text: str) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import duckdb
 import pytest
 import sqlglot
+from bqemulator.domain.errors import InvalidQueryError
 from bqemulator.sql.rewriter.create_table_schema_ctas import rewrite_create_table_schema_ctas
 
-from localcloud.warehouse_sql import _without_parentheses
+from localcloud.warehouse_sql import _refuse_external_tables, _without_parentheses
 
 # As dbt writes it for a model with a contract
 CONTRACT = """
@@ -73,3 +74,17 @@ def test_what_can_not_be_rewritten_is_refused_and_not_done_otherwise(text):
 )
 def test_any_other_text_stays_as_it_is(text):
     assert _without_parentheses(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CREATE EXTERNAL TABLE t OPTIONS (format = 'CSV', uris = ['gs://b/o'])",
+        "-- over the lake\n/* all\n of it */ create external table t (a INT64)",
+        "\n create or replace external\ntable t (a INT64) OPTIONS (format = 'CSV')",
+    ],
+)
+def test_an_external_table_is_refused_and_not_made_empty(text):
+    with pytest.raises(InvalidQueryError, match="no external tables"):
+        _refuse_external_tables(text)
+    _refuse_external_tables("CREATE TABLE external (a INT64)")
