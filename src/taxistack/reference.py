@@ -86,8 +86,8 @@ def settings() -> str:
             rows.append([f"`{name}`", f"`{default.strip()}`", meaning or "", variable])
     text = (
         "# Settings\n\nThey stand in `invoke.yaml`; an environment variable wins over the file, "
-        "a flag over both. `invoke -f my.yaml COMMAND` reads settings from a file of your own, below "
-        "the same key `taxistack`, over those of `invoke.yaml`: one file for each stack that you "
+        "a flag over both. `invoke -f my.yaml COMMAND` reads settings from a file of your own, "
+        "below the same key `taxistack`, over those of `invoke.yaml`: one file for each stack that you "
         "have.\n\n"
     )
     more = "".join(f"\n## {name}\n\n{text}\n" for name, text in explanations().items())

@@ -48,14 +48,12 @@ class Settings:
     deployed, unless `--source` says otherwise. `sample` months are generated here and are not the
     TLC's data; `public` is the course's release."""
     sample_rows: int
-    """Changing it changes the months that are generated from then on; those that are loaded go
-    stale."""
+    """Changing it changes the months that are generated from then on; those that are there stay."""
     start: str
     """Both ends are months, `YYYY-MM`, and both are loaded."""
     end: str
     parallel: int
-    """More is faster until the processors are busy: a load takes one of them and up to 300 MB. At
-    most 8."""
+    """More is faster until the processors are busy: a load keeps one of them at work. At most 8."""
     project: str
     """On Google Cloud yours; on the local target any name that keeps the rules, it is the prefix
     of the buckets."""
