@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 from invoke import Argument, Collection, Task
@@ -61,7 +62,7 @@ def commands() -> str:
     return MADE + "\n".join(parts)
 
 
-def arguments(task: Task) -> list[Argument]:
+def arguments(task: Task[Any]) -> list[Argument]:
     """The arguments of a task with their help.
 
     Asked of a copy, because Invoke takes the help out of a task when it hands it out.
@@ -87,8 +88,8 @@ def settings() -> str:
     text = (
         "# Settings\n\nThey stand in `invoke.yaml`; an environment variable wins over the file, "
         "a flag over both. `invoke -f my.yaml COMMAND` reads settings from a file of your own, "
-        "below the same key `taxistack`, over those of `invoke.yaml`: one file for each stack that you "
-        "have.\n\n"
+        "below the same key `taxistack`, over those of `invoke.yaml`: one file for each stack "
+        "that you have.\n\n"
     )
     more = "".join(f"\n## {name}\n\n{text}\n" for name, text in explanations().items())
     return MADE + text + _table(["setting", "default", "meaning", "environment"], rows) + more
