@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from taxistack.errors import UsageError
-from taxistack.report.charts import lines_chart, loads_chart, rows_chart
+from taxistack.report.charts import Drawing, lines_chart, loads_chart, rows_chart
 from taxistack.report.figures import Figures, figures_of
 from taxistack.verify import Verification, amount
 
@@ -76,6 +76,18 @@ def _values(figures: Figures) -> Mapping[str, Any]:
         "end": found.request.end,
         "at": f"{found.at:%Y-%m-%d %H:%M} UTC",
     }
+
+
+def charts_of(figures: Figures) -> list[tuple[str, Drawing]]:
+    """Every chart of the page with its title, in the page's order."""
+    charts = _charts(figures)
+    if not charts:
+        return []
+    titled = [(f"Rows per month, {taxi}", one) for taxi, one in charts["rows"].items()]
+    titled += [("Trips per month", charts["trips"])]
+    titled += [("Revenue per month, in dollars", charts["revenue"])] if charts["revenue"] else []
+    titled += [("Seconds of each load", charts["loads"])] if charts["loads"] else []
+    return [*titled, ("Share of rows in null blocks, in percent", charts["nulls"])]
 
 
 def _charts(figures: Figures) -> Mapping[str, Any]:
