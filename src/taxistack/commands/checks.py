@@ -15,7 +15,7 @@ SOURCES = ["src", "scripts", "tests", "benchmarks", "tasks.py"]
 SLOW = ["tests/platform", "tests/infra", "tests/faults", "tests/gcp"]
 # In the order of collection: the tests of the shared platform are the longest chain, and begin.
 # More workers than four would start more platforms than a laptop has memory for.
-WORKERS = "--numprocesses=auto --maxprocesses=4 --dist=loadgroup --no-loadscope-reorder".split()
+WORKERS = ["--numprocesses=auto", "--maxprocesses=4", "--dist=loadgroup", "--no-loadscope-reorder"]
 
 
 def _run(console: Console, title: str, *command: str) -> None:
