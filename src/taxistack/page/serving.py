@@ -1,4 +1,4 @@
-"""The page as a server: its addresses, and its life in a thread beside the command that opened it."""
+"""The page as a server: its addresses, and its life beside the command that opened it."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def served(target: Target, port: int) -> Iterator[Served]:
     server = uvicorn.Server(
         uvicorn.Config(
             application(target, bound),
-            log_level="warning",
+            log_level="critical",  # what is cut off at the end is nobody's concern
             access_log=False,
             proxy_headers=False,
             server_header=False,

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from taxistack.errors import UsageError
-from taxistack.report.charts import Drawing, lines_chart, loads_chart, rows_chart
+from taxistack.report.charts import Drawing, lines_chart, loads_chart, rows_chart, strokes
 from taxistack.report.figures import Figures, figures_of
 from taxistack.verify import Verification, amount
 
@@ -37,7 +37,12 @@ def render_html(figures: Figures) -> str:
     return (
         _environment(escape=True)
         .get_template("page.html.j2")
-        .render(**_values(figures), charts=_charts(figures), months=MONTH_NAMES)
+        .render(
+            **_values(figures),
+            charts=_charts(figures),
+            months=MONTH_NAMES,
+            strokes=strokes(figures.taxis),
+        )
     )
 
 
