@@ -21,6 +21,7 @@ from taxistack.page import Served, served
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ("page-flow.png", "page-execution.png", "page-triggers.png", "page-months.png")
 PATIENCE = 90_000  # milliseconds; a load on a busy machine
+expect.set_options(timeout=PATIENCE / 3)
 MONTHS = ("2010-02", "2010-03", "2010-04", "2010-05")  # no other test loads green in these
 SCREENS = ("/", "/flows/taxi/taxi_to_postgres", "/executions", "/triggers",
            "/months?start=2010-02&end=2010-05&taxi=green")  # fmt: skip
@@ -108,10 +109,11 @@ def own_flows(platform) -> Iterator[None]:
         client.flows.delete("taxi", name)
 
 
-def picture(page: Page, name: str) -> None:
-    """One of the guides' pictures, where they are asked for."""
+def picture(page: Page, name: str, *, height: int = 720) -> None:
+    """One of the guides' pictures, where they are asked for; `height` in pixels."""
     assert name in PICTURES
     if folder := os.environ.get("PAGE_SCREENSHOTS"):
+        page.set_viewport_size({"width": 1000, "height": height})
         page.screenshot(path=ROOT / folder / name, animations="disabled")
 
 
@@ -175,7 +177,7 @@ def test_a_load_is_watched_live_to_its_end(page):
     expect(page.get_by_role("log")).to_contain_text("100 rows")
     expect(page.get_by_role("rowheader", name="reconcile")).to_be_visible()
     expect(page.get_by_role("region", name="Outputs")).to_contain_text("rows")
-    picture(page, "page-execution.png")
+    picture(page, "page-execution.png", height=880)
     with page.expect_download() as saved:
         page.get_by_role("link", name="Download").click()
     assert "100 rows" in Path(saved.value.path()).read_text()
@@ -190,8 +192,9 @@ def test_an_execution_is_found_killed_and_replayed(page, own_flows):
     page.get_by_role("link", name="Executions", exact=True).first.click()
     page.get_by_role("combobox", name="Flow").select_option("page_waits")
     page.get_by_role("combobox", name="State").select_option("running")
-    expect(page.get_by_role("row")).to_have_count(2)
-    page.get_by_role("rowheader").get_by_role("link").click()
+    page.wait_for_url("**/executions?*state=running*")
+    expect(page.get_by_role("cell", name="hello_world")).to_have_count(0)
+    page.locator(f"a[href='/executions/{first.rsplit('/', 1)[1]}']").click()
     page.wait_for_url(first)
     page.get_by_role("button", name="Kill").click()
     page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
@@ -240,8 +243,7 @@ def test_a_trigger_is_switched_and_a_range_of_it_backfilled(page, platform):
     mine.get_by_role("button", name="Pause").click()
     expect(mine.get_by_text("Backfill, paused")).to_be_visible()
     expect(mine.get_by_role("progressbar")).to_be_visible()
-    mine.scroll_into_view_if_needed()
-    picture(page, "page-triggers.png")
+    picture(page, "page-triggers.png", height=860)
     mine.get_by_role("button", name="Continue").click()
     expect(mine.get_by_text("Backfill executions")).to_be_visible(timeout=PATIENCE)
     for month in MONTHS[2:]:
@@ -258,7 +260,9 @@ def test_what_the_months_say_is_missing_is_loaded_and_proven(page):
     page.get_by_label(f"load green {MONTHS[3]} into bigquery, missing").uncheck()
     page.get_by_role("button", name=re.compile(r"^Load \d+ months$")).click()
     expect(page.get_by_text(re.compile(r"Load \d+: \d+ chosen, under way"))).to_be_visible()
-    expect(page.get_by_role("link", name=re.compile("loading$")).first).to_be_visible()
+    expect(page.get_by_role("cell", name="loading").first).to_be_visible()
+    running = page.get_by_role("link", name=re.compile("loading$")).first
+    expect(running).to_be_visible(timeout=PATIENCE)
     picture(page, "page-months.png")
     expect(page.get_by_role("status")).to_contain_text("done in", timeout=PATIENCE)
     seen = page.get_by_role("link", name=f"green {MONTHS[1]} in bigquery: loaded")

@@ -49,8 +49,13 @@ def ui(target: Target, console: Console, *, port: int, browser: bool) -> None:
                 console.say("page and tunnel are open until Ctrl-C")
                 keep_open([target.ways.tunnel(KESTRA_PORT)], console.say)
             console.say("the page is open until Ctrl-C")
-            threading.Event().wait()
+            wait(threading.Event())
     console.summary("the page is closed")
+
+
+def wait(event: threading.Event) -> None:
+    """Until Ctrl-C, the seam for tests."""
+    event.wait()
 
 
 def _embedded(target: Target) -> bool:

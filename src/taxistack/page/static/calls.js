@@ -81,7 +81,7 @@ export function live(path, show, pause) {
       }
       // What takes the server long is asked for less often.
       const delay = pause(data);
-      again(delay === null ? null : Math.max(delay, 3 * (performance.now() - began)));
+      again(delay === null ? null : Math.max(delay, performance.now() - began));
     } catch (error) {
       if (own.stopped) return;
       if (!(error instanceof Failure)) throw error;

@@ -1,7 +1,7 @@
 // One flow: what it says of itself, its diagram, its form, its triggers, its source.
 
 import { get } from "./calls.js";
-import { badge, chips, h, rendered, scroller, table, when } from "./dom.js";
+import { chips, h, rendered, scroller, table, when } from "./dom.js";
 import { form } from "./form.js";
 import { topology } from "./topology.js";
 
@@ -42,7 +42,7 @@ function triggers(listed) {
   if (!listed.length) return h("p", { class: "soft" }, "None: it runs when somebody asks for it.");
   return [
     h("ul", { class: "plain" }, listed.map((one) => h("li", {},
-      h("span", { class: "strong" }, one.id), " ", one.disabled ? badge("DISABLED") : null,
+      h("span", { class: "strong" }, one.id),
       h("div", { class: "soft" }, one.cron ? h("code", {}, one.cron) : one.type, one.disabled ? ", switched off" : [", next ", when(one.next, false)])))),
     h("p", {}, h("a", { href: "/triggers" }, "Switch and backfill triggers")),
   ];

@@ -25,16 +25,29 @@ export async function months(place, { about, query, go }) {
       const cells = [...chosen].map((one) => { const [taxi, month, destination] = one.split(" "); return { taxi, month, destination }; });
       await post("/loads", { cells });
       speak(`loading ${cells.length} months`);
+      for (const one of chosen) pending.set(one, stateOf(one));
       chosen.clear();
-      await Promise.all([following.look(), looking.look()]);
+      busy = true;
       if (latest) show(latest);
+      await Promise.all([following.look(), looking.look()]);
     } catch (error) {
       complain(error);
     }
   };
+  // Cells that are to be loaded and the state that they were in: until that changes they are
+  // shown as loading, for the server first looks around before it begins.
+  const pending = new Map();
+  const stateOf = (name) => latest.rows.flatMap((row) => row.cells.map((cell, n) => [named(latest, row, n), cell])).find(([one]) => one === name)[1].state;
   let latest = null;
-  const show = (data) => {
-    latest = data;
+  let busy = false; // a load that was started here is under way
+  const show = (found) => {
+    latest = found;
+    const data = { ...found, rows: found.rows.map((row) => ({ ...row, cells: row.cells.map((cell, n) => {
+      const name = named(found, row, n);
+      if (pending.get(name) === cell.state) return { ...cell, state: "loading", execution: null };
+      pending.delete(name);
+      return cell;
+    }) })) };
     grid.removeAttribute("aria-busy");
     const loadable = data.rows.flatMap((row) => row.cells.map((cell, n) => [named(data, row, n), cell])).filter(([, cell]) => LOADABLE.includes(cell.state));
     for (const one of chosen) if (!loadable.some(([name]) => name === one)) chosen.delete(one);
@@ -42,8 +55,14 @@ export async function months(place, { about, query, go }) {
     swap(bar, chooser(loadable, chosen, () => show(latest), load));
     swap(grid, scroller("Months by taxi and destination", "grid", drawn(data, chosen, () => swap(bar, chooser(loadable, chosen, () => show(latest), load)))));
   };
-  const looking = live(`/months?${new URLSearchParams(asked)}`, show, (data) => (data.rows.some((row) => row.cells.some((cell) => cell.state === "loading")) ? 2000 : 15000));
-  const following = live("/loads", (found) => swap(loads, found.map(told)), (found) => (found.some((one) => one.summary === null) ? 1000 : 10000));
+  const looking = live(`/months?${new URLSearchParams(asked)}`, show, (data) => (busy || data.rows.some((row) => row.cells.some((cell) => cell.state === "loading")) ? 1000 : 15000));
+  const following = live("/loads", (found) => {
+    const before = busy;
+    busy = found.some((one) => one.summary === null);
+    if (!busy) pending.clear();
+    if (before && !busy) looking.look();
+    swap(loads, found.map(told));
+  }, () => (busy ? 1000 : 10000));
 }
 
 const slug = (state) => state.replace(" ", "-");

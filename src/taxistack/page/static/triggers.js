@@ -41,7 +41,7 @@ function card(one, open, act) {
     h("div", { class: "soft" }, rendered(one.description)),
     h("dl", { class: "facts" },
       h("div", {}, h("dt", {}, one.cron ? "Schedule" : "Type"), h("dd", {}, h("code", {}, one.cron ?? one.type))),
-      h("div", {}, h("dt", {}, "Next run"), h("dd", {}, one.disabled ? "switched off" : when(one.next, false))),
+      h("div", {}, h("dt", {}, "Next run"), h("dd", {}, one.disabled ? "switched off" : one.backfill ? "after the backfill" : when(one.next, false))),
       one.last && h("div", {}, h("dt", {}, "Last run"), h("dd", {}, one.execution ? h("a", { href: `/executions/${one.execution}`, "data-key": `${key}-last` }, when(one.last, false)) : when(one.last, false)))),
     one.backfill ? progress(one, key, act) : one.schedules && backfill(one, key, open, act));
 }
