@@ -9,8 +9,6 @@ import webbrowser
 from taxistack.console import Console
 from taxistack.page import served
 from taxistack.targets import Target
-from taxistack.targets.gcp import GcpTarget
-from taxistack.targets.local import LocalTarget
 from taxistack.tunnels import KESTRA_PORT, keep_open
 
 
@@ -21,7 +19,7 @@ def ui(target: Target, console: Console, *, port: int, browser: bool) -> None:
     stays open as long.
     """
     version = target.kestra().version()
-    kestras = None if _embedded(target) else f"{target.kestra_url()}/ui/"
+    kestras = target.kestras_page()
     with served(target, port) as page:
         months = f"{page.url}months"
         opened = kestras or page.url
@@ -45,18 +43,15 @@ def ui(target: Target, console: Console, *, port: int, browser: bool) -> None:
         if browser and not webbrowser.open(opened):
             console.say("no browser could be started here: open the address yourself")
         with contextlib.suppress(KeyboardInterrupt):
-            if isinstance(target, GcpTarget) and not target.ways.kestra_named:
+            ways = target.ways
+            if ways is not None and not ways.kestra_named:
                 console.say("page and tunnel are open until Ctrl-C")
-                keep_open([target.ways.tunnel(KESTRA_PORT)], console.say)
+                keep_open([ways.tunnel(KESTRA_PORT)], console.say)
             console.say("the page is open until Ctrl-C")
-            wait(threading.Event())
+            wait()
     console.summary("the page is closed")
 
 
-def wait(event: threading.Event) -> None:
-    """Until Ctrl-C, the seam for tests."""
-    event.wait()
-
-
-def _embedded(target: Target) -> bool:
-    return isinstance(target, LocalTarget) and not target.cloud.instance_in_containers()
+def wait() -> None:
+    """Until Ctrl-C."""
+    threading.Event().wait()

@@ -43,7 +43,7 @@ def console() -> Console:
 def ctrl_c(monkeypatch):
     """Whoever waits for Ctrl-C gets it at once."""
 
-    def interrupted(_):
+    def interrupted():
         raise KeyboardInterrupt
 
     monkeypatch.setattr(ui, "wait", interrupted)
