@@ -264,7 +264,7 @@ def test_what_the_months_say_is_missing_is_loaded_and_proven(page):
     running = page.get_by_role("link", name=re.compile("loading$")).first
     expect(running).to_be_visible(timeout=PATIENCE)
     picture(page, "page-months.png")
-    expect(page.get_by_role("status")).to_contain_text("done in", timeout=PATIENCE)
+    expect(page.get_by_role("status")).to_contain_text("done in", timeout=3 * PATIENCE)
     seen = page.get_by_role("link", name=f"green {MONTHS[1]} in bigquery: loaded")
     expect(seen).to_be_visible()
     expect(page.get_by_label(f"load green {MONTHS[2]} into bigquery, missing")).to_be_visible()
