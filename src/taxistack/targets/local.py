@@ -451,16 +451,9 @@ class LocalTarget(Target):
             kind = LockedError
         return kind(str(error), hint=error.hint)
 
-    def page(self) -> str:
+    def kestras_page(self) -> str | None:
         """Of a server in containers: the embedded engine has none."""
-        url = super().page()
-        if not self.cloud.instance_in_containers():
-            raise MissingError(
-                "the embedded engine has no page: it is Kestra without its user interface",
-                hint="setting kestra: docker runs the official image, page included; `invoke "
-                "status` and `invoke logs` show what the engine does",
-            )
-        return url
+        return super().kestras_page() if self.cloud.instance_in_containers() else None
 
     def parts(self) -> list[dict[str, Any]]:
         """The parts of the local cloud."""
