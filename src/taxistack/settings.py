@@ -91,9 +91,11 @@ class Settings:
     """Likewise for PostgreSQL, together with `postgres_port`."""
     postgres_port: int
     maximum_gib_billed: int
-    retention_days: int
-    alarm_webhook: str
     """A query that would scan more is refused by BigQuery before it runs, and costs nothing."""
+    retention_days: int
+    """The flow `retention` deletes executions that are older, with their logs and metrics."""
+    alarm_webhook: str
+    """A secret: name it by its variable. It counts once `secret_version` is raised."""
 
     @classmethod
     def load(cls, raw: Mapping[str, Any], **overrides: Any) -> Settings:
