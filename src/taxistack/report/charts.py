@@ -88,8 +88,16 @@ def lines_chart(
         layers: list[alt.Chart] = []
         for taxi in taxis:
             base = _chart([row for row in rows if row["taxi"] == taxi]).encode(x, y)
-            stroke = {"color": COLOUR[taxi], "strokeWidth": 2, "strokeDash": _dash(taxis, taxi)}
-            point = {"color": COLOUR[taxi], "size": _size(taxis, taxi), "opacity": 1}
+            stroke: dict[str, Any] = {
+                "color": COLOUR[taxi],
+                "strokeWidth": 2,
+                "strokeDash": _dash(taxis, taxi),
+            }
+            point: dict[str, Any] = {
+                "color": COLOUR[taxi],
+                "size": _size(taxis, taxi),
+                "opacity": 1,
+            }
             layers += [
                 base.mark_line(**stroke).encode(detail="part:O"),
                 base.mark_point(filled=True, **point),
