@@ -37,6 +37,9 @@ SOURCE = (
 )
 TAXI = f"{', '.join(TAXIS)}, several with commas, or all"
 DESTINATION = "postgres, bigquery or all"
+FORCE_UNLOCK = (
+    "first release the state's lock with this id, left by a killed run; auto: only one of this run"
+)
 START = "first month, YYYY-MM (a date is reduced to its month)"
 END = "last month, inclusive"
 
@@ -75,7 +78,7 @@ def setup(
 @task(
     help={
         "auto_approve": "do not ask before changing anything (the local target never asks)",
-        "force_unlock": "first release the state's lock with this id, left by a killed run",
+        "force_unlock": FORCE_UNLOCK,
         "dry_run": DRY_RUN + " (as `plan`)",
         "json": JSON,
     }
@@ -124,7 +127,7 @@ def plan(ctx: Context, out: str = "", detailed_exitcode: bool = False, json: boo
     help={
         "yes": YES,
         "keep_data": "keep the lake and the tables",
-        "force_unlock": "first release the state's lock with this id, left by a killed run",
+        "force_unlock": FORCE_UNLOCK,
         "dry_run": DRY_RUN,
         "json": JSON,
     }
@@ -147,6 +150,33 @@ def down(
         provision.down(
             target, console, keep_data=keep_data, force_unlock=force_unlock, dry_run=dry_run
         )
+
+
+@task(
+    help={
+        "older_than": "only what has not changed for so long: 30m, 6h, 2d",
+        "yes": "remove it; without, only show what would go",
+        "dry_run": DRY_RUN,
+        "json": JSON,
+    }
+)
+def sweep(
+    ctx: Context,
+    older_than: str = "6h",
+    yes: bool = False,
+    dry_run: bool = False,
+    json: bool = False,
+) -> None:
+    """Remove what lost runs have left: their stacks, and locally engine builds of gone clones.
+
+    What was made by hand (label `run` = manual) is told and let be.
+
+    Example: invoke sweep --older-than 6h --yes
+    """
+    from taxistack.commands import sweep as command
+
+    with boundary.command(ctx, json=json, yes=yes) as (target, console):
+        command.sweep(target, console, older_than=older_than, dry_run=dry_run)
 
 
 @task
@@ -269,6 +299,7 @@ def cancel(ctx: Context, name: str) -> None:
         "order": "oldest or newest first",
         "parallel": "months loaded side by side (0: as in setting `parallel`)",
         "max_failures": "cancel the rest after this many failed months (0: never)",
+        "max_cost": "start nothing if BigQuery would bill more than so many USD for it",
         "dry_run": DRY_RUN,
         "force": "replace lake objects that differ from the source",
         "json": JSON,
@@ -284,6 +315,7 @@ def backfill(
     order: str = "oldest",
     parallel: int = 0,
     max_failures: int = 0,
+    max_cost: str = "",
     dry_run: bool = False,
     force: bool = False,
     json: bool = False,
@@ -302,6 +334,7 @@ def backfill(
             only=only,
             order=order,
             max_failures=max_failures,
+            max_cost=max_cost,
             dry_run=dry_run,
             force=force,
         )
@@ -486,13 +519,18 @@ def test(ctx: Context, only: str = "", fast: bool = False) -> None:
         checks.test(console, only=only, fast=fast)
 
 
-@task(help={"name": "one benchmark, e.g. etl_extract; default: all"})
-def bench(ctx: Context, name: str = "") -> None:
-    """Run the benchmarks and rewrite their tables in benchmarks/.
+@task(
+    help={
+        "name": "one benchmark, e.g. etl_extract; default: all",
+        "check": "compare ratios with the committed ones instead of writing them",
+    }
+)
+def bench(ctx: Context, name: str = "", check: bool = False) -> None:
+    """Measure against what one would run instead; rewrite the results and docs/performance.md.
 
     Example: invoke bench --name etl_extract
     """
     from taxistack.commands import checks
 
     with boundary.command(ctx) as (_, console):
-        checks.bench(console, name=name)
+        checks.bench(console, name=name, check=check)

@@ -6,13 +6,13 @@ published figure is 0.17 s for two tasks on a full server.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+
 from benchmarks._platform import running
 from benchmarks.frame import Row
 
@@ -64,5 +64,5 @@ def _run(kestra: httpx.Client, flow: str) -> float:
     done = kestra.post(f"/executions/bench/{flow}?wait=true", files={"none": (None, b"")})
     took = time.perf_counter() - began
     if done.json()["state"]["current"] != "SUCCESS":
-        raise RuntimeError(f"{flow} ended {done.text[:500]}{os.linesep}")
+        raise RuntimeError(f"{flow} ended {done.text[:500]}")
     return took

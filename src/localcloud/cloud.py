@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 
-from localcloud import gate, lock, ports, postgres, processes, sockets, supervisor
+from localcloud import gate, lock, ports, postgres, processes, register, sockets, supervisor
 from localcloud.compose import Compose
 from localcloud.errors import CloudError, FolderError, StopError, SupervisorError
 from localcloud.instance import Instance, state_of_instance
@@ -103,6 +103,7 @@ class LocalCloud:
                 raise CloudError(f"the local cloud in {self.layout.folder} runs: stop it first")
             Instance(self.layout, record).take_down(volumes=True)
             _empty(self.layout.folder, but=self.layout.lock)
+            register.strike(self.cache, record.id)
         with contextlib.suppress(OSError):  # another command may have begun in it
             self.layout.folder.rmdir()
 
@@ -237,6 +238,7 @@ class LocalCloud:
         names = [name for part in PARTS.values() for name in part.ports]
         record.ports = ports.assign(names, record.ports)
         record.save(self.layout)  # the parts read their ports there
+        register.note(self.cache, record.id, self.layout.folder)
         postgres.password(self.layout)
         gate.key(self.layout)
         if not self.layout.served.exists():

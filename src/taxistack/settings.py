@@ -45,6 +45,7 @@ class Settings:
     zone: str
     location: str
     machine_type: str
+    schedule: str
     deletion_protection: bool
     soft_delete_days: int
     secret_version: int
@@ -190,6 +191,10 @@ RULES: dict[str, Rule] = {
     "zone": _text(r".*", "a zone such as us-central1-b, or empty"),
     "location": _text(r".*", "US, EU, a region, or empty"),
     "machine_type": _text(r".+", "a machine type such as e2-standard-2"),
+    "schedule": _text(
+        r"((?:[01]\d|2[0-3]):[0-5]\d-(?:[01]\d|2[0-3]):[0-5]\d)?",
+        "two times of the day in UTC such as 08:00-20:00, or empty",
+    ),
     "deletion_protection": _yes_no,
     "soft_delete_days": _whole(0, 1_000_000),
     "secret_version": _whole(0, 1_000_000),

@@ -38,16 +38,16 @@ def recorded_only(kind: str) -> bool:
     return kind not in EFFECTS
 
 
+def import_id(kind: str, values: Object) -> str:
+    """The id of an object of this type, as `terraform import` takes it."""
+    return object_id(TYPES[kind], values)
+
+
 def serve(folder: Path) -> None:
     """Run the part `google` of the local cloud in `folder` until SIGTERM or SIGINT."""
     from localcloud.google.server import serve  # gRPC: only the part itself loads it
 
     serve(folder)
-
-
-def import_id(kind: str, values: Object) -> str:
-    """The id of an object of this type, as `terraform import` takes it."""
-    return object_id(TYPES[kind], values)
 
 
 __all__ = ["TYPES", "import_id", "reattach", "recorded_only", "serve"]

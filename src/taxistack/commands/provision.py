@@ -12,11 +12,14 @@ from typing import Any
 from invoke import Exit
 from rich.table import Table
 
+from taxistack.commands import locks
 from taxistack.commands.applying import Apply, prove_empty, refuse_moved_data
 from taxistack.commands.resources import Progress, changes_table, done_summary, effects_table
 from taxistack.console import Console, counted, table
+from taxistack.costs.month import NOT_COUNTED
 from taxistack.errors import FailedError, NotConfirmedError, UsageError
 from taxistack.inventory import Leftover
+from taxistack.removal import Kept
 from taxistack.targets import Target
 from taxistack.terraform import Plan, Terraform
 
@@ -35,8 +38,7 @@ def _open(target: Target, console: Console, force_unlock: str = "", **extra: Any
     terraform = target.terraform(on_event=Progress(console), **extra)
     terraform.init()
     if force_unlock:
-        terraform.force_unlock(force_unlock)
-        console.say(f"released lock {force_unlock}")
+        locks.release(target, terraform, console, force_unlock)
     return terraform
 
 
@@ -72,6 +74,7 @@ def up(target: Target, console: Console, force_unlock: str = "") -> None:
         {
             "kestra": {"url": url, "version": version},
             "changes": planned.counts,
+            **_cost(target, console),
             "resources": [
                 dict(zip(("resource", "action", "seconds", "effect"), r, strict=True)) for r in rows
             ],
@@ -79,6 +82,16 @@ def up(target: Target, console: Console, force_unlock: str = "") -> None:
     )
     took = time.monotonic() - began
     console.summary(f"up: {done_summary(planned)}; Kestra {version} {where} ({took:.1f} s)")
+
+
+def _cost(target: Target, console: Console) -> dict[str, Any]:
+    """Tell what a month of the stack costs, where something does; for the JSON result."""
+    cost = target.monthly_cost()
+    if cost is None:
+        return {}
+    console.sketch(cost.table())
+    console.say(f"the stack costs {cost.line}; not counted: {NOT_COUNTED}")
+    return {"cost": cost.as_json()}
 
 
 def _kestra(target: Target) -> tuple[str | None, str]:
@@ -105,7 +118,8 @@ def plan(target: Target, console: Console, *, out: str, detailed_exitcode: bool)
     target.check()
     planned = _open(target, console).plan(out=path)
     console.result(
-        changes_table("Terraform would", planned) if planned.any else None, planned.as_json()
+        changes_table("Terraform would", planned) if planned.any else None,
+        {**planned.as_json(), **_cost(target, console)},
     )
     console.summary(f"plan: {planned.describe()}" + (f"; saved in {out}" if out else ""))
     if detailed_exitcode and planned.any:
@@ -243,38 +257,46 @@ def _close(target: Target, console: Console, planned: Plan, keep_data: bool, beg
     if not keep_data:
         target.clear_snapshots(console.say)
     unknown = [] if keep_data else sorted(target.inventory())
-    if unknown and target.retires_unknown:
-        _ask_for_unknown(unknown, console)
+    kept = _remove_unknown(target, unknown, console) if unknown else []
     target.forget()
     target.retire(keep_data=keep_data)
-    left = [] if target.nothing_here() else unknown
+    left = sorted(target.what_is_left(unknown)) if unknown else []
     took = f"({time.monotonic() - began:.1f} s)"
     data = {
         "destroyed": len(planned.changes),
-        "unknown": [vars(one) for one in unknown],
-        "left": [vars(one) for one in left],
+        "unknown": [one.as_json() for one in unknown],
+        "left": [one.as_json() for one in left],
         "kept": target.exceptions(),
     }
     console.result(_things("Left", left) if left else None, data)
     for line in target.exceptions():
         console.say(f"not part of the stack and kept: {line}")
     if left:
-        raise FailedError(
-            f"{len(left)} things of stack {target.settings.name} are left",
-            hint="Terraform's state does not know them: a run that was killed has made them, or "
-            "somebody else. Remove them by hand; invoke down then proves that nothing is left.",
-        )
-    kept = "the lake and the tables are kept" if keep_data else "0 left"
+        raise _things_left(target, left, kept)
+    kept_words = "the lake and the tables are kept" if keep_data else "0 left"
     swept = f", {len(unknown)} that Terraform did not know went too" if unknown else ""
     destroyed = counted(len(planned.changes), "resource")
-    console.summary(f"down: {destroyed} destroyed{swept}; {kept} {took}")
+    console.summary(f"down: {destroyed} destroyed{swept}; {kept_words} {took}")
 
 
-def _ask_for_unknown(unknown: list[Leftover], console: Console) -> None:
-    """The local cloud goes as a whole; what a killed run has made in it is shown before."""
+def _remove_unknown(target: Target, unknown: list[Leftover], console: Console) -> list[Kept]:
+    """What a killed run has made without its state knowing is shown, asked for, and removed."""
     console.err.print(_things("Not in Terraform's state", unknown))
-    if not console.confirm(f"These {len(unknown)} go with the local cloud. Remove them?"):
-        raise NotConfirmedError("the local cloud was not removed: not confirmed")
+    where = "go with the local cloud" if target.retires_unknown else "are of this stack by name"
+    if not console.confirm(f"These {len(unknown)} {where}. Remove them?"):
+        raise NotConfirmedError(
+            f"{counted(len(unknown), 'thing')} not in Terraform's state, not removed: not confirmed"
+        )
+    return target.remove(unknown, console.say)
+
+
+def _things_left(target: Target, left: list[Leftover], kept: list[Kept]) -> FailedError:
+    why = "".join(f"\n  {one.thing.kind} {one.thing.name}: {one.why}" for one in kept)
+    return FailedError(
+        f"{len(left)} things of stack {target.settings.name} are left{why}",
+        hint="invoke down again tries once more; what bears no mark of the stack is somebody "
+        "else's, or is to be removed by hand",
+    )
 
 
 def _things(title: str, things: list[Leftover]) -> Table:

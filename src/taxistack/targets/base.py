@@ -25,15 +25,20 @@ from taxistack import state_folder
 from taxistack.errors import FailedError, MissingError, TaxistackError, UsageError
 from taxistack.inventory import Leftover
 from taxistack.kestra import KestraClient, Unauthorized
+from taxistack.removal import Kept
 from taxistack.settings import ROOT, Settings
 from taxistack.sources import Source, in_words
 from taxistack.terraform import Plan, Terraform, TerraformError
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     import psycopg
     from google.cloud.bigquery import Client as BigQueryClient
     from google.cloud.storage import Client as StorageClient
 
+    from taxistack.console import Console
+    from taxistack.costs import MonthlyCost
     from taxistack.doctor.check import Check
     from taxistack.google import GoogleApis
     from taxistack.tunnels import Ways
@@ -199,6 +204,14 @@ class Target(ABC):
         """What still exists of the stack, asked of the services themselves."""
 
     @abstractmethod
+    def remove(self, things: Iterable[Leftover], say: Say) -> list[Kept]:
+        """Remove what `inventory` found and Terraform does not know; those that stay, and why."""
+
+    @abstractmethod
+    def what_is_left(self, unknown: list[Leftover]) -> Iterable[Leftover]:
+        """What of the stack is there after `remove` and `retire`; `unknown`: what was before."""
+
+    @abstractmethod
     def exceptions(self) -> list[str]:
         """What `down` leaves on purpose, in words."""
 
@@ -257,6 +270,13 @@ class Target(ABC):
         `error`: what `planned` ended with. The addresses; none where it may be somebody else's.
         """
         return []
+
+    @abstractmethod
+    def sweep(self, console: Console, limit: timedelta, change: bool) -> None:
+        """Find what runs have left and not changed for `limit`; with `change` take it away.
+
+        Raises FailedError while anything stays that should have gone.
+        """
 
     def recorded_only(self, kind: str) -> bool:
         """Whether a resource of this type is a record and nothing else."""
@@ -326,6 +346,7 @@ class Target(ABC):
             "zone": chosen.zone or None,
             "location": chosen.location or None,
             "machine_type": chosen.machine_type,
+            "schedule": chosen.schedule or None,
             "deletion_protection": chosen.deletion_protection,
             "soft_delete_days": chosen.soft_delete_days,
             "secret_version": chosen.secret_version,
@@ -396,7 +417,8 @@ class Target(ABC):
             fresh = path.with_name(f"known.{os.getpid()}.json")
             fresh.write_text(json.dumps(known), encoding="utf-8")
             fresh.replace(path)
-        return known[what]
+        answer: Known = known[what]
+        return answer
 
     @property
     def _data_dir(self) -> Path:
@@ -503,6 +525,10 @@ class Target(ABC):
     @property
     def task_types(self) -> str | None:
         """Which types of tasks the server has, where that is less than Kestra's own image."""
+        return None
+
+    def monthly_cost(self) -> MonthlyCost | None:
+        """What a month of the stack costs; None where nothing is billed."""
         return None
 
     @property

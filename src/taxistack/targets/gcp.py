@@ -9,6 +9,7 @@ command's own (`taxistack.tunnels`), or at the addresses that the settings `kest
 from __future__ import annotations
 
 import base64
+import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -16,21 +17,26 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from taxi_etl.month import Month
-from taxistack import inventory
+from taxistack import hours, inventory, removal
 from taxistack.errors import FailedError, MissingError, TaxistackError, TransientError, UsageError
 from taxistack.google import Api, DisabledApiError, GoogleApis, NotFoundError, explain, explained
 from taxistack.google.vm import Vm
 from taxistack.inventory import Leftover
 from taxistack.kestra import KestraClient
+from taxistack.removal import Clients, Kept
 from taxistack.settings import LOCAL_PROJECT
 from taxistack.sources import Source
 from taxistack.targets.base import Say, Target, new_password, silent
 from taxistack.tunnels import POSTGRES_PORT, NotListening, VmAddress, Ways
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     import psycopg
     from google.cloud import bigquery, storage
 
+    from taxistack.console import Console
+    from taxistack.costs import MonthlyCost
     from taxistack.doctor.check import Check
 
 PAUSE = 5.0  # seconds between two tries to reach Kestra
@@ -54,7 +60,8 @@ class GcpTarget(Target):
         return self.settings.project
 
     def check(self) -> None:
-        """The project is named, and Google answers to the operator's credentials."""
+        """The project is named, the VM's hours miss no tick, and Google answers to the operator."""
+        hours.check(self.settings.schedule)
         self.check_access()
 
     def check_access(self) -> None:
@@ -277,6 +284,13 @@ class GcpTarget(Target):
         """No sample is served to a VM."""
         return 0
 
+    def monthly_cost(self) -> MonthlyCost:
+        """By the project's table of prices."""
+        from taxistack.costs import monthly_cost
+
+        chosen = self.settings
+        return monthly_cost(chosen.machine_type, chosen.schedule, chosen.region)
+
     def nothing_here(self) -> bool:
         """Only Terraform's state can say."""
         return False
@@ -287,6 +301,20 @@ class GcpTarget(Target):
         yield from inventory.buckets(self.storage(), project, stack)
         yield from inventory.datasets(self.bigquery(), stack)
         yield from inventory.google_cloud(self.google, project, stack)
+        yield from inventory.grants(self.google, project, stack)
+
+    @property
+    def clients(self) -> Clients:
+        """What the inventory asks, and removals go through."""
+        return Clients(self.google, self.storage(), self.bigquery())
+
+    def remove(self, things: Iterable[Leftover], say: Say) -> list[Kept]:
+        """One by one, each looked at again: only what bears a mark of the stack goes."""
+        return removal.remove(self.clients, self.project, self.settings.name, things, say)
+
+    def what_is_left(self, unknown: list[Leftover]) -> Iterable[Leftover]:
+        """Asked again of the services."""
+        return self.inventory()
 
     def exceptions(self) -> list[str]:
         """The state bucket and the enabled APIs outlive a stack."""
@@ -301,6 +329,12 @@ class GcpTarget(Target):
 
         return cloud.checks(self)
 
+    def sweep(self, console: Console, limit: timedelta, change: bool) -> None:
+        """Whole stacks of the project, by the label of their run."""
+        from taxistack.commands.sweep import Cloud
+
+        Cloud(self, console, limit).run(change)
+
     def explained(self, error: Exception) -> TaxistackError | None:
         """What Google's client libraries raise."""
         return explained(error)
@@ -311,4 +345,15 @@ class GcpTarget(Target):
         return self.settings.maximum_gib_billed * 2**30
 
     def retire(self, keep_data: bool) -> None:
-        """Nothing of the target runs on the operator's machine."""
+        """Remove the stack's state from the state bucket once nothing stands in it.
+
+        Nothing of the target runs on the operator's machine. A stack a CI run would leave an
+        empty state each for ever; the bucket keeps older versions of it for some days.
+        """
+        if keep_data:
+            return
+        bucket = self.storage().bucket(self.settings.tfstate_bucket)
+        blob = bucket.get_blob(f"{self.settings.name}/default.tfstate")
+        if blob is None or json.loads(blob.download_as_bytes()).get("resources"):
+            return
+        blob.delete(if_generation_match=blob.generation)

@@ -30,13 +30,17 @@ from taxi_etl.release import file_name
 from taxistack import inventory, state_folder
 from taxistack.errors import FailedError, LockedError, MissingError, TaxistackError, UsageError
 from taxistack.inventory import Leftover
+from taxistack.removal import Kept
 from taxistack.sources import SAMPLES_IN_WORDS, Source
 from taxistack.targets.base import INFRA, Say, Target
 from taxistack.terraform import Plan, StateLockedError, Terraform, TerraformError
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from google.cloud import bigquery, storage
 
+    from taxistack.console import Console
     from taxistack.doctor.check import Check
 
 _LAST_URL = "releases.url"  # where the release site was when the flows learnt of it
@@ -407,6 +411,14 @@ class LocalTarget(Target):
         for kind in TYPES:
             yield from (Leftover(kind, name) for name in store.ids(kind))
 
+    def remove(self, things: Iterable[Leftover], say: Say) -> list[Kept]:
+        """Nothing yet: they go with the local cloud, as a whole (`retire`)."""
+        return []
+
+    def what_is_left(self, unknown: list[Leftover]) -> list[Leftover]:
+        """All of it while the local cloud is there."""
+        return [] if self.nothing_here() else unknown
+
     def exceptions(self) -> list[str]:
         """Nothing: the state bucket goes with the local cloud."""
         return []
@@ -416,6 +428,12 @@ class LocalTarget(Target):
         from taxistack.doctor import local
 
         return local.checks(self)
+
+    def sweep(self, console: Console, limit: timedelta, change: bool) -> None:
+        """Stacks in other state folders, and engine builds of clones that are gone."""
+        from taxistack.commands.sweep_local import sweep_local
+
+        sweep_local(self, console, limit, change)
 
     def explained(self, error: Exception) -> TaxistackError | None:
         """What the local cloud raises."""

@@ -15,7 +15,13 @@ from python_terraform import Terraform as CommandBuilder
 
 from taxistack.errors import FailedError, MissingError, UsageError
 from taxistack.terraform import process
-from taxistack.terraform.errors import Diagnostic, StateLockedError, TerraformError, error_of
+from taxistack.terraform.errors import (
+    Diagnostic,
+    Lock,
+    StateLockedError,
+    TerraformError,
+    error_of,
+)
 from taxistack.terraform.program import environment as clean_environment
 from taxistack.terraform.program import executable as find_executable
 from taxistack.terraform.results import ApplyResult, Event, Plan, apply_of, plan_of
@@ -171,23 +177,27 @@ class Terraform:
             self.import_(address, import_id(changes[address]["type"], values))
         return error.existing
 
+    def lock(self) -> Lock | None:
+        """The lock that somebody holds on the state; None when it is free."""
+        try:
+            self._run(
+                "plan", ok=(0, 2), refresh=False, var=self._variables or None, **_JSON, **_LOCKING
+            )
+        except StateLockedError as error:
+            return error.lock
+        return None
+
     def force_unlock(self, lock_id: str) -> None:
         """Release the lock with this ID. Raises UsageError when no lock has it.
 
         Only for a lock whose holder is gone: the ID is asked for, so that the lock of a run that
         has begun meanwhile is left alone.
         """
-        try:
-            self._run(
-                "plan", ok=(0, 2), refresh=False, var=self._variables or None, **_JSON, **_LOCKING
-            )
-        except StateLockedError as error:
-            if error.lock.id != lock_id:
-                raise UsageError(
-                    f"the lock's ID is {error.lock.id}, held by {error.lock.who}; not {lock_id}"
-                ) from None
-        else:
+        held = self.lock()
+        if held is None:
             raise UsageError(f"the stack is not locked: there is no lock {lock_id} to release")
+        if held.id != lock_id:
+            raise UsageError(f"the lock's ID is {held.id}, held by {held.who}; not {lock_id}")
         self._run("force-unlock", lock_id, force=IsFlagged, no_color=IsFlagged)
 
     # --- the process ------------------------------------------------------------------------
