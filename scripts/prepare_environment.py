@@ -24,6 +24,7 @@ import hashlib
 import os
 import platform
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -127,7 +128,10 @@ def is_whole(requirements: Path) -> bool:
             return False
         if not set(packages) <= set(installed()):
             return False
-        return subprocess.run([python(), "-c", ""], check=False).returncode == 0
+        program = VENV / "bin" / "taxistack"
+        return (
+            program.exists() and subprocess.run([python(), "-c", ""], check=False).returncode == 0
+        )
     except OSError:
         return False
 
@@ -148,12 +152,20 @@ def prepare(requirements: Path) -> None:
         f"{ROOT / 'src'}\n{ROOT / 'scripts'}\n", encoding="utf-8"
     )
     code = _install(requirements)
+    _write_program()
     fresh = STAMP.with_suffix(".new")
     packages = "".join(f"{name}\n" for name in installed())
     fresh.write_text(mark(requirements) + packages, encoding="utf-8")
     fresh.replace(STAMP)
     if code != 0:
         raise SystemExit(code)
+
+
+def _write_program() -> None:
+    """The program `taxistack`, as installing the project would make it."""
+    path = VENV / "bin" / "taxistack"
+    path.write_text(f'#!/bin/sh\nexec {shlex.quote(python())} -m taxistack "$@"\n', "utf-8")
+    path.chmod(0o755)
 
 
 def _can_be_renewed() -> bool:

@@ -34,6 +34,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     programs = tmp_path / ".venv" / "bin"
     programs.mkdir(parents=True)
     (programs / "python").symlink_to(sys.executable)
+    (programs / "taxistack").touch()
     packages = tmp_path / ".venv/lib/python3.11/site-packages"
     for name in ("uv-1.0", "other-2.0"):
         (packages / f"{name}.dist-info").mkdir(parents=True)
