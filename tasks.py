@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import os
 
-from taxistack import interrupts
+from taxistack import interrupts, lean
 
 interrupts.watch()  # before what takes long to load
+lean.hide_optional_packages()  # before what would load them
 
 # isort: split
 
@@ -61,7 +62,7 @@ def setup(
     yes: bool = False,
     force_unlock: str = "",
     json: bool = False,
-):
+) -> None:
     """Make a Google Cloud project ready, once: its APIs, the state bucket, CI's identity.
 
     What is there already is kept; it may be run again at any time.
@@ -88,7 +89,7 @@ def up(
     force_unlock: str = "",
     dry_run: bool = False,
     json: bool = False,
-):
+) -> None:
     """Provision the stack with Terraform and wait until Kestra answers.
 
     Ends by planning again: anything but an empty plan is a failure.
@@ -111,7 +112,7 @@ def up(
         "json": JSON,
     }
 )
-def plan(ctx: Context, out: str = "", detailed_exitcode: bool = False, json: bool = False):
+def plan(ctx: Context, out: str = "", detailed_exitcode: bool = False, json: bool = False) -> None:
     """Show what `up` would change.
 
     Example: invoke plan --out next.tfplan
@@ -138,7 +139,7 @@ def down(
     force_unlock: str = "",
     dry_run: bool = False,
     json: bool = False,
-):
+) -> None:
     """Destroy the stack, and prove by an inventory that nothing is left.
 
     Example: invoke down --yes
@@ -179,7 +180,7 @@ def sweep(
 
 
 @task
-def stop(ctx: Context):
+def stop(ctx: Context) -> None:
     """Stop the local cloud; everything is kept.
 
     Example: invoke stop
@@ -191,7 +192,7 @@ def stop(ctx: Context):
 
 
 @task
-def start(ctx: Context):
+def start(ctx: Context) -> None:
     """Start the local cloud again after `stop`.
 
     Example: invoke start
@@ -218,7 +219,7 @@ def deploy_flows(
     yes: bool = False,
     dry_run: bool = False,
     json: bool = False,
-):
+) -> None:
     """Validate all flows, then push what changed: flows, the ETL's files, settings.
 
     Example: invoke deploy-flows --source public
@@ -238,7 +239,7 @@ def deploy_flows(
         "json": JSON,
     },
 )
-def run(ctx: Context, flow: str, input: list[str], json: bool = False):
+def run(ctx: Context, flow: str, input: list[str], json: bool = False) -> None:
     """Start a flow, wait for its end, and print its log, outputs and state.
 
     Example: invoke run hello_world --input name=Ada
@@ -265,7 +266,7 @@ def executions(
     since: str = "",
     limit: int = 20,
     json: bool = False,
-):
+) -> None:
     """List the executions of the flows, newest first, and why those failed that did.
 
     Example: invoke executions --failed --since 7d
@@ -277,7 +278,7 @@ def executions(
 
 
 @task(positional=["name"], help={"name": "an execution's id, or a backfill's name (bf-…)"})
-def cancel(ctx: Context, name: str):
+def cancel(ctx: Context, name: str) -> None:
     """End an execution and all that it started; what is loaded stays loaded.
 
     Example: invoke cancel bf-20190401-090000-1a2b
@@ -318,7 +319,7 @@ def backfill(
     dry_run: bool = False,
     force: bool = False,
     json: bool = False,
-):
+) -> None:
     """Load the months of a range that are missing, failed, or all of them.
 
     Example: invoke backfill --start 2019-01 --end 2019-12 --taxi yellow --only missing
@@ -359,7 +360,7 @@ def verify(
     repair: bool = False,
     report: str = "",
     json: bool = False,
-):
+) -> None:
     """Prove every loaded month equal to its source; exit code 1 on any difference.
 
     Example: invoke verify --start 2019-01 --end 2019-12 --report report
@@ -383,7 +384,7 @@ def verify(
         "json": JSON,
     }
 )
-def status(ctx: Context, env: bool = False, drift: bool = False, json: bool = False):
+def status(ctx: Context, env: bool = False, drift: bool = False, json: bool = False) -> None:
     """Show the parts, the stack and what is loaded.
 
     Example: eval "$(invoke status --env)" && psql
@@ -401,7 +402,7 @@ def status(ctx: Context, env: bool = False, drift: bool = False, json: bool = Fa
         "lines": "how many of the last lines",
     }
 )
-def logs(ctx: Context, execution: str = "", part: str = "", lines: int = 50):
+def logs(ctx: Context, execution: str = "", part: str = "", lines: int = 50) -> None:
     """Show the log of an execution, or of a part of the local cloud.
 
     Example: invoke logs --execution 4kK2…
@@ -419,7 +420,7 @@ def logs(ctx: Context, execution: str = "", part: str = "", lines: int = 50):
         "json": JSON,
     }
 )
-def tunnel(ctx: Context, kestra_port: int = 0, postgres_port: int = 0, json: bool = False):
+def tunnel(ctx: Context, kestra_port: int = 0, postgres_port: int = 0, json: bool = False) -> None:
     """Keep ways to Kestra and PostgreSQL open until Ctrl-C, for psql, notebooks and BI tools.
 
     Only Google Cloud needs it; other commands open what they need by themselves.
@@ -433,7 +434,7 @@ def tunnel(ctx: Context, kestra_port: int = 0, postgres_port: int = 0, json: boo
 
 
 @task(help={"json": JSON})
-def ui(ctx: Context, json: bool = False):
+def ui(ctx: Context, json: bool = False) -> None:
     """Open Kestra's page in the browser; on Google Cloud through a tunnel, until Ctrl-C.
 
     Example: invoke ui
@@ -445,7 +446,7 @@ def ui(ctx: Context, json: bool = False):
 
 
 @task(help={"json": JSON})
-def doctor(ctx: Context, json: bool = False):
+def doctor(ctx: Context, json: bool = False) -> None:
     """Check what this machine has, and say what is missing; exit code 3 then.
 
     Example: invoke doctor
@@ -474,7 +475,7 @@ def demo(
     parallel: int = 0,
     report: str = "",
     json: bool = False,
-):
+) -> None:
     """Bring everything up, load months into both destinations, and prove them.
 
     Example: invoke demo --source public --start 2019-01 --end 2019-03
@@ -490,7 +491,7 @@ def demo(
 
 
 @task(help={"json": JSON})
-def homework(ctx: Context, json: bool = False):
+def homework(ctx: Context, json: bool = False) -> None:
     """Answer the course's questions from the ledger and the tables.
 
     Example: invoke homework
@@ -507,7 +508,7 @@ def homework(ctx: Context, json: bool = False):
         "fast": "leave out the tests that start the local platform",
     }
 )
-def test(ctx: Context, only: str = "", fast: bool = False):
+def test(ctx: Context, only: str = "", fast: bool = False) -> None:
     """Run formatting checks, linters and every test.
 
     Example: invoke test --only tests/unit
@@ -518,13 +519,18 @@ def test(ctx: Context, only: str = "", fast: bool = False):
         checks.test(console, only=only, fast=fast)
 
 
-@task(help={"name": "one benchmark, e.g. etl_extract; default: all"})
-def bench(ctx: Context, name: str = ""):
-    """Run the benchmarks and rewrite their tables in benchmarks/.
+@task(
+    help={
+        "name": "one benchmark, e.g. etl_extract; default: all",
+        "check": "compare ratios with the committed ones instead of writing them",
+    }
+)
+def bench(ctx: Context, name: str = "", check: bool = False) -> None:
+    """Measure against what one would run instead; rewrite the results and docs/performance.md.
 
     Example: invoke bench --name etl_extract
     """
     from taxistack.commands import checks
 
     with boundary.command(ctx) as (_, console):
-        checks.bench(console, name=name)
+        checks.bench(console, name=name, check=check)

@@ -1,9 +1,9 @@
-"""Planning and reporting 62 months of two taxis in two destinations, without a platform.
+"""62 months of 2 taxis in 2 destinations: planned, reported, opened
 
-Planning: 124 HEADs of a source on loopback, 248 cells derived and planned; ledgers and
-executions are in memory, what their servers take is not in it. Reporting: the page
-of 248 cells, its size, and how long headless Chromium takes from the start of the navigation to
-its load event (when there is a Chromium). Rewrites backfill_plan_and_report.md beside it.
+Without a platform. Planning: 124 HEADs of a source on loopback, 248 cells derived and planned;
+ledgers and executions are in memory, what their servers take is not in it. Reporting: the page
+of 248 cells, and how long headless Chromium takes from the start of the navigation to its load
+event (when there is a Chromium). There is no baseline: the figures are seconds.
 """
 
 from __future__ import annotations
@@ -11,17 +11,16 @@ from __future__ import annotations
 import http.server
 import re
 import shutil
-import statistics
 import subprocess
-import tempfile
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+from benchmarks.frame import Row
 from taxi_etl.compare import TableMonth
 from taxi_etl.lake import LakeObject
 from taxi_etl.ledger import Entry
@@ -37,7 +36,7 @@ from taxistack.verify.verification import Verification, VerifyRequest, check_all
 FIRST, LAST = Month(2019, 1), Month(2024, 2)
 REQUEST = Request(FIRST, LAST)
 NOW = datetime(2026, 10, 25, tzinfo=UTC)
-TIMES = 5
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 LOAD_TIME = """<script>addEventListener('load', () => {
   document.body.dataset.ms = performance.now();
 });</script>"""
@@ -101,72 +100,65 @@ def verification() -> Verification:
     )
 
 
-def median_ms(work: Callable[[], object]) -> float:
-    """The median of some runs, in milliseconds."""
-    times = []
-    for _ in range(TIMES):
-        began = time.perf_counter()
-        work()
-        times.append(1000 * (time.perf_counter() - began))
-    return statistics.median(times)
-
-
-def opening_ms(page: Path) -> float | None:
-    """How long Chromium takes to open the page; None without one."""
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        return None
+def opened(page: Path, number: int) -> float:
+    """Seconds that Chromium takes to open the page."""
     probe = page.with_name("probe.html")
     probe.write_text(page.read_text().replace("</body>", LOAD_TIME + "</body>"))
-    times = []
-    for number in range(TIMES):
-        done = subprocess.run(
-            [
-                chromium, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
-                "--disable-background-networking", "--disable-component-update",
-                f"--user-data-dir={page.parent / str(number)}",
-                "--dump-dom", probe.as_uri(),
-            ],
-            capture_output=True, text=True, timeout=120, check=True,
-        )  # fmt: skip
-        found = re.search(r'data-ms="([\d.]+)"', done.stdout)
-        assert found, "the page did not say when it was loaded"
-        times.append(float(found[1]))
-    return statistics.median(times)
+    done = subprocess.run(
+        [
+            str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+            "--disable-background-networking", "--disable-component-update",
+            f"--user-data-dir={page.parent / str(number)}",
+            "--dump-dom", probe.as_uri(),
+        ],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    found = re.search(r'data-ms="([\d.]+)"', done.stdout)
+    assert found, "the page did not say when it was loaded"
+    return float(found[1]) / 1000
 
 
-def main() -> None:
-    """Measure and rewrite the table."""
+@contextmanager
+def rows(folder: Path) -> Iterator[list[Row]]:
+    """Planning, writing the report, opening it."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Source)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     base = f"http://127.0.0.1:{server.server_address[1]}"
-    whole = median_ms(lambda: planning(base))
-    server.shutdown()
     states = {cell: CellState(cell, State.MISSING) for cell in REQUEST.grid()}
-    pure = median_ms(lambda: plan(REQUEST, states, source=base))
-    with tempfile.TemporaryDirectory() as folder:
-        found = verification()
-        writing = median_ms(lambda: write_report(found, Path(folder)))
-        page = Path(folder) / "index.html"
-        size = page.stat().st_size
-        opened = opening_ms(page)
-    lines = [
-        "# 62 months of 2 taxis in 2 destinations: planned, reported, opened",
-        "",
-        f"Median of {TIMES} runs; made by `invoke bench --name backfill_plan_and_report`.",
-        "",
-        "| what | figure |",
-        "|---|---:|",
-        f"| plan: 744 executions in memory, 124 HEADs on loopback | {whole:,.0f} ms |",
-        f"| the pure planner alone, 248 cells | {pure:,.1f} ms |",
-        f"| report written (6 charts, each drawn twice) | {writing:,.0f} ms |",
-        f"| size of index.html | {size / 1024:,.0f} KiB |",
-        f"| opened in headless Chromium | {f'{opened:,.0f} ms' if opened else 'no Chromium'} |",
+    found = verification()
+    page = folder / "index.html"
+    made = [
+        Row(
+            "plan 248 cells: 744 executions in memory, 124 HEADs on loopback",
+            ignoring(lambda: planning(base)),
+            reach=0.5,
+        ),
+        Row(
+            "the pure planner alone",
+            ignoring(lambda: plan(REQUEST, states, source=base)),
+            reach=0.01,
+        ),
+        Row(
+            "write the report (6 charts, each drawn twice)",
+            ignoring(lambda: write_report(found, folder)),
+            reach=2.0,
+        ),
     ]
-    text = "\n".join(lines) + "\n"
-    Path(__file__).with_suffix(".md").write_text(text, encoding="utf-8")
-    print(text)
+    if CHROMIUM:
+        made.append(
+            Row("open the report in headless Chromium", lambda n: opened(page, n), reach=1.0)
+        )
+    try:
+        yield made
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
-if __name__ == "__main__":
-    main()
+def ignoring(work: Callable[[], object]) -> Callable[[int], None]:
+    """The work as a run of a row."""
+
+    def run(_: int) -> None:
+        work()
+
+    return run

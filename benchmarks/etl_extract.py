@@ -1,7 +1,7 @@
-"""Extract's one pass over a month file against the obvious way: the csv module, row by row.
+"""Extract's one pass over a month file
 
-Both find the same figures (asserted) in the same file. Rewrites etl_extract.md beside it. The
-ratio is what counts: the rows a second are those of the machine that ran it.
+Against the obvious way: the csv module, row by row. Both find the same figures (asserted) in the
+same generated file. Processor time, in this process.
 """
 
 from __future__ import annotations
@@ -9,22 +9,21 @@ from __future__ import annotations
 import csv
 import gzip
 import hashlib
-import statistics
-import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
 import google_crc32c
 
+from benchmarks.frame import Row
 from taxi_etl import sample
 from taxi_etl.inspection import inspect
 from taxi_etl.month import Month
 from taxi_etl.schema import TAXIS, Taxi
 
 ROWS = 300_000
-TIMES = 5
 MONTH = Month(2019, 3)
 
 Figures = tuple[int, Decimal, str]
@@ -35,10 +34,11 @@ def naive(path: Path, taxi: Taxi) -> Figures:
     total, rows = Decimal(0), 0
     with gzip.open(path, "rt", newline="", encoding="utf-8") as file:
         lines = csv.reader(file)
-        assert next(lines) == [column.name for column in taxi.columns]
+        assert taxi.is_header(",".join(next(lines)))
         for line in lines:
             assert len(line) == len(taxi.columns)
-            total += Decimal(line[taxi.place("total_amount")] or 0)
+            if taxi.measure:
+                total += Decimal(line[taxi.place(taxi.measure)] or 0)
             rows += 1
     data = path.read_bytes()
     google_crc32c.Checksum(data).digest()
@@ -51,40 +51,28 @@ def ours(path: Path, taxi: Taxi) -> Figures:
     return found.rows, found.total_amount, found.sha256
 
 
-def seconds(work: Callable[[Path, Taxi], Figures], path: Path, taxi: Taxi) -> float:
-    """Processor seconds of the middle one of several runs: other programs don't count."""
-    times = []
-    for _ in range(TIMES):
-        start = time.process_time()
-        work(path, taxi)
-        times.append(time.process_time() - start)
-    return statistics.median(times)
-
-
-def main() -> None:
-    """Measure both taxis and write the table."""
-    lines = [
-        "# One pass over a month file: taxi_etl against the csv module",
-        "",
-        f"Generated months of {ROWS:,} rows; processor time, median of {TIMES} runs; made by "
-        "`invoke bench --name etl_extract`.",
-        "",
-        "| taxi | csv module, rows/s | taxi_etl, rows/s | ratio |",
-        "|---|---:|---:|---:|",
-    ]
-    with tempfile.TemporaryDirectory() as folder:
-        for taxi in TAXIS.values():
-            path = Path(folder) / taxi.name
-            sample.write(path, taxi.name, MONTH, ROWS)
-            assert naive(path, taxi) == ours(path, taxi)
-            slow, fast = seconds(naive, path, taxi), seconds(ours, path, taxi)
-            lines.append(
-                f"| {taxi.name} | {ROWS / slow:,.0f} | {ROWS / fast:,.0f} | {slow / fast:.1f} |"
+@contextmanager
+def rows(folder: Path) -> Iterator[list[Row]]:
+    """A row for each taxi; what they find is equal."""
+    found = []
+    for taxi in TAXIS.values():
+        path = folder / taxi.name
+        sample.write(path, taxi.name, MONTH, ROWS)
+        assert naive(path, taxi) == ours(path, taxi)
+        found.append(
+            Row(
+                f"look through {ROWS:,} rows of {taxi.name}",
+                lambda _, path=path, taxi=taxi: seconds(ours, path, taxi),
+                reach=0.33,
+                baseline="csv module, row by row",
+                theirs=lambda _, path=path, taxi=taxi: seconds(naive, path, taxi),
             )
-    text = "\n".join(lines) + "\n"
-    Path(__file__).with_suffix(".md").write_text(text, encoding="utf-8")
-    print(text)
+        )
+    yield found
 
 
-if __name__ == "__main__":
-    main()
+def seconds(work: Callable[[Path, Taxi], Figures], path: Path, taxi: Taxi) -> float:
+    """Processor seconds of a run, in this process."""
+    start = time.process_time()
+    work(path, taxi)
+    return time.process_time() - start

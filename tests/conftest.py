@@ -35,17 +35,16 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-# Servers that are started once for the session. A worker has sessions of its own, so that tests
-# which share one go to one worker; the others go there file by file.
-SHARED = ("platform", "parts", "emulators")
+@pytest.hookimpl(optionalhook=True)  # of xdist, which is asked for by `invoke test` alone
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """What stays together on one worker."""
+    from tests.workers import Chains
+
+    return Chains(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests stay together on one worker; the shared platform's are first."""
-    for item in items:
-        fixtures = getattr(item, "fixturenames", ())
-        group = next((name for name in SHARED if name in fixtures), str(item.path))
-        item.add_marker(pytest.mark.xdist_group(group))
+    """The shared platform's tests are the longest chain: they begin."""
     items.sort(key=lambda item: "platform" not in getattr(item, "fixturenames", ()))
 
 

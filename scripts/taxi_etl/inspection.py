@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Context, Decimal
@@ -12,16 +11,14 @@ from pathlib import Path
 
 import google_crc32c
 
-from taxi_etl import rows
+from taxi_etl import columns, rows
 from taxi_etl.errors import BadFile
-from taxi_etl.fields import RULES, SCALE
+from taxi_etl.fields import SCALE, Rules
 from taxi_etl.month import Month
 from taxi_etl.schema import TAXIS, Taxi
 
-_AMOUNT = re.compile(rb"(-?)(\d*)\.?(\d*)")
 _CENT = Decimal("0.01")
 _WIDE = Context(prec=60)
-_KNOWN = 1 << 16  # amounts remembered; a month has some ten thousand different ones
 
 
 @dataclass(frozen=True)
@@ -46,9 +43,8 @@ def inspect(path: Path, taxi: Taxi, month: Month) -> Inspection:
     sha256, crc32c = hashlib.sha256(), google_crc32c.Checksum()
     lines = _Lines(taxi, month)
     with path.open("rb") as file:
-        for block in rows.line_blocks(
-            lines.counted(rows.text_blocks(file, sha256.update, crc32c.update))
-        ):
+        text = rows.ahead(rows.text_blocks(file, sha256.update, crc32c.update))
+        for block in rows.line_blocks(lines.counted(text)):
             lines.check(block)
         length = file.tell()
     lines.finish()
@@ -74,17 +70,16 @@ class _Lines:
         self.bytes = 0
         self.rows = 0
         self._total = 0  # in units of the last decimal
-        self._known = _Amounts()
+        self._rules = Rules(taxi)
         self._taxi = taxi
         self._commas = len(taxi.columns) - 1
         self._measured = taxi.place(taxi.measure) if taxi.measure else None
         self._pickup = taxi.place(taxi.pickup)
         self._month = month
-        self._of_month = f",{month}-".encode()
+        self._of_month = f"{month}-".encode()
         self._month_rows = 0
         self._line = 1  # number of the next line in the file
         self._end = b""  # the file's line end
-        self._rows = re.compile(b"")
 
     @property
     def total(self) -> Decimal:
@@ -104,17 +99,42 @@ class _Lines:
         if self._line == 1:
             block = self._begin(block)
         count = block.count(b"\n")
-        # A usual block is so many usual lines and nothing else: the pattern finds them all, and
-        # the measure of each. Another one takes the long way, which finds out what it is.
-        measured = self._rows.findall(block)
-        if len(measured) != count:
-            measured = [self._field(line, self._measured) for line in self._lines(block)]
-        self._total += sum(map(self._known.__getitem__, measured))
-        if len(self._known) > _KNOWN:
-            self._known = _Amounts()
-        self._month_rows += self._of_the_month(block, count)
+        known = None
+        if columns.worth(count):
+            known = columns.Columns.of(block, self._taxi, self._end)
+        if known is None:
+            self._characters(block)
+            for number, line in enumerate(self._cut(block), self._line):
+                self._add_line(number, line)
+        else:
+            self._add_columns(known, block)
         self.rows += count
         self._line += count
+
+    def _add_columns(self, known: columns.Columns, block: bytes) -> None:
+        """Add a block up by columns, the rows in which they see something odd one by one."""
+        known.check()
+        usual = ~known.odd
+        months = known.times(self._pickup).months[usual]
+        self._month_rows += int((months == self._month.index).sum())
+        if self._measured is not None:
+            self._total += known.numbers(self._measured).only(usual).total(SCALE)
+        if known.odd.any():
+            lines = self._cut(block)
+            for place in known.odd.nonzero()[0].tolist():
+                self._add_line(self._line + place, lines[place])
+
+    def _add_line(self, number: int, line: bytes) -> None:
+        """Check one line by the rules and add it up."""
+        if (commas := line.count(b",")) != self._commas:
+            found = f"{commas + 1} columns" if line else "no columns: it is empty"
+            raise BadFile(f"line {number} has {found}, not {self._commas + 1}")
+        fields = line.split(b",")
+        if broken := self._rules.broken(fields):
+            raise BadFile(f"line {number} has the {broken}")
+        self._month_rows += fields[self._pickup].startswith(self._of_month)
+        if self._measured is not None:
+            self._total += self._rules.units(fields[self._measured])
 
     def finish(self) -> None:
         """Check what only the end can tell."""
@@ -132,49 +152,11 @@ class _Lines:
         self._end = b"\r\n" if header.endswith(b"\r") else b"\n"
         self._header(header.removesuffix(b"\r"))
         self._line = 2
-        patterns = [RULES[column.kind].usual for column in self._taxi.columns]
-        measured = self._measured
-        if measured is None:
-            patterns[0] = b"()" + patterns[0]
-        else:
-            patterns[measured] = b"(" + patterns[measured] + b")"
-        self._rows = re.compile(b"^" + b",".join(patterns) + re.escape(self._end), re.MULTILINE)
         return rest
-
-    def _of_the_month(self, block: bytes, count: int) -> int:
-        """How many trips of the block began in the month, or fewer where they are most anyway.
-
-        Both times of a trip are usually of the month, so their number tells nearly as much.
-        """
-        least = block.count(self._of_month) - count
-        if least > 0.9 * count:
-            return least
-        start = self._of_month[1:]
-        return sum(self._field(line, self._pickup).startswith(start) for line in self._cut(block))
-
-    @staticmethod
-    def _field(line: bytes, place: int | None) -> bytes:
-        return b"" if place is None else line.split(b",", place + 1)[place]
 
     def _cut(self, block: bytes) -> list[bytes]:
         lines = block.split(self._end)
         lines.pop()  # what follows the last line end: nothing
-        return lines
-
-    def _lines(self, block: bytes) -> list[bytes]:
-        """The lines of a block that is not usual, after every check."""
-        self._characters(block)
-        lines = self._cut(block)
-        for number, line in enumerate(lines, self._line):
-            if (commas := line.count(b",")) != self._commas:
-                found = f"{commas + 1} columns" if line else "no columns: it is empty"
-                raise BadFile(f"line {number} has {found}, not {self._commas + 1}")
-            for column, text in zip(self._taxi.columns, line.split(b","), strict=True):
-                rule = RULES[column.kind]
-                if text and not rule.allows(text):
-                    raise BadFile(
-                        f"line {number} has the {column.name} {_shown(text)}: {rule.told}"
-                    )
         return lines
 
     def _characters(self, block: bytes) -> None:
@@ -214,20 +196,6 @@ class _Lines:
                     f"not {self._taxi.name}'s"
                 )
         raise BadFile(f"wrong header: {_difference(header, self._taxi.header)}")
-
-
-class _Amounts(dict[bytes, int]):
-    """Amounts in units of the last decimal: each distinct text is parsed once."""
-
-    def __missing__(self, text: bytes) -> int:
-        sign, whole, decimals = _AMOUNT.fullmatch(text).groups()  # type: ignore[union-attr]
-        value = self[text] = int(sign + (whole or b"0") + decimals.ljust(SCALE, b"0"))
-        return value
-
-
-def _shown(text: bytes) -> str:
-    """A field as it may stand in a message: quoted, and not for ever."""
-    return repr(text[:40].decode("utf-8", "replace"))
 
 
 def _difference(found: str, wanted: str) -> str:

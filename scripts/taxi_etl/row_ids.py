@@ -2,129 +2,123 @@
 
 The id is the MD5 of `<file name>|<the row as it stands in the file>|<n>`, where n counts the
 identical rows of that file from 0. BigQuery computes it in SQL; here it is computed for
-PostgreSQL, to which the rows are streamed. Identical rows are very rare, but they exist, and to
-know them takes a look at the whole file first: `repeats` finds the few rows that have occurred
-before, so that the stream has to number only those.
+PostgreSQL, to which the rows are streamed. Identical rows are very rare, but they exist. So every
+row is numbered 0 and goes on at once, unless a filter says that it may have occurred before:
+those few wait for the end of the file, when it is known how often each of them has.
 """
 
 from __future__ import annotations
 
-import heapq
+import struct
 import tempfile
-from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import md5
+from mmap import mmap
 from pathlib import Path
-from typing import BinaryIO
-from zlib import crc32
+from typing import IO
 
-_PARTS = 256
-_SPILL = 1 << 17  # rows that are remembered in memory before they go to disk
-_CRC = 32  # bits of a tag that hold a row's CRC; the others hold its number
+from taxi_etl import columns
 
-Place = tuple[int, int]
-"""Where an array lies in a file: its position, and how many numbers it has."""
+SIZE = 16
+"""Bytes of an id."""
+
+_BITS = 1 << 28  # of the filter: 32 MiB, of which a small file touches little
+_TOGETHER = 100_000  # rows that are looked at together when the file is through
+_LENGTH = struct.Struct("<I")  # of a line
 
 
 @contextmanager
-def repeats(blocks: Iterable[list[bytes]], work: Path) -> Iterator[Iterator[tuple[int, int]]]:
-    """The number in the file and the n of every row that has occurred before, in order.
+def of_file(filename: str, work: Path) -> Iterator[RowIds]:
+    """The ids of a month file's rows; temporary files are made in `work`."""
+    with tempfile.TemporaryFile(dir=work) as gone, tempfile.TemporaryFile(dir=work) as waiting:
+        yield RowIds(filename, gone, waiting)
 
-    Memory is bounded whatever the rows are: what is remembered of each is spread over parts of
-    a file in `work`, and each part is small enough to look through on its own. Rows are equal
-    when their hash and their CRC are, 96 bits together, so text need not be kept.
+
+class RowIds:
+    """The ids of one file's rows, block by block.
+
+    Memory is bounded whatever the rows are: the ids of the rows that went on, and the rows that
+    wait, are written to files.
     """
-    with tempfile.TemporaryFile(dir=work) as file:
-        parts = _spread(blocks, file)
-        found = [[_written(some, file) for some in _again(file, *part)] for part in parts]
-        yield heapq.merge(*(_pairs(file, places) for places in found))
+
+    def __init__(self, filename: str, gone: IO[bytes], waiting: IO[bytes]) -> None:
+        """Of a file of which no row was seen yet, with two empty files."""
+        self._start = f"{filename}|".encode()
+        self._filter = _Filter()
+        self._gone, self._waiting = gone, waiting
+        self._waiting_rows = 0
+
+    def of(self, lines: list[bytes]) -> tuple[list[bytes], list[int]]:
+        """The ids of the next rows, and the places of those that wait for `rest`."""
+        start = self._start
+        ids = [md5(start + line + b"|0", usedforsecurity=False).digest() for line in lines]
+        waiting = self._filter.seen(ids)
+        gone = ids
+        if waiting:
+            held = set(waiting)
+            gone = [one for place, one in enumerate(ids) if place not in held]
+            for place in waiting:
+                line = lines[place]
+                self._waiting.write(ids[place] + _LENGTH.pack(len(line)) + line)
+            self._waiting_rows += len(waiting)
+        self._gone.write(b"".join(gone))
+        return ids, waiting
+
+    def rest(self) -> Iterator[tuple[list[bytes], list[bytes]]]:
+        """The rows that waited, with their ids, in blocks."""
+        groups = -(-self._waiting_rows // _TOGETHER)
+        for group in range(groups):
+            once = self._gone_among({one for one, _ in self._waiters(group, groups)})
+            seen = dict.fromkeys(once, 1)
+            lines, ids = [], []
+            for one, line in self._waiters(group, groups):
+                n = seen.get(one, 0)
+                seen[one] = n + 1
+                text = b"%b%b|%d" % (self._start, line, n)
+                ids.append(md5(text, usedforsecurity=False).digest() if n else one)
+                lines.append(line)
+                if len(lines) == 5_000:
+                    yield lines, ids
+                    lines, ids = [], []
+            if lines:
+                yield lines, ids
+
+    def _waiters(self, group: int, groups: int) -> Iterator[tuple[bytes, bytes]]:
+        """The id with n = 0 and the row of each that waited, in order; one group of them."""
+        self._waiting.seek(0)
+        while head := self._waiting.read(SIZE + _LENGTH.size):
+            line = self._waiting.read(*_LENGTH.unpack_from(head, SIZE))
+            if int.from_bytes(head[8:SIZE], "little") % groups == group:
+                yield head[:SIZE], line
+
+    def _gone_among(self, ids: set[bytes]) -> set[bytes]:
+        """Which of the ids have gone on already."""
+        found: set[bytes] = set()
+        self._gone.seek(0)
+        while block := self._gone.read(SIZE << 14):
+            found.update(ids.intersection(struct.unpack(f"{SIZE}s" * (len(block) // SIZE), block)))
+        return found
 
 
-def _spread(blocks: Iterable[list[bytes]], file: BinaryIO) -> list[tuple[list[Place], list[Place]]]:
-    """Write each row's hash and tag to the file; gives the places of every part's."""
-    parts: list[tuple[list[Place], list[Place]]] = [([], []) for _ in range(_PARTS)]
-    for hashes, tags in _batches(blocks):
-        split = [(array("q"), array("q")) for _ in range(_PARTS)]
-        appends = [(one.append, other.append) for one, other in split]
-        for value, tag in zip(hashes, tags, strict=True):
-            hold, note = appends[value % _PARTS]
-            hold(value)
-            note(tag)
-        for places, arrays in zip(parts, split, strict=True):
-            for place, values in zip(places, arrays, strict=True):
-                place.append(_written(values, file))
-    return parts
+class _Filter:
+    """Remembers ids by two bits each: it forgets none, and takes very few for seen that are not."""
 
+    def __init__(self) -> None:
+        self._bits = mmap(-1, _BITS >> 3)  # zeros that cost nothing until they are touched
 
-def _batches(blocks: Iterable[list[bytes]]) -> Iterator[tuple[list[int], list[int]]]:
-    hashes: list[int] = []
-    tags: list[int] = []
-    rows = 0
-    for lines in blocks:
-        hashes.extend(map(hash, lines))
-        tags.extend([number << _CRC | crc for number, crc in enumerate(map(crc32, lines), rows)])
-        rows += len(lines)
-        if len(hashes) >= _SPILL:
-            yield hashes, tags
-            hashes, tags = [], []
-    yield hashes, tags
-
-
-def _written(values: array[int], file: BinaryIO) -> Place:
-    place = file.seek(0, 2), len(values)
-    values.tofile(file)
-    return place
-
-
-def _read(file: BinaryIO, place: Place) -> array[int]:
-    position, count = place
-    values = array("q")
-    file.seek(position)
-    values.fromfile(file, count)
-    return values
-
-
-def _again(file: BinaryIO, hashes: list[Place], tags: list[Place]) -> Iterator[array[int]]:
-    """The rows of a part that have occurred before: number, n, number, n, …"""
-    once: set[int] = set()
-    for place in hashes:
-        once.update(_read(file, place))
-    if len(once) == sum(count for _, count in hashes):
-        return
-    seen: dict[tuple[int, int], int] = {}
-    for ours, theirs in zip(hashes, tags, strict=True):
-        found = array("q")
-        for value, tag in zip(_read(file, ours), _read(file, theirs), strict=True):
-            row = value, tag & (1 << _CRC) - 1
-            n = seen[row] = seen.get(row, -1) + 1
-            if n:
-                found.extend((tag >> _CRC, n))
-        yield found
-
-
-def _pairs(file: BinaryIO, places: Iterable[Place]) -> Iterator[tuple[int, int]]:
-    for place in places:
-        values = _read(file, place)
-        yield from zip(values[::2], values[1::2], strict=True)
-
-
-def identified(
-    blocks: Iterable[list[bytes]], filename: str, again: Iterator[tuple[int, int]]
-) -> Iterator[bytes]:
-    """The rows with their ids, as blocks of lines `<id>,<row>`; `again` comes from `repeats`."""
-    start = f"{filename}|".encode()
-    row, n = next(again, (-1, 0))
-    first = 0
-    for lines in blocks:
-        numbers = [b"|0"] * len(lines)
-        while first <= row < first + len(lines):
-            numbers[row - first] = b"|%d" % n
-            row, n = next(again, (-1, 0))
-        first += len(lines)
-        yield b"".join(
-            [
-                b"%s,%s\n" % (md5(start + line + number).hexdigest().encode(), line)  # noqa: S324
-                for line, number in zip(lines, numbers, strict=True)
-            ]
-        )
+    def seen(self, ids: list[bytes]) -> list[int]:
+        """The places of the ids that may have occurred before, here or in an earlier call."""
+        if columns.worth(len(ids)):
+            return columns.seen(self._bits, b"".join(ids))
+        bits, found = self._bits, []
+        for place, one in enumerate(ids):
+            known = True
+            for start in (0, 4):
+                bit = int.from_bytes(one[start : start + 4], "little") % _BITS
+                if not bits[bit >> 3] >> (bit & 7) & 1:
+                    known = False
+                    bits[bit >> 3] |= 1 << (bit & 7)
+            if known:
+                found.append(place)
+        return found

@@ -115,7 +115,7 @@ class LocalCloud:
         parts = self._parts(record)
         return parts is not None and all(
             parts[part.name]["statename"] == "RUNNING"
-            and part.ready(self.layout, record.ports.get(part.name, 0))
+            and part.answers(self.layout, record.ports.get(part.name, 0))
             for part in PARTS.values()
             if not part.on_demand
         )
@@ -180,6 +180,12 @@ class LocalCloud:
         """Whether the instance is a server in containers; None when there is no instance."""
         record = Record.load(self.layout)
         return Instance(self.layout, record).in_containers if record.instance else None
+
+    def check_instance(self) -> None:
+        """Raises MissingError when what the instance runs on is not there, or not what it was."""
+        record = Record.load(self.layout)
+        if record.instance is not None:
+            Instance(self.layout, record).check()
 
     def start_instance(self, config: InstanceConfig) -> str:
         """Start the Kestra instance with `config`, wait until it answers, give its URL.

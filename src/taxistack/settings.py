@@ -21,6 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 """The clone: invoke.yaml, infra/, flows/ and scripts/ stand here."""
 
 
+LOCAL_PROJECT = "taxistack-local"
+"""The setting `project` as invoke.yaml has it: the local target's, and nobody's on Google Cloud."""
 VARIABLE_PREFIX = "INVOKE_TAXISTACK_"
 
 
@@ -75,11 +77,6 @@ class Settings:
         )
 
     @property
-    def maximum_bytes_billed(self) -> int | None:
-        """The cap of one BigQuery statement in bytes; None where nothing is billed."""
-        return self.maximum_gib_billed * 2**30 if self.target == "gcp" else None
-
-    @property
     def tfstate_bucket(self) -> str:
         """The bucket that keeps Terraform's state."""
         return self.state_bucket or f"{self.project}-tfstate"
@@ -125,7 +122,7 @@ def _one_of(*choices: str) -> Rule:
     def check(said: str, value: Any) -> str:
         if value not in choices:
             raise UsageError(f"{said}: {value!r} must be one of {', '.join(choices)}")
-        return value
+        return str(value)
 
     return check
 

@@ -22,7 +22,7 @@ from psycopg import errors as pg
 
 from taxi_etl import google_clients, lake, row_ids, rows
 from taxi_etl.compare import TableMonth
-from taxi_etl.destinations import Destination, Order, postgres_sql
+from taxi_etl.destinations import Destination, Order, postgres_rows, postgres_sql
 from taxi_etl.errors import Busy, LakeConflict, LoadFailed, Transient
 from taxi_etl.facts import Facts
 from taxi_etl.ledger import Entry
@@ -80,11 +80,10 @@ class Postgres:
             _fetch(facts, path)
             with (
                 path.open("rb") as file,
-                row_ids.repeats(rows.data_blocks(file), Path(folder)) as again,
+                row_ids.of_file(facts.filename, Path(folder)) as ids,
                 session.transaction(),
             ):
-                file.seek(0)
-                stream = row_ids.identified(rows.data_blocks(file), facts.filename, again)
+                stream = postgres_rows.stream(rows.data_blocks(file), order.taxi, ids)
                 table = _build(session, order, stream)
                 job = _transaction_id(session)
                 _swap(session, order.taxi, order.month, table)

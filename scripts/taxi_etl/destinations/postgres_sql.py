@@ -107,10 +107,10 @@ def create_partition(taxi: Taxi, month: Month, filename: str, table: str) -> sql
 
 
 def copy_rows(taxi: Taxi, table: str) -> sql.Composed:
-    """COPY of lines `id,<the row as it stands in the file>`; an empty field is null."""
+    """COPY of an id and the row's fields, as `postgres_rows` writes them."""
     names = [sql.Identifier("unique_row_id"), *(column(one) for one in taxi.columns)]
     # FREEZE: the table is new in this transaction, so its rows need no later clean-up
-    return sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv, FREEZE)").format(
+    return sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary, FREEZE)").format(
         name(table), sql.SQL(", ").join(names)
     )
 

@@ -15,7 +15,7 @@ SOURCES = ["src", "scripts", "tests", "benchmarks", "tasks.py"]
 SLOW = ["tests/platform", "tests/infra", "tests/faults", "tests/gcp"]
 # In the order of collection: the tests of the shared platform are the longest chain, and begin.
 # More workers than four would start more platforms than a laptop has memory for.
-WORKERS = ["--numprocesses=auto", "--maxprocesses=4", "--dist=loadgroup", "--no-loadscope-reorder"]
+WORKERS = ["--numprocesses=auto", "--maxprocesses=4", "--dist=loadscope", "--no-loadscope-reorder"]
 
 
 def _run(console: Console, title: str, *command: str) -> None:
@@ -36,13 +36,14 @@ def test(console: Console, only: str = "", fast: bool = False) -> None:
     _run(console, "pytest", python, "-m", "pytest", *selection)
 
 
-def bench(console: Console, name: str = "") -> None:
-    """Run the benchmarks; each rewrites its table below benchmarks/."""
-    found = sorted((ROOT / "benchmarks").glob("*.py"))
-    chosen = [path for path in found if not name or path.stem == name]
-    if not chosen:
-        names = ", ".join(path.stem for path in found)
-        raise UsageError(f"--name {name}: must be one of {names}")
-    for path in chosen:
-        os.environ.setdefault("PYTHONHASHSEED", "0")
-        _run(console, f"benchmark {path.stem}", sys.executable, str(path))
+def bench(console: Console, name: str = "", check: bool = False) -> None:
+    """Run the benchmarks: write results and page anew, or compare them with the committed ones.
+
+    Raises UsageError for a name that is none, FailedError when a ratio got worse.
+    """
+    names = sorted(path.stem for path in (ROOT / "benchmarks").glob("[!_]*.py"))
+    if name and name not in names:
+        raise UsageError(f"--name {name}: must be one of {', '.join(names)}")
+    arguments = [*(["--name", name] if name else []), *(["--check"] if check else [])]
+    os.environ.setdefault("PYTHONHASHSEED", "0")
+    _run(console, "benchmarks", sys.executable, "-m", "benchmarks", *arguments)

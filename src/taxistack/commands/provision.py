@@ -66,7 +66,7 @@ def up(target: Target, console: Console, force_unlock: str = "") -> None:
     version = target.wait_for_kestra(say=console.say)
     if planned.any:
         prove_empty(terraform)
-    rows = effects_table(target, terraform.resources(), planned, seconds)
+    rows = effects_table(target, target.resources(terraform), planned, seconds)
     changed = [row for row in rows if row[1] != "unchanged"]
     url, where = _kestra(target)
     console.result(
@@ -101,12 +101,12 @@ def _kestra(target: Target) -> tuple[str | None, str]:
 
 
 def _ask(target: Target, console: Console, planned: Plan) -> None:
-    """Show the plan and have it approved; locally only what is more than new is shown."""
-    if target.name != "local" or set(planned.counts) - {"create"}:
+    """Show the plan and have it approved; where nobody is asked, what is only new is not shown."""
+    if target.asks or set(planned.counts) - {"create"}:
         console.err.print(changes_table("Terraform will", planned))
     changes = counted(len(planned.changes), "change")
     question = f"Apply {changes} to project {target.settings.project}?"
-    if target.name != "local" and not console.confirm(question):
+    if target.asks and not console.confirm(question):
         raise FailedError("nothing was changed: the plan was not approved")
 
 
@@ -199,9 +199,22 @@ def _destroy(
             if not _show_what_goes(target, planned, console, keep_data):
                 raise NotConfirmedError("nothing was destroyed: not confirmed")
             if _lift_protection(target, terraform, path.with_name("lift.tfplan"), keep_data):
-                planned = terraform.plan(out=path, destroy=not keep_data)
+                with _unlocked():
+                    planned = terraform.plan(out=path, destroy=not keep_data)
             terraform.apply(planned)
     return planned
+
+
+@contextlib.contextmanager
+def _unlocked() -> Iterator[None]:
+    """Say so when it ends here: an interrupted plan has changed nothing, this command has."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            "interrupted: nothing was destroyed, but the protection of what holds data is lifted; "
+            "`invoke down` goes on, `invoke up` protects it again"
+        ) from None
 
 
 def _erase(target: Target, console: Console, error: Exception, began: float) -> None:
@@ -228,7 +241,7 @@ def _tell_what_would_go(planned: Plan, console: Console, keep_data: bool) -> Non
 
 def _lift_protection(target: Target, terraform: Terraform, path: Path, keep_data: bool) -> bool:
     """Unlock what holds data, and a protected VM, before they go; False: nothing was locked."""
-    held = {resource for resource in terraform.resources() if resource in PROTECTED}
+    held = {resource for resource in target.resources(terraform) if resource in PROTECTED}
     chosen = [address for address in PROTECTED if address in held]
     if keep_data:
         chosen = [address for address in chosen if "instance" in address]
@@ -269,7 +282,7 @@ def _close(target: Target, console: Console, planned: Plan, keep_data: bool, beg
 def _remove_unknown(target: Target, unknown: list[Leftover], console: Console) -> list[Kept]:
     """What a killed run has made without its state knowing is shown, asked for, and removed."""
     console.err.print(_things("Not in Terraform's state", unknown))
-    where = "go with the local cloud" if target.name == "local" else "are of this stack by name"
+    where = "go with the local cloud" if target.retires_unknown else "are of this stack by name"
     if not console.confirm(f"These {len(unknown)} {where}. Remove them?"):
         raise NotConfirmedError(
             f"{counted(len(unknown), 'thing')} not in Terraform's state, not removed: not confirmed"

@@ -11,19 +11,20 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from taxi_etl.month import Month
 from taxistack import hours, inventory, removal
-from taxistack.errors import FailedError, MissingError, TransientError, UsageError
-from taxistack.google import Api, DisabledApiError, GoogleApis, NotFoundError, explain
+from taxistack.errors import FailedError, MissingError, TaxistackError, TransientError, UsageError
+from taxistack.google import Api, DisabledApiError, GoogleApis, NotFoundError, explain, explained
 from taxistack.google.vm import Vm
 from taxistack.inventory import Leftover
 from taxistack.kestra import KestraClient
 from taxistack.removal import Clients, Kept
+from taxistack.settings import LOCAL_PROJECT
 from taxistack.sources import Source
 from taxistack.targets.base import Say, Target, new_password, silent
 from taxistack.tunnels import POSTGRES_PORT, NotListening, VmAddress, Ways
@@ -33,9 +34,8 @@ if TYPE_CHECKING:
     from google.cloud import bigquery, storage
 
     from taxistack.costs import MonthlyCost
+    from taxistack.doctor.check import Check
 
-LOCAL_PROJECT = "taxistack-local"
-"""The setting `project` as invoke.yaml has it: the local target's, and nobody's on Google Cloud."""
 PAUSE = 5.0  # seconds between two tries to reach Kestra
 ANSWER = 60.0  # seconds for Kestra to answer after the VM said that it is healthy
 
@@ -86,7 +86,10 @@ class GcpTarget(Target):
 
         retry = DEFAULT_RETRY.with_timeout(10)
         try:
-            return self.storage().lookup_bucket(bucket, timeout=(5, 10), retry=retry)
+            found: storage.Bucket | None = self.storage().lookup_bucket(
+                bucket, timeout=(5, 10), retry=retry
+            )
+            return found
         except (GoogleAPIError, GoogleAuthError, RequestException) as error:
             raise explain(error, f"the state bucket gs://{bucket}") or error from error
 
@@ -203,7 +206,7 @@ class GcpTarget(Target):
             "postgres_port": "5432",
             "postgres_database": "taxi",
             "postgres_user": "taxi",
-            "maximum_bytes_billed": str(self.settings.maximum_bytes_billed),
+            "maximum_bytes_billed": str(self.maximum_bytes_billed),
         }
 
     def postgres_address(self) -> dict[str, Any]:
@@ -316,6 +319,21 @@ class GcpTarget(Target):
             f"the state bucket gs://{self.settings.tfstate_bucket}",
             "the Google Cloud APIs that were enabled",
         ]
+
+    def doctor_checks(self) -> Iterator[Check]:
+        """Credentials, the project with its APIs and permissions, what the tunnels need."""
+        from taxistack.doctor import cloud
+
+        return cloud.checks(self)
+
+    def explained(self, error: Exception) -> TaxistackError | None:
+        """What Google's client libraries raise."""
+        return explained(error)
+
+    @property
+    def maximum_bytes_billed(self) -> int | None:
+        """From the setting `maximum_gib_billed`."""
+        return self.settings.maximum_gib_billed * 2**30
 
     def retire(self, keep_data: bool) -> None:
         """Remove the stack's state from the state bucket once nothing stands in it.

@@ -16,7 +16,10 @@ from taxi_etl.schema import TAXIS
 
 MONTH = "2015-03"
 ROWS = 1_000_000
+OTHERS = {"postgres": {"google.cloud.bigquery"}, "bigquery": {"psycopg"}}
 HEAVY = {"grpc", "pyarrow", "pandas", "numpy", "duckdb", "opentelemetry", "rich"}
+# What looks at the rows themselves does so with NumPy; Google's clients would load it without use.
+ROWS_READERS = {("extract", ""), ("load", "postgres")}
 
 # VmHWM and not getrusage: the latter begins with the memory of the process that forked.
 OBSERVED = """
@@ -62,9 +65,11 @@ def observed(parts, tmp_path, step, *flags):
     return json.loads(done.stdout.splitlines()[-1][2:-2])["outputs"], json.loads(report.read_text())
 
 
-def check(used):
+def check(used, step, destination=""):
     assert used["peak_kib"] < 150 * 1024
-    assert HEAVY.isdisjoint(used["modules"])
+    others = OTHERS[destination] if destination else set.union(*OTHERS.values())
+    needed = {"numpy"} if (step, destination) in ROWS_READERS else set()
+    assert (HEAVY | others).intersection(used["modules"]) == needed
 
 
 @pytest.mark.usefixtures("big_month")
@@ -72,14 +77,14 @@ def test_a_million_rows_take_less_than_150_megabytes_and_no_heavy_library(parts,
     flags = ["--source", parts.source, "--bucket", "lake"]
     outputs, used = observed(parts, tmp_path, "extract", *flags)
     assert outputs["rows"] == ROWS
-    check(used)
+    check(used, "extract")
     parts.facts["yellow", MONTH] = json.dumps(outputs)
     for destination in ("postgres", "bigquery"):
         flags = parts.flags(destination)
         loaded, used = observed(parts, tmp_path, "load", *flags)
         assert loaded["rows"] == ROWS
-        check(used)
+        check(used, "load", destination)
         flags = [flag for flag in flags if flag not in ("--execution-id", "test")]
         proven, used = observed(parts, tmp_path, "reconcile", *flags)
         assert proven["rows"] == ROWS
-        check(used)
+        check(used, "reconcile", destination)

@@ -41,6 +41,7 @@ class PlayedTarget:
         self.name, self.state_dir = name, folder
         self.settings = SimpleNamespace(name="taxistack")
         self.there = list(UNKNOWN)
+        self.retires_unknown = name == "local"
 
     def prepare(self, say) -> None:
         pass

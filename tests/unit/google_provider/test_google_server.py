@@ -15,7 +15,8 @@ from localcloud import sockets
 from localcloud.errors import CloudError
 from localcloud.google.protocol import MESSAGES, SERVICE
 from localcloud.google.provider import Provider
-from localcloud.google.server import reattach, start
+from localcloud.google.reattaching import reattach
+from localcloud.google.server import start
 
 STOPPED = MESSAGES["StopResponse"]()
 

@@ -124,9 +124,3 @@ def test_a_file_without_the_settings_is_told(section, capsys):
 def test_an_unknown_setting_is_refused():
     with pytest.raises(UsageError, match="colour"):
         Settings.load({**DEFAULTS, "colour": "blue"})
-
-
-def test_queries_are_capped_where_they_are_billed():
-    assert Settings.load(DEFAULTS).maximum_bytes_billed is None
-    there = Settings.load({**DEFAULTS, "target": "gcp", "project": "some-project"})
-    assert there.maximum_bytes_billed == DEFAULTS["maximum_gib_billed"] * 2**30

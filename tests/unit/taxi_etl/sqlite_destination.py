@@ -60,11 +60,9 @@ class Sqlite:
         day, now = str(order.month.first_day), str(datetime.now(UTC))
         slots = ", ".join("?" * len(table_columns(taxi)))
         session.execute("BEGIN IMMEDIATE")
-        with path.open("rb") as file, row_ids.repeats(rows.data_blocks(file), order.work) as again:
-            file.seek(0)
+        with path.open("rb") as file, row_ids.of_file(facts.filename, order.work) as ids:
             session.execute(f"DELETE FROM {taxi.table} WHERE source_month = ?", [day])
-            for block in row_ids.identified(rows.data_blocks(file), facts.filename, again):
-                listed = [line.split(",") for line in block.decode().splitlines()]
+            for listed in _identified(rows.data_blocks(file), ids):
                 session.executemany(
                     f"INSERT INTO {taxi.table} VALUES ({slots})",
                     [(one[0], facts.filename, *(v or None for v in one[1:]), day, now)
@@ -121,3 +119,19 @@ class Sqlite:
 
 
 DESTINATION: Destination[sqlite3.Connection] = Sqlite()
+
+
+def _identified(blocks: Iterator[bytes], ids: row_ids.RowIds) -> Iterator[list[list[str]]]:
+    """The rows as lists of an id and the fields, those that waited last."""
+    for block in blocks:
+        lines = rows.bare_lines(block)
+        known, waiting = ids.of(lines)
+        yield [
+            [known[place].hex(), *line.decode().split(",")]
+            for place, line in enumerate(lines)
+            if place not in waiting
+        ]
+    for lines, known in ids.rest():
+        yield [
+            [one.hex(), *line.decode().split(",")] for one, line in zip(known, lines, strict=True)
+        ]

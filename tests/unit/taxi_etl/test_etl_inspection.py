@@ -1,7 +1,6 @@
 import gzip
 import hashlib
 import json
-import re
 import tempfile
 from dataclasses import replace
 from decimal import Decimal
@@ -13,7 +12,6 @@ from hypothesis import strategies as st
 
 from taxi_etl import sample
 from taxi_etl.errors import BadFile
-from taxi_etl.fields import RULES
 from taxi_etl.inspection import inspect
 from taxi_etl.month import Month
 from taxi_etl.release import file_name
@@ -278,17 +276,6 @@ def test_half_of_the_trips_is_not_most(month_file, green_text):
     lines[1] = lines[1].replace("2020-10-", "2020-09-")
     with pytest.raises(BadFile, match="1 of 2 trips began in 2020-10: another month's file"):
         inspect(month_file("\r\n".join(lines)), GREEN, OCTOBER)
-
-
-@given(
-    st.sampled_from([Kind.TIME, Kind.WHOLE, Kind.NUMBER]),
-    st.text("0123456789.-: eE+", max_size=26)
-    | st.from_regex(r"(19|20)\d\d-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,7})?", fullmatch=True),
-)
-def test_the_usual_form_of_a_field_accepts_nothing_that_the_rule_refuses(kind, text):
-    data = text.encode()
-    rule = RULES[kind]
-    assert not data or not re.fullmatch(rule.usual, data) or rule.allows(data)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 import tenacity
 from psycopg import errors as pg
 
-from taxi_etl import lake, row_ids, rows
+from taxi_etl import lake, rows
 from taxi_etl.destinations import Order, postgres, postgres_sql
 from taxi_etl.errors import Busy, LakeConflict, LoadFailed, Transient
 from taxi_etl.facts import Facts
@@ -92,7 +92,6 @@ def loaded(monkeypatch, tmp_path):
     monkeypatch.setattr(tenacity.nap.time, "sleep", lambda seconds: None)
     monkeypatch.setattr("taxi_etl.google_clients.storage_client", lambda: None)
     monkeypatch.setattr(rows, "data_blocks", lambda file: [])
-    monkeypatch.setattr(row_ids, "repeats", lambda blocks, work: nullcontext(iter(())))
 
     def download(client, bucket, name, generation, path):
         path.write_bytes(b"")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from taxistack.commands.doctor.check import Check, Found
-from taxistack.commands.doctor.surroundings import Surroundings
+from taxistack.doctor.check import Check, Found
+from taxistack.doctor.surroundings import Surroundings
 from taxistack.google import Api, DisabledApiError, NotFoundError
 from taxistack.google.vm import Vm, inputs_hash
 

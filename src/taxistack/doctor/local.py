@@ -5,15 +5,18 @@ from __future__ import annotations
 import platform
 import shutil
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import psutil
 
 import localcloud.errors
 from localcloud import kestra
 from localcloud.layout import default_cache
-from taxistack.commands.doctor.check import Check, Found
-from taxistack.commands.doctor.machine import BOOTSTRAP
-from taxistack.targets.local import LocalTarget
+from taxistack.doctor.check import Check, Found
+from taxistack.doctor.machine import BOOTSTRAP
+
+if TYPE_CHECKING:
+    from taxistack.targets.local import LocalTarget
 
 DISK_GIB = 4
 MEMORY_GIB = 4

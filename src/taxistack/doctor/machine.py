@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import platform
+import shlex
 import sys
 
-from taxistack.commands.doctor.check import Check, Found
+from taxistack.doctor.check import Check, Found
 from taxistack.errors import TaxistackError
 from taxistack.terraform import executable
 
@@ -21,6 +22,6 @@ def python() -> Check:
 def terraform() -> Check:
     """The Terraform that the commands run."""
     try:
-        return Check("terraform", Found.OK, str(executable()))
+        return Check("terraform", Found.OK, shlex.join(executable()))
     except TaxistackError as error:
         return Check("terraform", Found.WRONG, error.message, "Terraform", error.hint or "")

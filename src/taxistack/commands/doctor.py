@@ -10,28 +10,17 @@ from collections.abc import Iterator
 from rich.console import Group
 from rich.text import Text
 
-from taxistack.commands.doctor import machine
-from taxistack.commands.doctor.check import Check, Found
 from taxistack.console import Console, counted, table
+from taxistack.doctor import machine
+from taxistack.doctor.check import Check, Found
 from taxistack.errors import MissingError
 from taxistack.targets import Target
 
-__all__ = ["Check", "Found", "doctor"]
-
 
 def _checks(target: Target) -> Iterator[Check]:
-    # Each target's own checks are imported when it is chosen: a machine that is for Google Cloud
-    # alone does not have the local cloud's packages.
     yield machine.python()
     yield machine.terraform()
-    if target.name == "local":
-        from taxistack.commands.doctor import local
-
-        yield from local.checks(target)
-    else:
-        from taxistack.commands.doctor import cloud
-
-        yield from cloud.checks(target)
+    yield from target.doctor_checks()
 
 
 def doctor(target: Target, console: Console) -> None:

@@ -6,14 +6,13 @@ import time
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import requests
 
 from taxistack.google import Api, GoogleApis, explain, services
 from taxistack.google.credentials import within
 from taxistack.settings import Settings
-from taxistack.targets import Target
 
 if TYPE_CHECKING:
     from taxistack.targets.gcp import GcpTarget
@@ -25,9 +24,9 @@ ONE_CALL = 5.0
 class Surroundings:
     """One operator, one machine and one project; each thing is asked for once."""
 
-    def __init__(self, target: Target) -> None:
-        """`target`: the target gcp; nothing is contacted yet."""
-        self.target = cast("GcpTarget", target)
+    def __init__(self, target: GcpTarget) -> None:
+        """`target`: nothing is contacted yet."""
+        self.target = target
         self.settings: Settings = target.settings
 
     @property

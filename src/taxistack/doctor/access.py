@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from taxistack.commands.doctor.check import Check, Found
-from taxistack.commands.doctor.surroundings import Surroundings
+from taxistack.doctor.check import Check, Found
+from taxistack.doctor.surroundings import Surroundings
 from taxistack.google import CredentialsError, NoNetworkError
 
 SKEW = 60.0  # seconds; tokens live an hour, and signed requests are refused after minutes

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from taxistack.commands.doctor import access, gcloud, project, stack
-from taxistack.commands.doctor.check import Check, Found
-from taxistack.commands.doctor.surroundings import Surroundings
+from taxistack.doctor import access, gcloud, project, stack
+from taxistack.doctor.check import Check, Found
+from taxistack.doctor.surroundings import Surroundings
 from taxistack.errors import TaxistackError
 from taxistack.google import explain
-from taxistack.targets import Target
+
+if TYPE_CHECKING:
+    from taxistack.targets.gcp import GcpTarget
 
 BECAUSE = "because of: "
 Look = Callable[[Surroundings], Check]
@@ -48,7 +51,7 @@ STEPS = (
 )
 
 
-def checks(target: Target) -> Iterator[Check]:
+def checks(target: GcpTarget) -> Iterator[Check]:
     """Every check of target gcp, in the order in which one stands on another."""
     surroundings = Surroundings(target)
     done: dict[str, Check] = {}

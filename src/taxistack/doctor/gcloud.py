@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 
-from taxistack.commands.doctor.check import Check, Found
-from taxistack.commands.doctor.surroundings import Surroundings
+from taxistack.doctor.check import Check, Found
+from taxistack.doctor.surroundings import Surroundings
 
 SECONDS = 20.0  # gcloud starts in one to three
 

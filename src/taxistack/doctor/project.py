@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from taxistack.commands.doctor.check import Check, Found
-from taxistack.commands.doctor.permissions import PERMISSIONS, roles_for
-from taxistack.commands.doctor.surroundings import Surroundings
+from taxistack.doctor.check import Check, Found
+from taxistack.doctor.permissions import PERMISSIONS, roles_for
+from taxistack.doctor.surroundings import Surroundings
 from taxistack.errors import MissingError
 from taxistack.google import Api, DisabledApiError, ForbiddenError, NotFoundError, services
-from taxistack.targets.gcp import LOCAL_PROJECT
+from taxistack.settings import LOCAL_PROJECT
 
 SETUP = "invoke setup"
 OBJECTS = ("storage.objects.create", "storage.objects.delete", "storage.objects.get")

@@ -1,0 +1,1 @@
+"""Measured comparisons: one module a benchmark, ours beside what a user would run instead."""
