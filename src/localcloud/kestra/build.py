@@ -26,7 +26,7 @@ from localcloud.kestra.runtime import Build
 Say = Callable[[str], None]
 
 _STEP_SECONDS = 300  # a step that takes longer hangs
-_KEPT_SECONDS = 30 * 86400
+KEPT_SECONDS = 30 * 86400
 _LOG_LINES = 25
 
 
@@ -79,7 +79,7 @@ def build(cache: Path, say: Say) -> None:
 
 def _sweep(target: Build) -> None:
     """Remove what interrupted builds left, and builds that nothing has been started from lately."""
-    forgotten = time.time() - _KEPT_SECONDS
+    forgotten = time.time() - KEPT_SECONDS
     for folder in target.folder.parent.iterdir():
         marker = folder / target.marker.name
         lasting = marker.is_file() and marker.stat().st_mtime > forgotten

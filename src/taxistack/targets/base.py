@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from taxistack.costs import MonthlyCost
     from taxistack.doctor.check import Check
     from taxistack.google import GoogleApis
+    from taxistack.sweeping import Found, Order
     from taxistack.tunnels import Ways
 
 INFRA = ROOT / "infra"
@@ -211,6 +212,10 @@ class Target(ABC):
     @abstractmethod
     def exceptions(self) -> list[str]:
         """What `down` leaves on purpose, in words."""
+
+    @abstractmethod
+    def sweep(self, order: Order) -> Found:
+        """Find what lost runs have left here, judge it, and remove it if `order` says so."""
 
     @abstractmethod
     def doctor_checks(self) -> Iterator[Check]:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from taxistack.costs import MonthlyCost
     from taxistack.doctor.check import Check
+    from taxistack.sweeping import Found, Order
 
 PAUSE = 5.0  # seconds between two tries to reach Kestra
 ANSWER = 60.0  # seconds for Kestra to answer after the VM said that it is healthy
@@ -319,6 +320,12 @@ class GcpTarget(Target):
             f"the state bucket gs://{self.settings.tfstate_bucket}",
             "the Google Cloud APIs that were enabled",
         ]
+
+    def sweep(self, order: Order) -> Found:
+        """The stacks of the project that runs have made (`taxistack.sweeping.google`)."""
+        from taxistack.sweeping.google import Sweep
+
+        return Sweep(self, order).run()
 
     def doctor_checks(self) -> Iterator[Check]:
         """Credentials, the project with its APIs and permissions, what the tunnels need."""

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from google.cloud import bigquery, storage
 
     from taxistack.doctor.check import Check
+    from taxistack.sweeping import Found, Order
 
 _LAST_URL = "releases.url"  # where the release site was when the flows learnt of it
 _MADE = ".made"  # the sample months that we wrote, a line each
@@ -419,6 +420,12 @@ class LocalTarget(Target):
     def exceptions(self) -> list[str]:
         """Nothing: the state bucket goes with the local cloud."""
         return []
+
+    def sweep(self, order: Order) -> Found:
+        """Stacks in other state folders, engine builds (`taxistack.sweeping.local`)."""
+        from taxistack.sweeping.local import sweep
+
+        return sweep(self, order)
 
     def doctor_checks(self) -> Iterator[Check]:
         """The machine, and the engine or Docker."""

@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 KIT = ROOT / "src" / "taxistack"
 # What is the local target's alone: loaded when it is chosen.
-OF_LOCAL = {"targets/local.py", "doctor/local.py"}
+OF_LOCAL = {"targets/local.py", "doctor/local.py", "sweeping/local.py"}
 TARGETS = {"local", "gcp"}
 CLASSES = {"LocalTarget", "GcpTarget"}
 
