@@ -166,7 +166,7 @@ def sweep(
     yes: bool = False,
     dry_run: bool = False,
     json: bool = False,
-):
+) -> None:
     """Remove what lost runs have left: their stacks, and locally engine builds that nobody uses.
 
     What was made by hand (label `run` = manual) is told and let be.

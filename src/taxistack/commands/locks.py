@@ -50,7 +50,8 @@ def release(target: Target, console: Console, wanted: str) -> None:
 
 def _object(target: Target, kind: str) -> Blob | None:
     bucket = target.storage().bucket(target.settings.tfstate_bucket)
-    return bucket.get_blob(f"{target.settings.name}/default.{kind}")
+    blob: Blob | None = bucket.get_blob(f"{target.settings.name}/default.{kind}")
+    return blob
 
 
 def _read(blob: Blob) -> Lock:

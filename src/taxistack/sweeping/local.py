@@ -65,8 +65,10 @@ def _judge_cloud(cloud: Known, limit: timedelta, now: datetime) -> Verdict:
 def _labels(cloud: Known) -> dict[str, str]:
     """The labels of what Terraform has made there; empty where nothing tells."""
     path = Layout(cloud.folder).data("google") / "objects.db"
-    store = Store(path) if path.exists() else None
-    for kind in ("google_storage_bucket", "google_bigquery_dataset") if store else ():
+    if not path.exists():
+        return {}
+    store = Store(path)
+    for kind in ("google_storage_bucket", "google_bigquery_dataset"):
         for id_ in store.ids(kind):
             made = store.get(kind, id_)
             if made and (labels := made.get("effective_labels")):
