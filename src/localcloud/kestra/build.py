@@ -26,6 +26,7 @@ from localcloud.kestra.runtime import Build
 Say = Callable[[str], None]
 
 _STEP_SECONDS = 300  # a step that takes longer hangs
+_BUILD_SECONDS = 86400  # one that began longer ago was killed
 KEPT_SECONDS = 30 * 86400
 _LOG_LINES = 25
 
@@ -78,13 +79,13 @@ def build(cache: Path, say: Say) -> None:
 
 
 def _sweep(target: Build) -> None:
-    """Remove what interrupted builds left, and builds that nothing has been started from lately."""
-    forgotten = time.time() - KEPT_SECONDS
+    """Remove what interrupted builds left, and builds that nothing was started from for long."""
+    shutil.rmtree(target.folder, ignore_errors=True)
     for folder in target.folder.parent.iterdir():
         marker = folder / target.marker.name
         if not folder.is_dir():
             continue
-        kept, last = (_KEPT_SECONDS, marker) if marker.exists() else (_BUILD_SECONDS, folder)
+        kept, last = (KEPT_SECONDS, marker) if marker.exists() else (_BUILD_SECONDS, folder)
         if last.stat().st_mtime < time.time() - kept:
             shutil.rmtree(folder, ignore_errors=True)
             folder.with_suffix(".lock").unlink(missing_ok=True)

@@ -31,13 +31,10 @@ from taxistack.sources import Source, in_words
 from taxistack.terraform import Plan, Terraform, TerraformError
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     import psycopg
     from google.cloud.bigquery import Client as BigQueryClient
     from google.cloud.storage import Client as StorageClient
 
-    from taxistack.console import Console
     from taxistack.costs import MonthlyCost
     from taxistack.doctor.check import Check
     from taxistack.google import GoogleApis
@@ -275,13 +272,6 @@ class Target(ABC):
         `error`: what `planned` ended with. The addresses; none where it may be somebody else's.
         """
         return []
-
-    @abstractmethod
-    def sweep(self, console: Console, limit: timedelta, change: bool) -> None:
-        """Find what runs have left and not changed for `limit`; with `change` take it away.
-
-        Raises FailedError while anything stays that should have gone.
-        """
 
     def recorded_only(self, kind: str) -> bool:
         """Whether a resource of this type is a record and nothing else."""

@@ -36,11 +36,8 @@ from taxistack.targets.base import INFRA, Say, Target
 from taxistack.terraform import Plan, StateLockedError, Terraform, TerraformError
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     from google.cloud import bigquery, storage
 
-    from taxistack.console import Console
     from taxistack.doctor.check import Check
     from taxistack.sweeping import Found, Order
 
@@ -440,12 +437,6 @@ class LocalTarget(Target):
         from taxistack.doctor import local
 
         return local.checks(self)
-
-    def sweep(self, console: Console, limit: timedelta, change: bool) -> None:
-        """Stacks in other state folders, and engine builds of clones that are gone."""
-        from taxistack.commands.sweep_local import sweep_local
-
-        sweep_local(self, console, limit, change)
 
     def explained(self, error: Exception) -> TaxistackError | None:
         """What the local cloud raises."""
