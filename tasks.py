@@ -166,7 +166,7 @@ def sweep(
     yes: bool = False,
     dry_run: bool = False,
     json: bool = False,
-):
+) -> None:
     """Remove what lost runs have left: their stacks, and locally engine builds of gone clones.
 
     What was made by hand (label `run` = manual) is told and let be.
@@ -207,6 +207,7 @@ def start(ctx: Context) -> None:
     help={
         "source": SOURCE,
         "prune": "delete flows, files and KV pairs of the namespace that are not in this clone",
+        "watch": "push again whenever a flow or a file of the ETL is saved, until Ctrl-C",
         "yes": YES,
         "dry_run": DRY_RUN,
         "json": JSON,
@@ -216,6 +217,7 @@ def deploy_flows(
     ctx: Context,
     source: str = "",
     prune: bool = False,
+    watch: bool = False,
     yes: bool = False,
     dry_run: bool = False,
     json: bool = False,
@@ -224,9 +226,13 @@ def deploy_flows(
 
     Example: invoke deploy-flows --source public
     """
-    from taxistack.commands import flows
+    from taxistack.commands import flows, watching
 
     with boundary.command(ctx, json=json, yes=yes, source=source or None) as (target, console):
+        if watch:
+            watching.refuse_beside(prune=prune, dry_run=dry_run, json=json)
+            watching.watch(target, console, source=source)
+            return
         flows.deploy_flows(target, console, source=source, prune=prune, dry_run=dry_run)
 
 
@@ -380,19 +386,26 @@ def verify(
 @task(
     help={
         "env": "print endpoints and connection strings as shell assignments",
+        "dbt": "print a dbt profile for BigQuery and PostgreSQL; it holds passwords",
         "drift": "ask Terraform what was changed behind its back",
         "json": JSON,
     }
 )
-def status(ctx: Context, env: bool = False, drift: bool = False, json: bool = False) -> None:
+def status(
+    ctx: Context, env: bool = False, dbt: bool = False, drift: bool = False, json: bool = False
+) -> None:
     """Show the parts, the stack and what is loaded.
 
     Example: eval "$(invoke status --env)" && psql
     """
+    from taxistack.commands import dbt as profile
     from taxistack.commands import status as command
 
     with boundary.command(ctx, json=json) as (target, console):
-        command.status(target, console, env=env, drift=drift)
+        if dbt:
+            profile.show(target, console)
+        else:
+            command.status(target, console, env=env, drift=drift)
 
 
 @task(

@@ -27,7 +27,7 @@ from localcloud.kestra import engine_version, require_built
 from taxi_etl import sample
 from taxi_etl.month import Month
 from taxi_etl.release import file_name
-from taxistack import inventory, state_folder
+from taxistack import inventory, state_folder, zones
 from taxistack.errors import FailedError, LockedError, MissingError, TaxistackError, UsageError
 from taxistack.inventory import Leftover
 from taxistack.removal import Kept
@@ -36,12 +36,15 @@ from taxistack.targets.base import INFRA, Say, Target
 from taxistack.terraform import Plan, StateLockedError, Terraform, TerraformError
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from google.cloud import bigquery, storage
 
+    from taxistack.console import Console
     from taxistack.doctor.check import Check
 
 _LAST_URL = "releases.url"  # where the release site was when the flows learnt of it
-_MADE = ".made"  # the sample months that we wrote, a line each
+_MADE = ".made"  # the sample months and the zones that we wrote, a line each
 KESTRA = INFRA / "kestra"
 
 
@@ -326,6 +329,8 @@ class LocalTarget(Target):
             folder = source.folder or self._samples
             if folder == self._samples:
                 folder.mkdir(parents=True, exist_ok=True)
+                if (made := zones.publish(folder)) is not None:
+                    self._note_made(made)
             self.cloud.serve(folder)
 
     @property
@@ -386,13 +391,16 @@ class LocalTarget(Target):
             target = self._samples / taxi / file_name(taxi, month)
             if not target.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
-                with (self._samples / _MADE).open("a", encoding="utf-8") as made:
-                    made.write(f"{target.relative_to(self._samples)}\n")
+                self._note_made(target)
                 sample.write(target, taxi, month, self.settings.sample_rows)
                 written += 1
         if written:
             say(f"made {written} sample months of {self.settings.sample_rows:,} rows each")
         return written
+
+    def _note_made(self, path: Path) -> None:
+        with (self._samples / _MADE).open("a", encoding="utf-8") as made:
+            made.write(f"{path.relative_to(self._samples)}\n")
 
     # --- taking it away ---------------------------------------------------------------------
 
@@ -425,6 +433,12 @@ class LocalTarget(Target):
         from taxistack.doctor import local
 
         return local.checks(self)
+
+    def sweep(self, console: Console, limit: timedelta, change: bool) -> None:
+        """Stacks in other state folders, and engine builds of clones that are gone."""
+        from taxistack.commands.sweep_local import sweep_local
+
+        sweep_local(self, console, limit, change)
 
     def explained(self, error: Exception) -> TaxistackError | None:
         """What the local cloud raises."""
@@ -500,7 +514,7 @@ class LocalTarget(Target):
             state_folder.release(self.settings.state)
 
     def _remove_samples(self) -> None:
-        """The months that we made; a file of the user's stays."""
+        """The files that we made; a file of the user's stays."""
         made = self._samples / _MADE
         for line in made.read_text(encoding="utf-8").splitlines() if made.exists() else ():
             path = self._samples / line

@@ -281,12 +281,12 @@ def verify_months(context: BackfillContext, request: VerifyRequest) -> Verificat
     with ThreadPoolExecutor(4) as pool:
         lakes = [pool.submit(lake.read, client, bucket, taxi) for taxi in request.taxis]
         read = {
-            (taxi, where): pool.submit(
-                tables.read, context, taxi, where, start, end,
-                duplicates=request.duplicates and where == request.destinations[0],
+            (taxi, destination): pool.submit(
+                tables.read, context, taxi, destination, start, end,
+                duplicates=request.duplicates and destination == request.destinations[0],
             )
             for taxi in request.taxis
-            for where in request.destinations
+            for destination in request.destinations
         }  # fmt: skip
         found = survey(context, grid)
         objects = {name: one for job in lakes for name, one in job.result().items()}
@@ -312,8 +312,8 @@ def asked(context: BackfillContext, request: VerifyRequest) -> tuple[Month, Mont
         return start, end, taxis
     loaded = [
         cell
-        for where in request.destinations
-        for cell in ledger.read(context, where, start, end)
+        for destination in request.destinations
+        for cell in ledger.read(context, destination, start, end)
         if cell.taxi in (taxis or TAXIS)
     ]
     found = {cell.taxi for cell in loaded}
@@ -349,9 +349,9 @@ def check_all(known: Iterable[Known]) -> list[CellCheck]:
 
 def _against_others(check: CellCheck, right: Mapping[Cell, CellCheck]) -> CellCheck:
     others = (
-        right.get(replace(check.cell, destination=where))
-        for where in DESTINATIONS
-        if where != check.cell.destination
+        right.get(replace(check.cell, destination=destination))
+        for destination in DESTINATIONS
+        if destination != check.cell.destination
     )
     mine = check.known.evidence
     found = [

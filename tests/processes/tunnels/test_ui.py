@@ -28,7 +28,7 @@ COMMAND = """
     from pathlib import Path
     from taxistack.commands import ui
     from taxistack.console import Console
-    from tests.unit.tunnels.conftest import gcp_target
+    from tests.processes.tunnels.conftest import gcp_target
     ui.ui(gcp_target(Path(sys.argv[1])), Console(), port=0, browser=True)
 """
 
