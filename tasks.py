@@ -166,7 +166,7 @@ def sweep(
     yes: bool = False,
     dry_run: bool = False,
     json: bool = False,
-):
+) -> None:
     """Remove what lost runs have left: their stacks, and locally engine builds of gone clones.
 
     What was made by hand (label `run` = manual) is told and let be.
@@ -446,16 +446,25 @@ def tunnel(ctx: Context, kestra_port: int = 0, postgres_port: int = 0, json: boo
         command.tunnel(target, console, kestra_port=kestra_port, postgres_port=postgres_port)
 
 
-@task(help={"json": JSON})
-def ui(ctx: Context, json: bool = False) -> None:
-    """Open Kestra's page in the browser; on Google Cloud through a tunnel, until Ctrl-C.
+@task(
+    help={
+        "port": "port of the page on 127.0.0.1; 0: 8580 where it is free, else any other",
+        "browser": "open the page in the browser",
+        "json": JSON,
+    }
+)
+def ui(ctx: Context, port: int = 0, browser: bool = True, json: bool = False) -> None:
+    """Open the stack in the browser, until Ctrl-C: flows, executions, triggers, months.
 
-    Example: invoke ui
+    With Kestra in Docker and on Google Cloud, Kestra's own page is opened, there through a tunnel;
+    the months are on this one.
+
+    Example: invoke ui --no-browser
     """
     from taxistack.commands import ui as command
 
     with boundary.command(ctx, json=json) as (target, console):
-        command.ui(target, console)
+        command.ui(target, console, port=port, browser=browser)
 
 
 @task(help={"json": JSON})

@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 NOTE = ".hashes.json"
 _READERS = 4
@@ -51,7 +52,7 @@ def _digest(path: Path) -> str | None:
     return None
 
 
-def _read(path: Path) -> dict[str, list]:
+def _read(path: Path) -> dict[str, list[Any]]:
     try:
         found = json.loads(path.read_text(encoding="ascii"))
         return {name: look for name, look in found.items() if isinstance(look, list) and look}
@@ -59,7 +60,7 @@ def _read(path: Path) -> dict[str, list]:
         return {}
 
 
-def _write(path: Path, noted: dict[str, list], fresh: Mapping[str, list]) -> None:
+def _write(path: Path, noted: dict[str, list[Any]], fresh: Mapping[str, list[Any]]) -> None:
     settled = time.time_ns() - _TICK_NS
     kept = {name: look for name, look in fresh.items() if look[-1] and look[2] < settled}
     new = path.with_name(f"{path.name}.{os.getpid()}")

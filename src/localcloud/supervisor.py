@@ -154,9 +154,11 @@ class _Transport(xmlrpc.client.Transport):
 
     def make_connection(self, host: Any) -> http.client.HTTPConnection:
         """One connection, kept for the calls that follow."""
-        if self._connection[1] is None:
-            self._connection = (host, _Connection(self._path))
-        return self._connection[1]
+        kept = self._connection[1]
+        if kept is None:
+            kept = _Connection(self._path)
+            self._connection = (host, kept)
+        return kept
 
 
 class _Connection(http.client.HTTPConnection):

@@ -10,7 +10,7 @@ import functools
 from pathlib import Path
 from typing import Any
 
-from localcloud import warehouse_sql
+from localcloud import transactions, warehouse_sql
 from localcloud.gate import App, Gate, Receive, Scope, Send, key
 from localcloud.layout import Layout
 from localcloud.ports import HOST
@@ -32,6 +32,8 @@ def run(layout: Layout, port: int) -> None:
         folder.mkdir(exist_ok=True)
     import_extension("spatial")  # DuckDB would download it
     _keep_nine_decimals()
+    transactions.use_native()
+    transactions.refuse_time_travel()
     warehouse_sql.adapt()
     _adapt(layout, port, [lake, uploads])
     run_forever(
@@ -94,6 +96,7 @@ def close(connection: Any, folders: list[Path]) -> None:
     """Let SQL reach no file outside `folders`, no extension and no setting any more."""
     listed = ", ".join("'" + str(folder.resolve()).replace("'", "''") + "'" for folder in folders)
     connection.execute(f"SET allowed_directories = [{listed}]")
+    connection.execute("SET GLOBAL TimeZone = 'UTC'")  # of the connections of transactions too
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
 

@@ -12,7 +12,7 @@ import tempfile
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from taxistack import stacks
 from taxistack.commands import provision
@@ -25,7 +25,6 @@ from taxistack.targets import Target
 
 if TYPE_CHECKING:
     from taxistack.targets.gcp import GcpTarget
-    from taxistack.targets.local import LocalTarget
 
 
 @dataclass(frozen=True)
@@ -51,12 +50,7 @@ def sweep(target: Target, console: Console, *, older_than: str, dry_run: bool = 
     limit = age("--older-than", older_than)
     change = console.assume_yes and not dry_run
     target.check_access()
-    if target.name == "local":
-        from taxistack.commands.sweep_local import sweep_local
-
-        sweep_local(cast("LocalTarget", target), console, limit, change)
-        return
-    _Cloud(cast("GcpTarget", target), console, limit).run(change)
+    target.sweep(console, limit, change)
 
 
 def judge(stack: Stack, limit: timedelta, now: datetime) -> Verdict:
@@ -112,10 +106,11 @@ class _Quiet(Console):
         self.say(f"  {text}")
 
 
-class _Cloud:
+class Cloud:
     """One sweep of a Google Cloud project."""
 
     def __init__(self, target: GcpTarget, console: Console, limit: timedelta) -> None:
+        """`limit`: how long a stack has not changed that goes."""
         self.target, self.console, self.limit = target, console, limit
         self.project = target.project
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from localcloud import processes, register
 from localcloud.errors import CloudError
@@ -24,7 +25,9 @@ from taxistack.commands.sweep import Verdict, close, quiet
 from taxistack.console import Console
 from taxistack.errors import TaxistackError
 from taxistack.stacks import BY_HAND
-from taxistack.targets.local import LocalTarget
+
+if TYPE_CHECKING:
+    from taxistack.targets.local import LocalTarget
 
 _MIB = 2**20
 
@@ -65,8 +68,10 @@ def _judge_cloud(cloud: Known, limit: timedelta, now: datetime) -> Verdict:
 def _labels(cloud: Known) -> dict[str, str]:
     """The labels of what Terraform has made there; empty where nothing tells."""
     path = Layout(cloud.folder).data("google") / "objects.db"
-    store = Store(path) if path.exists() else None
-    for kind in ("google_storage_bucket", "google_bigquery_dataset") if store else ():
+    if not path.exists():
+        return {}
+    store = Store(path)
+    for kind in ("google_storage_bucket", "google_bigquery_dataset"):
         for id_ in store.ids(kind):
             made = store.get(kind, id_)
             if made and (labels := made.get("effective_labels")):
@@ -105,7 +110,7 @@ def _take_away(target: LocalTarget, cloud: Known, console: Console) -> list[str]
         project=labels["project"],
         run=labels["run"],
     )
-    one = LocalTarget(settings)
+    one = type(target)(settings)
     try:
         provision.down(one, quiet(console), keep_data=False)
     except (TaxistackError, CloudError) as error:

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from taxistack.errors import UsageError
-from taxistack.report.charts import lines_chart, loads_chart, rows_chart
+from taxistack.report.charts import Drawing, lines_chart, loads_chart, rows_chart, strokes
 from taxistack.report.figures import Figures, figures_of
 from taxistack.verify import Verification, amount
 from taxistack.zones.busiest import Pickups
@@ -47,7 +47,12 @@ def render_html(figures: Figures, busiest: Busiest | None = None) -> str:
     return (
         _environment(escape=True)
         .get_template("page.html.j2")
-        .render(**_values(figures, busiest), charts=_charts(figures), months=MONTH_NAMES)
+        .render(
+            **_values(figures, busiest),
+            charts=_charts(figures),
+            months=MONTH_NAMES,
+            strokes=strokes(figures.taxis),
+        )
     )
 
 
@@ -90,6 +95,18 @@ def _values(figures: Figures, busiest: Busiest | None) -> Mapping[str, Any]:
         "unnamed": not any(one.zone for rows in (busiest or {}).values() for one in rows),
         "at": f"{found.at:%Y-%m-%d %H:%M} UTC",
     }
+
+
+def charts_of(figures: Figures) -> list[tuple[str, Drawing]]:
+    """Every chart of the page with its title, in the page's order."""
+    charts = _charts(figures)
+    if not charts:
+        return []
+    titled = [(f"Rows per month, {taxi}", one) for taxi, one in charts["rows"].items()]
+    titled += [("Trips per month", charts["trips"])]
+    titled += [("Revenue per month, in dollars", charts["revenue"])] if charts["revenue"] else []
+    titled += [("Seconds of each load", charts["loads"])] if charts["loads"] else []
+    return [*titled, ("Share of rows in null blocks, in percent", charts["nulls"])]
 
 
 def _charts(figures: Figures) -> Mapping[str, Any]:

@@ -31,10 +31,13 @@ from taxistack.sources import Source, in_words
 from taxistack.terraform import Plan, Terraform, TerraformError
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     import psycopg
     from google.cloud.bigquery import Client as BigQueryClient
     from google.cloud.storage import Client as StorageClient
 
+    from taxistack.console import Console
     from taxistack.costs import MonthlyCost
     from taxistack.doctor.check import Check
     from taxistack.google import GoogleApis
@@ -230,8 +233,8 @@ class Target(ABC):
         """How this command reaches servers on a VM; None where they are on this machine."""
         return None
 
-    def page(self) -> str:
-        """The address of Kestra's page. Raises MissingError for a server that has none."""
+    def kestras_page(self) -> str | None:
+        """The address of Kestra's own page, None for a server that has none."""
         return f"{self.kestra_url()}/ui/"
 
     # What runs on this machine for the stack: nothing, where the stack is in Google Cloud.
@@ -267,6 +270,13 @@ class Target(ABC):
         `error`: what `planned` ended with. The addresses; none where it may be somebody else's.
         """
         return []
+
+    @abstractmethod
+    def sweep(self, console: Console, limit: timedelta, change: bool) -> None:
+        """Find what runs have left and not changed for `limit`; with `change` take it away.
+
+        Raises FailedError while anything stays that should have gone.
+        """
 
     def recorded_only(self, kind: str) -> bool:
         """Whether a resource of this type is a record and nothing else."""
@@ -407,7 +417,8 @@ class Target(ABC):
             fresh = path.with_name(f"known.{os.getpid()}.json")
             fresh.write_text(json.dumps(known), encoding="utf-8")
             fresh.replace(path)
-        return known[what]
+        answer: Known = known[what]
+        return answer
 
     @property
     def _data_dir(self) -> Path:

@@ -30,9 +30,12 @@ from taxistack.targets.base import Say, Target, new_password, silent
 from taxistack.tunnels import POSTGRES_PORT, NotListening, VmAddress, Ways
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     import psycopg
     from google.cloud import bigquery, storage
 
+    from taxistack.console import Console
     from taxistack.costs import MonthlyCost
     from taxistack.doctor.check import Check
 
@@ -325,6 +328,12 @@ class GcpTarget(Target):
         from taxistack.doctor import cloud
 
         return cloud.checks(self)
+
+    def sweep(self, console: Console, limit: timedelta, change: bool) -> None:
+        """Whole stacks of the project, by the label of their run."""
+        from taxistack.commands.sweep import Cloud
+
+        Cloud(self, console, limit).run(change)
 
     def explained(self, error: Exception) -> TaxistackError | None:
         """What Google's client libraries raise."""

@@ -36,8 +36,11 @@ from taxistack.targets.base import INFRA, Say, Target
 from taxistack.terraform import Plan, StateLockedError, Terraform, TerraformError
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from google.cloud import bigquery, storage
 
+    from taxistack.console import Console
     from taxistack.doctor.check import Check
 
 _LAST_URL = "releases.url"  # where the release site was when the flows learnt of it
@@ -431,6 +434,12 @@ class LocalTarget(Target):
 
         return local.checks(self)
 
+    def sweep(self, console: Console, limit: timedelta, change: bool) -> None:
+        """Stacks in other state folders, and engine builds of clones that are gone."""
+        from taxistack.commands.sweep_local import sweep_local
+
+        sweep_local(self, console, limit, change)
+
     def explained(self, error: Exception) -> TaxistackError | None:
         """What the local cloud raises."""
         if not isinstance(error, localcloud.errors.CloudError):
@@ -442,16 +451,9 @@ class LocalTarget(Target):
             kind = LockedError
         return kind(str(error), hint=error.hint)
 
-    def page(self) -> str:
+    def kestras_page(self) -> str | None:
         """Of a server in containers: the embedded engine has none."""
-        url = super().page()
-        if not self.cloud.instance_in_containers():
-            raise MissingError(
-                "the embedded engine has no page: it is Kestra without its user interface",
-                hint="setting kestra: docker runs the official image, page included; `invoke "
-                "status` and `invoke logs` show what the engine does",
-            )
-        return url
+        return super().kestras_page() if self.cloud.instance_in_containers() else None
 
     def parts(self) -> list[dict[str, Any]]:
         """The parts of the local cloud."""

@@ -208,11 +208,15 @@ class Verification:
         return 0 if self.proven and not self.wrong else 1
 
     @property
+    def rows(self) -> int:
+        """Rows of the proven loads: a trip counts in each destination that has it."""
+        return sum(check.known.table.rows for check in self.proven if check.known.table)
+
+    @property
     def summary(self) -> str:
         """The result in one line."""
-        rows = sum(check.known.table.rows for check in self.proven if check.known.table)
         months = counted(len(self.proven), "month")
-        parts = [f"{months} proven equal to the source ({counted(rows, 'row')})"]
+        parts = [f"{months} proven equal to the source ({counted(self.rows, 'row')})"]
         missing = sum(1 for check in self.mendable if check.missing)
         if differ := len(self.mendable) - missing:
             parts.append(f"{differ} differ (--repair reloads them)")
@@ -277,12 +281,12 @@ def verify_months(context: BackfillContext, request: VerifyRequest) -> Verificat
     with ThreadPoolExecutor(4) as pool:
         lakes = [pool.submit(lake.read, client, bucket, taxi) for taxi in request.taxis]
         read = {
-            (taxi, where): pool.submit(
-                tables.read, context, taxi, where, start, end,
-                duplicates=request.duplicates and where == request.destinations[0],
+            (taxi, destination): pool.submit(
+                tables.read, context, taxi, destination, start, end,
+                duplicates=request.duplicates and destination == request.destinations[0],
             )
             for taxi in request.taxis
-            for where in request.destinations
+            for destination in request.destinations
         }  # fmt: skip
         found = survey(context, grid)
         objects = {name: one for job in lakes for name, one in job.result().items()}
@@ -308,8 +312,8 @@ def asked(context: BackfillContext, request: VerifyRequest) -> tuple[Month, Mont
         return start, end, taxis
     loaded = [
         cell
-        for where in request.destinations
-        for cell in ledger.read(context, where, start, end)
+        for destination in request.destinations
+        for cell in ledger.read(context, destination, start, end)
         if cell.taxi in (taxis or TAXIS)
     ]
     found = {cell.taxi for cell in loaded}
@@ -345,9 +349,9 @@ def check_all(known: Iterable[Known]) -> list[CellCheck]:
 
 def _against_others(check: CellCheck, right: Mapping[Cell, CellCheck]) -> CellCheck:
     others = (
-        right.get(replace(check.cell, destination=where))
-        for where in DESTINATIONS
-        if where != check.cell.destination
+        right.get(replace(check.cell, destination=destination))
+        for destination in DESTINATIONS
+        if destination != check.cell.destination
     )
     mine = check.known.evidence
     found = [

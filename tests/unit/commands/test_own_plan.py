@@ -44,7 +44,7 @@ class PlayedTerraform:
 class PlayedTarget:
     """A target on Google Cloud, where `up` asks before it applies."""
 
-    asks = True
+    name, asks = "gcp", True
     settings = SimpleNamespace(project="my-project", name="taxistack")
 
     def __init__(self, folder: Path, called: str, applied: list[str]) -> None:
@@ -67,6 +67,12 @@ class PlayedTarget:
 
     def wait_for_kestra(self, say=None) -> str:
         return "2.0.0"
+
+    def monthly_cost(self) -> None:
+        pass
+
+    def recorded_only(self, kind: str) -> bool:
+        return False
 
     def lasting_kestra_url(self) -> str:
         return "http://127.0.0.1:8080"

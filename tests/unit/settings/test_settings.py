@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -84,28 +81,6 @@ def test_text_from_the_environment_is_read_as_the_type_of_the_setting(text, mean
     read = from_environment(given)
     assert read == {"parallel": 3, "deletion_protection": meant}
     assert Settings.load({**DEFAULTS, **read}).deletion_protection is meant
-
-
-@pytest.mark.parametrize(
-    ("variable", "text", "told"),
-    [
-        ("INVOKE_TAXISTACK_PARALEL", "3", "INVOKE_TAXISTACK_PARALEL: there is no setting"),
-        ("INVOKE_TAXISTACK_PARALLEL", "two", "setting parallel: 'two' must be a whole number"),
-        ("INVOKE_TAXISTACK_DELETION_PROTECTION", "perhaps", "setting deletion_protection"),
-    ],
-)
-def test_an_odd_variable_ends_a_command_before_it_begins(variable, text, told):
-    done = subprocess.run(
-        [sys.executable, "-m", "invoke", "status"],
-        cwd=ROOT,
-        env={**os.environ, variable: text},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"error: {told}")
-    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("section", [None, 5, ["target"]])

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from taxi_etl.surroundings import POSTGRES, is_local, settle
+from taxistack.settings import ROOT
 
 
 class Recorder(BaseHTTPRequestHandler):
@@ -170,3 +171,25 @@ def test_a_step_takes_them_out_before_it_connects(tmp_path):
     assert told["host"] == "127.0.0.1"
     assert told["sslmode"] != "require"
     assert not told["options"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "told"),
+    [
+        ("INVOKE_TAXISTACK_PARALEL", "3", "INVOKE_TAXISTACK_PARALEL: there is no setting"),
+        ("INVOKE_TAXISTACK_PARALLEL", "two", "setting parallel: 'two' must be a whole number"),
+        ("INVOKE_TAXISTACK_DELETION_PROTECTION", "perhaps", "setting deletion_protection"),
+    ],
+)
+def test_an_odd_variable_ends_a_command_before_it_begins(variable, text, told):
+    done = subprocess.run(
+        [sys.executable, "-m", "invoke", "status"],
+        cwd=ROOT,
+        env={**os.environ, variable: text},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"error: {told}")
+    assert done.stderr.count("\n") == 1

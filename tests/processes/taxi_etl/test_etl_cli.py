@@ -3,6 +3,7 @@ import re
 import shlex
 import subprocess
 import sys
+from datetime import date
 
 import pytest
 
@@ -134,3 +135,12 @@ def test_a_step_imports_no_heavy_library(modules):
         [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_a_month_does_not_depend_on_the_time_zone_of_the_machine(zone):
+    code = "from taxi_etl.month import Month; print(Month.parse('2020-01-01').first_day)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"TZ": zone}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == str(date(2020, 1, 1))

@@ -219,7 +219,7 @@ COMMAND = """
     from pathlib import Path
     from taxistack.commands import tunnel
     from taxistack.console import Console
-    from tests.unit.tunnels.conftest import gcp_target
+    from tests.processes.tunnels.conftest import gcp_target
     target = gcp_target(Path(sys.argv[1]))
     tunnel.tunnel(target, Console(), kestra_port=int(sys.argv[2]), postgres_port=int(sys.argv[3]))
 """
