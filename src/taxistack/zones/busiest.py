@@ -110,8 +110,7 @@ def _postgres(session: Any, taxi: Taxi, start: Month, end: Month) -> Iterable[An
     )
     try:
         with session.transaction():  # else a missing table would end the caller's
-            rows: list[Any] = session.execute(query, [start.first_day, end.first_day]).fetchall()
-            return rows
+            return list(session.execute(query, [start.first_day, end.first_day]))
     except errors.UndefinedTable:
         return []
 
