@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import os
 
-from taxistack import interrupts
+from taxistack import interrupts, lean
 
 interrupts.watch()  # before what takes long to load
+lean.hide_optional_packages()  # before what would load them
 
 # isort: split
 
@@ -36,6 +37,9 @@ SOURCE = (
 )
 TAXI = f"{', '.join(TAXIS)}, several with commas, or all"
 DESTINATION = "postgres, bigquery or all"
+FORCE_UNLOCK = (
+    "first release the state's lock with this id, left by a killed run; auto: only one of this run"
+)
 START = "first month, YYYY-MM (a date is reduced to its month)"
 END = "last month, inclusive"
 
@@ -58,7 +62,7 @@ def setup(
     yes: bool = False,
     force_unlock: str = "",
     json: bool = False,
-):
+) -> None:
     """Make a Google Cloud project ready, once: its APIs, the state bucket, CI's identity.
 
     What is there already is kept; it may be run again at any time.
@@ -74,7 +78,7 @@ def setup(
 @task(
     help={
         "auto_approve": "do not ask before changing anything (the local target never asks)",
-        "force_unlock": "first release the state's lock with this id, left by a killed run",
+        "force_unlock": FORCE_UNLOCK,
         "dry_run": DRY_RUN + " (as `plan`)",
         "json": JSON,
     }
@@ -85,7 +89,7 @@ def up(
     force_unlock: str = "",
     dry_run: bool = False,
     json: bool = False,
-):
+) -> None:
     """Provision the stack with Terraform and wait until Kestra answers.
 
     Ends by planning again: anything but an empty plan is a failure.
@@ -108,7 +112,7 @@ def up(
         "json": JSON,
     }
 )
-def plan(ctx: Context, out: str = "", detailed_exitcode: bool = False, json: bool = False):
+def plan(ctx: Context, out: str = "", detailed_exitcode: bool = False, json: bool = False) -> None:
     """Show what `up` would change.
 
     Example: invoke plan --out next.tfplan
@@ -123,7 +127,7 @@ def plan(ctx: Context, out: str = "", detailed_exitcode: bool = False, json: boo
     help={
         "yes": YES,
         "keep_data": "keep the lake and the tables",
-        "force_unlock": "first release the state's lock with this id, left by a killed run",
+        "force_unlock": FORCE_UNLOCK,
         "dry_run": DRY_RUN,
         "json": JSON,
     }
@@ -135,7 +139,7 @@ def down(
     force_unlock: str = "",
     dry_run: bool = False,
     json: bool = False,
-):
+) -> None:
     """Destroy the stack, and prove by an inventory that nothing is left.
 
     Example: invoke down --yes
@@ -148,8 +152,35 @@ def down(
         )
 
 
+@task(
+    help={
+        "older_than": "only what has not changed for so long: 30m, 6h, 2d",
+        "yes": "remove it; without, only show what would go",
+        "dry_run": DRY_RUN,
+        "json": JSON,
+    }
+)
+def sweep(
+    ctx: Context,
+    older_than: str = "6h",
+    yes: bool = False,
+    dry_run: bool = False,
+    json: bool = False,
+) -> None:
+    """Remove what lost runs have left: their stacks, and locally engine builds of gone clones.
+
+    What was made by hand (label `run` = manual) is told and let be.
+
+    Example: invoke sweep --older-than 6h --yes
+    """
+    from taxistack.commands import sweep as command
+
+    with boundary.command(ctx, json=json, yes=yes) as (target, console):
+        command.sweep(target, console, older_than=older_than, dry_run=dry_run)
+
+
 @task
-def stop(ctx: Context):
+def stop(ctx: Context) -> None:
     """Stop the local cloud; everything is kept.
 
     Example: invoke stop
@@ -161,7 +192,7 @@ def stop(ctx: Context):
 
 
 @task
-def start(ctx: Context):
+def start(ctx: Context) -> None:
     """Start the local cloud again after `stop`.
 
     Example: invoke start
@@ -188,7 +219,7 @@ def deploy_flows(
     yes: bool = False,
     dry_run: bool = False,
     json: bool = False,
-):
+) -> None:
     """Validate all flows, then push what changed: flows, the ETL's files, settings.
 
     Example: invoke deploy-flows --source public
@@ -208,7 +239,7 @@ def deploy_flows(
         "json": JSON,
     },
 )
-def run(ctx: Context, flow: str, input: list[str], json: bool = False):
+def run(ctx: Context, flow: str, input: list[str], json: bool = False) -> None:
     """Start a flow, wait for its end, and print its log, outputs and state.
 
     Example: invoke run hello_world --input name=Ada
@@ -235,7 +266,7 @@ def executions(
     since: str = "",
     limit: int = 20,
     json: bool = False,
-):
+) -> None:
     """List the executions of the flows, newest first, and why those failed that did.
 
     Example: invoke executions --failed --since 7d
@@ -247,7 +278,7 @@ def executions(
 
 
 @task(positional=["name"], help={"name": "an execution's id, or a backfill's name (bf-…)"})
-def cancel(ctx: Context, name: str):
+def cancel(ctx: Context, name: str) -> None:
     """End an execution and all that it started; what is loaded stays loaded.
 
     Example: invoke cancel bf-20190401-090000-1a2b
@@ -268,6 +299,7 @@ def cancel(ctx: Context, name: str):
         "order": "oldest or newest first",
         "parallel": "months loaded side by side (0: as in setting `parallel`)",
         "max_failures": "cancel the rest after this many failed months (0: never)",
+        "max_cost": "start nothing if BigQuery would bill more than so many USD for it",
         "dry_run": DRY_RUN,
         "force": "replace lake objects that differ from the source",
         "json": JSON,
@@ -283,10 +315,11 @@ def backfill(
     order: str = "oldest",
     parallel: int = 0,
     max_failures: int = 0,
+    max_cost: str = "",
     dry_run: bool = False,
     force: bool = False,
     json: bool = False,
-):
+) -> None:
     """Load the months of a range that are missing, failed, or all of them.
 
     Example: invoke backfill --start 2019-01 --end 2019-12 --taxi yellow --only missing
@@ -301,6 +334,7 @@ def backfill(
             only=only,
             order=order,
             max_failures=max_failures,
+            max_cost=max_cost,
             dry_run=dry_run,
             force=force,
         )
@@ -326,7 +360,7 @@ def verify(
     repair: bool = False,
     report: str = "",
     json: bool = False,
-):
+) -> None:
     """Prove every loaded month equal to its source; exit code 1 on any difference.
 
     Example: invoke verify --start 2019-01 --end 2019-12 --report report
@@ -350,7 +384,7 @@ def verify(
         "json": JSON,
     }
 )
-def status(ctx: Context, env: bool = False, drift: bool = False, json: bool = False):
+def status(ctx: Context, env: bool = False, drift: bool = False, json: bool = False) -> None:
     """Show the parts, the stack and what is loaded.
 
     Example: eval "$(invoke status --env)" && psql
@@ -368,7 +402,7 @@ def status(ctx: Context, env: bool = False, drift: bool = False, json: bool = Fa
         "lines": "how many of the last lines",
     }
 )
-def logs(ctx: Context, execution: str = "", part: str = "", lines: int = 50):
+def logs(ctx: Context, execution: str = "", part: str = "", lines: int = 50) -> None:
     """Show the log of an execution, or of a part of the local cloud.
 
     Example: invoke logs --execution 4kK2…
@@ -386,7 +420,7 @@ def logs(ctx: Context, execution: str = "", part: str = "", lines: int = 50):
         "json": JSON,
     }
 )
-def tunnel(ctx: Context, kestra_port: int = 0, postgres_port: int = 0, json: bool = False):
+def tunnel(ctx: Context, kestra_port: int = 0, postgres_port: int = 0, json: bool = False) -> None:
     """Keep ways to Kestra and PostgreSQL open until Ctrl-C, for psql, notebooks and BI tools.
 
     Only Google Cloud needs it; other commands open what they need by themselves.
@@ -400,7 +434,7 @@ def tunnel(ctx: Context, kestra_port: int = 0, postgres_port: int = 0, json: boo
 
 
 @task(help={"json": JSON})
-def ui(ctx: Context, json: bool = False):
+def ui(ctx: Context, json: bool = False) -> None:
     """Open Kestra's page in the browser; on Google Cloud through a tunnel, until Ctrl-C.
 
     Example: invoke ui
@@ -412,7 +446,7 @@ def ui(ctx: Context, json: bool = False):
 
 
 @task(help={"json": JSON})
-def doctor(ctx: Context, json: bool = False):
+def doctor(ctx: Context, json: bool = False) -> None:
     """Check what this machine has, and say what is missing; exit code 3 then.
 
     Example: invoke doctor
@@ -441,7 +475,7 @@ def demo(
     parallel: int = 0,
     report: str = "",
     json: bool = False,
-):
+) -> None:
     """Bring everything up, load months into both destinations, and prove them.
 
     Example: invoke demo --source public --start 2019-01 --end 2019-03
@@ -457,7 +491,7 @@ def demo(
 
 
 @task(help={"json": JSON})
-def homework(ctx: Context, json: bool = False):
+def homework(ctx: Context, json: bool = False) -> None:
     """Answer the course's questions from the ledger and the tables.
 
     Example: invoke homework
@@ -474,7 +508,7 @@ def homework(ctx: Context, json: bool = False):
         "fast": "leave out the tests that start the local platform",
     }
 )
-def test(ctx: Context, only: str = "", fast: bool = False):
+def test(ctx: Context, only: str = "", fast: bool = False) -> None:
     """Run formatting checks, linters and every test.
 
     Example: invoke test --only tests/unit
@@ -491,7 +525,7 @@ def test(ctx: Context, only: str = "", fast: bool = False):
         "check": "compare ratios with the committed ones instead of writing them",
     }
 )
-def bench(ctx: Context, name: str = "", check: bool = False):
+def bench(ctx: Context, name: str = "", check: bool = False) -> None:
     """Measure against what one would run instead; rewrite the results and docs/performance.md.
 
     Example: invoke bench --name etl_extract

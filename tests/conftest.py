@@ -35,6 +35,19 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+@pytest.hookimpl(optionalhook=True)  # of xdist, which is asked for by `invoke test` alone
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """What stays together on one worker."""
+    from tests.workers import Chains
+
+    return Chains(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The shared platform's tests are the longest chain: they begin."""
+    items.sort(key=lambda item: "platform" not in getattr(item, "fixturenames", ()))
+
+
 def settings_of(state: Path, **overrides: object):
     """The settings of invoke.yaml with a state folder of the test's own."""
     from taxistack.settings import Settings

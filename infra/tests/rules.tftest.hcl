@@ -358,3 +358,23 @@ run "a_zone_of_another_region" {
 
   expect_failures = [var.zone]
 }
+
+run "hours_that_are_none" {
+  command = plan
+
+  variables {
+    schedule = "8-20"
+  }
+
+  expect_failures = [var.schedule]
+}
+
+run "hours_with_a_night_in_them" {
+  command = plan
+
+  variables {
+    schedule = "20:00-08:00"
+  }
+
+  expect_failures = [var.schedule]
+}

@@ -246,3 +246,30 @@ run "the_server_can_go_while_the_data_stays" {
     error_message = "compute_enabled = false removes data."
   }
 }
+
+run "the_vm_runs_all_day_unless_hours_are_set" {
+  command = plan
+
+  assert {
+    condition     = length(google_compute_resource_policy.hours) == 0 && length(google_project_iam_member.hours) == 0
+    error_message = "A stack without hours has a schedule."
+  }
+}
+
+run "hours_are_an_instance_schedule_in_utc" {
+  command = plan
+
+  variables {
+    schedule = "08:05-20:00"
+  }
+
+  assert {
+    condition     = one(google_compute_resource_policy.hours["vm"].instance_schedule_policy).time_zone == "Etc/UTC"
+    error_message = "The hours are not in UTC."
+  }
+
+  assert {
+    condition     = one(one(google_compute_resource_policy.hours["vm"].instance_schedule_policy).vm_start_schedule).schedule == "5 8 * * *" && one(one(google_compute_resource_policy.hours["vm"].instance_schedule_policy).vm_stop_schedule).schedule == "0 20 * * *"
+    error_message = "The VM starts or stops at another time."
+  }
+}

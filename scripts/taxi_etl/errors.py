@@ -18,6 +18,12 @@ A message says which object, what is half done and what to do next. It never car
 
 from __future__ import annotations
 
+NOTHING_LOADED = "Nothing was loaded"
+"""How `extract` ends the message of a file that it refuses or does not get.
+
+Who reads it knows that the next try ends so too, until the source has another file.
+"""
+
 
 class EtlError(Exception):
     """The root of the tree; `exit_code` is what the process ends with."""

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from taxi_etl import download, google_clients, lake, release
-from taxi_etl.errors import BadFile
+from taxi_etl.errors import NOTHING_LOADED, BadFile, SourceRefused
 from taxi_etl.facts import Facts
 from taxi_etl.inspection import Inspection, inspect
 from taxi_etl.month import Month
@@ -26,8 +26,11 @@ def extract(
     name = release.file_name(taxi.name, month)
     with tempfile.TemporaryDirectory(prefix="extract-", dir=work) as folder:
         path = Path(folder) / name
-        with download.client() as http:
-            remote = download.fetch(http, url, path)
+        try:
+            with download.client() as http:
+                remote = download.fetch(http, url, path)
+        except SourceRefused as error:
+            raise SourceRefused(f"{error}. {NOTHING_LOADED}") from error
         if remote is None:
             return None
         found = _inspected(path, url, taxi, month)
@@ -61,7 +64,7 @@ def _inspected(path: Path, url: str, taxi: Taxi, month: Month) -> Inspection:
     try:
         found = inspect(path, taxi, month)
     except BadFile as error:
-        raise BadFile(f"{release.shown(url)}: {error}. Nothing was loaded") from error
+        raise BadFile(f"{release.shown(url)}: {error}. {NOTHING_LOADED}") from error
     seconds = time.perf_counter() - started
     print(  # noqa: T201
         f"{path.name}: {found.rows} rows, {found.source_bytes} bytes, checked in {seconds:.1f} s",

@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 
-from localcloud import gate, lock, ports, postgres, processes, sockets, supervisor
+from localcloud import gate, lock, ports, postgres, processes, register, sockets, supervisor
 from localcloud.compose import Compose
 from localcloud.errors import CloudError, FolderError, StopError, SupervisorError
 from localcloud.instance import Instance, state_of_instance
@@ -103,6 +103,7 @@ class LocalCloud:
                 raise CloudError(f"the local cloud in {self.layout.folder} runs: stop it first")
             Instance(self.layout, record).take_down(volumes=True)
             _empty(self.layout.folder, but=self.layout.lock)
+            register.strike(self.cache, record.id)
         with contextlib.suppress(OSError):  # another command may have begun in it
             self.layout.folder.rmdir()
 
@@ -114,7 +115,7 @@ class LocalCloud:
         parts = self._parts(record)
         return parts is not None and all(
             parts[part.name]["statename"] == "RUNNING"
-            and part.ready(self.layout, record.ports.get(part.name, 0))
+            and part.answers(self.layout, record.ports.get(part.name, 0))
             for part in PARTS.values()
             if not part.on_demand
         )
@@ -180,6 +181,12 @@ class LocalCloud:
         record = Record.load(self.layout)
         return Instance(self.layout, record).in_containers if record.instance else None
 
+    def check_instance(self) -> None:
+        """Raises MissingError when what the instance runs on is not there, or not what it was."""
+        record = Record.load(self.layout)
+        if record.instance is not None:
+            Instance(self.layout, record).check()
+
     def start_instance(self, config: InstanceConfig) -> str:
         """Start the Kestra instance with `config`, wait until it answers, give its URL.
 
@@ -231,6 +238,7 @@ class LocalCloud:
         names = [name for part in PARTS.values() for name in part.ports]
         record.ports = ports.assign(names, record.ports)
         record.save(self.layout)  # the parts read their ports there
+        register.note(self.cache, record.id, self.layout.folder)
         postgres.password(self.layout)
         gate.key(self.layout)
         if not self.layout.served.exists():

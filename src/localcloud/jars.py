@@ -1,7 +1,6 @@
 """Java archives by a lock: fetched in parallel, checked by hash, whole or not there at all.
 
-A lock has one line a file, `group:artifact:version:sha256`. The repository is the one that jgo
-knows by itself, or the mirror that `MAVEN_REPOSITORY` names.
+The repository is the one that jgo knows by itself, or the mirror that `MAVEN_REPOSITORY` names.
 """
 
 from __future__ import annotations
@@ -16,68 +15,30 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
 from pathlib import Path
 
 import certifi
 import httpx
 import tenacity
 
+from localcloud import seals
+from localcloud.archives import Jar, read_lock
 from localcloud.errors import CloudError, DownloadError
 
 Say = Callable[[str], None]
 
 _PARALLEL = 8
 _ATTEMPTS = 5
-_LINE = re.compile(r"([\w.-]+):([\w.-]+):([\w.-]+):([0-9a-f]{64})")
 _WAIT = tenacity.wait_random_exponential(multiplier=0.3, max=5)
 _SHOWN_FAILURES = 10
 _DATE = 315532800  # 1980-01-01, for every file
 
 
-@dataclass(frozen=True)
-class Jar:
-    """One line of a lock."""
-
-    group: str
-    artifact: str
-    version: str
-    sha256: str
-
-    @property
-    def name(self) -> str:
-        """The file's name, in the repository and here."""
-        return f"{self.artifact}-{self.version}.jar"
-
-    @property
-    def path(self) -> str:
-        """Where a Maven repository keeps it."""
-        return f"{self.group.replace('.', '/')}/{self.artifact}/{self.version}/{self.name}"
-
-    @property
-    def coordinate(self) -> str:
-        """How Maven names it."""
-        return f"{self.group}:{self.artifact}:{self.version}"
-
-
-def read_lock(lock: Path) -> list[Jar]:
-    """The files that a lock names. Raises CloudError with the line that breaks the rule."""
-    jars = []
-    for number, line in enumerate(lock.read_text(encoding="utf-8").splitlines(), 1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        if (match := _LINE.fullmatch(line.strip())) is None:
-            raise CloudError(f"{lock.name}, line {number}: not `group:artifact:version:sha256`")
-        jars.append(Jar(*match.groups()))
-    return jars
-
-
 def missing(lock: Path, folder: Path) -> list[Jar]:
     """The files of `lock` that `folder` does not have, or has with other bytes."""
     jars = read_lock(lock)
-    with ThreadPoolExecutor(_PARALLEL) as pool:
-        whole = pool.map(lambda jar: _digest(folder / jar.name) == jar.sha256, jars)
-        return [jar for jar, is_whole in zip(jars, whole, strict=True) if not is_whole]
+    changed = set(seals.changed(folder, {jar.name: jar.sha256 for jar in jars}))
+    return [jar for jar in jars if jar.name in changed]
 
 
 def fetch(lock: Path, folder: Path, say: Say) -> int:
@@ -237,9 +198,3 @@ def _failed(lock: Path, wanted: int, ended: int, failures: list[str]) -> Downloa
         f"{httpx.URL(repository()).host}:\n{listed}",
         hint="What came is kept: run the same command again. MAVEN_REPOSITORY names a mirror.",
     )
-
-
-def _digest(path: Path) -> str | None:
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError), path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-    return None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import socket
+import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -23,6 +25,8 @@ class Part:
     name: str
     ready: Probe
     """Whether it answers; a cheap, real request."""
+    looked_at: Probe | None = None
+    """A quicker look, enough for one that was ready before; None: `ready` is quick."""
     more_ports: tuple[str, ...] = ()
     """Names of ports beside the one that bears the part's name."""
     on_socket: bool = False
@@ -34,6 +38,10 @@ class Part:
     """After that long without an answer the start has failed."""
     on_demand: bool = False
     """Started by itself, not with the others."""
+
+    def answers(self, layout: Layout, port: int) -> bool:
+        """Whether it still answers, once it was ready."""
+        return (self.looked_at or self.ready)(layout, port)
 
     @property
     def ports(self) -> tuple[str, ...]:
@@ -77,6 +85,21 @@ def _postgres(layout: Layout, port: int) -> bool:
     return True
 
 
+def _asks_for_password(_: Layout, port: int) -> bool:
+    """Whether PostgreSQL takes the owner's connection: it then asks for the password.
+
+    The start-up packet and the answers, `R` or an error, are of PostgreSQL's protocol 3.0.
+    """
+    body = f"user\0{postgres.USER}\0database\0{postgres.DATABASE}\0\0".encode()
+    packet = struct.pack("!II", 8 + len(body), 3 << 16) + body
+    try:
+        with socket.create_connection((HOST, port), timeout=2) as connection:
+            connection.sendall(packet)
+            return connection.recv(1) == b"R"
+    except OSError:
+        return False
+
+
 def _kestra(layout: Layout, port: int) -> bool:
     config = json.loads(layout.kestra_config.read_text(encoding="utf-8"))
     login = base64.b64encode(f"{config['user']}:{config['password']}".encode()).decode()
@@ -89,7 +112,13 @@ PARTS = {
     for part in (
         Part("storage", _gated),
         Part("warehouse", _gated),
-        Part("postgres", _postgres, stop_signal="INT", stop_seconds=8),
+        Part(
+            "postgres",
+            _postgres,
+            looked_at=_asks_for_password,
+            stop_signal="INT",
+            stop_seconds=8,
+        ),
         Part("releases", _gated),
         Part("google", _google, on_socket=True),
         Part(

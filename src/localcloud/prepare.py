@@ -1,17 +1,20 @@
-"""`python -m localcloud.prepare`: second half of scripts/bootstrap.
+"""`python -m localcloud.prepare [--engine]`: second half of scripts/bootstrap.
 
-Fetches the engine's archives, compiles our Java and puts psql beside Python. It runs on the
-finished virtual environment; what is done already is not done again.
+Fetches the engine's archives, compiles our Java and, without --engine, puts psql beside Python.
+What is done already is not done again. With --engine it runs on the packages that
+scripts/prepare_environment.py installs first.
 """
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from pathlib import Path
 
-from localcloud import jars, kestra, postgres
+from localcloud import jars, kestra, postgres, register
 from localcloud.errors import CloudError
+from localcloud.kestra.runtime import Build
 from localcloud.layout import default_cache
 
 _LOCKS = ("engine.lock", "build.lock")
@@ -25,6 +28,7 @@ def prepare(cache: Path, say: jars.Say) -> None:
     if fetched or not kestra.built(cache):
         kestra.build(cache, say)
         say(f"engine: ready in {time.monotonic() - begun:.0f} s")
+    register.claim(Build(cache))  # every time: a build of an older version does not say whose it is
 
 
 def link_psql(folder: Path) -> None:
@@ -38,14 +42,17 @@ def link_psql(folder: Path) -> None:
         link.symlink_to(program)
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Prepare the cache of this user and the programs of this environment."""
 
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)  # noqa: T201
 
     try:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is ended too
         prepare(default_cache(), say)
+        if arguments == ["--engine"]:
+            return 0
         link_psql(Path(sys.executable).parent)
     except CloudError as error:
         say(f"bootstrap: {error.message}" + (f"\n{error.hint}" if error.hint else ""))
@@ -65,4 +72,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(sys.argv[1:]))

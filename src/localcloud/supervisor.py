@@ -12,6 +12,7 @@ import contextlib
 import http.client
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -19,8 +20,6 @@ import xmlrpc.client
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-
-from supervisor.xmlrpc import SupervisorTransport
 
 from localcloud import processes
 from localcloud.errors import CloudError, SupervisorError
@@ -33,6 +32,7 @@ _LOG_BYTES = "5MB"
 _LOG_FILES = 3
 _POLL = 0.05  # asking also wakes the supervisor, which else looks round once a second
 _STOP_SECONDS = 15.0
+_ANSWER_SECONDS = 30.0  # it has one thread, which also reads what its parts print
 # What the parts get of the caller's environment: where programs are, how to reach the net.
 # Nothing else, so that neither the operator's credentials nor an odd setting gets in.
 _PASSED = (
@@ -145,11 +145,38 @@ def launch(layout: Layout, cache: Path, mark: str) -> dict[str, float]:
     raise SupervisorError(f"the supervisor does not answer; its log is {layout.log('supervisor')}")
 
 
+class _Transport(xmlrpc.client.Transport):
+    """XML-RPC over a Unix socket. Supervisor's own one loads its whole server with it."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._path = path
+
+    def make_connection(self, host: Any) -> http.client.HTTPConnection:
+        """One connection, kept for the calls that follow."""
+        kept = self._connection[1]
+        if kept is None:
+            kept = _Connection(self._path)
+            self._connection = (host, kept)
+        return kept
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("supervisor", timeout=_ANSWER_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
 @contextlib.contextmanager
 def client(layout: Layout) -> Iterator[Any]:
     """The supervisor's XML-RPC methods. Raises SupervisorError when it is not there."""
     folder = os.open(layout.private, os.O_RDONLY | os.O_DIRECTORY)
-    transport = SupervisorTransport(serverurl=f"unix:///proc/self/fd/{folder}/{_SOCKET}")
+    transport = _Transport(f"/proc/self/fd/{folder}/{_SOCKET}")
     try:
         yield xmlrpc.client.ServerProxy("http://supervisor", transport=transport).supervisor
     except (OSError, http.client.HTTPException) as error:

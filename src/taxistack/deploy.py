@@ -113,24 +113,29 @@ def deploy(
     client.version()
     with ThreadPoolExecutor(_READERS, thread_name_prefix="deploy") as pool:
         _refuse_invalid(flows, pool.map(lambda flow: client.flows.validate(flow.source), flows))
-        first = None if dry_run else _check_requirements(client, flows, expected_requirements)
+        # The server answers through a flow, which takes as long as all that is read meanwhile.
+        answer, others = None, flows
+        if expected_requirements is not None and not dry_run:
+            answer = pool.submit(_check_requirements, client, flows, expected_requirements)
+            others = [flow for flow in flows if flow.id != ENVIRONMENT_FLOW]
         # Flows last: from the moment that they are there a schedule may run them, and then they
         # need the files and the pairs.
         steps = [
             *pool.map(lambda item: _file_step(client, *item), files.items()),
             *pool.map(lambda item: _key_step(client, *item), kv.items()),
-            *pool.map(lambda flow: _flow_step(client, flow), flows),
+            *pool.map(lambda flow: _flow_step(client, flow), others),
         ]
+        first = answer.result() if answer else None
     steps += _extra_steps(client, flows, files, kv, prune)
     if not dry_run:
         before([step.change for step in steps])
         _make(steps)
-    later = [step.change for step in steps if step.change.name != (first and first.name)]
-    return DeployReport((*([first] if first else []), *later))
+    return DeployReport((*([first] if first else []), *(step.change for step in steps)))
 
 
 def _read_flows(folder: Path) -> list[_Flow]:
-    flows, problems = [], []
+    flows: list[_Flow] = []
+    problems: list[str] = []
     for path in sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml")):
         source = path.read_text(encoding="utf-8")
         try:
@@ -189,12 +194,8 @@ def _refuse_invalid(flows: Iterable[_Flow], reasons: Iterable[list[str]]) -> Non
         raise UsageError("\n".join(["the server refuses flows; nothing was deployed:", *problems]))
 
 
-def _check_requirements(
-    client: KestraClient, flows: Iterable[_Flow], expected: str | None
-) -> Change | None:
+def _check_requirements(client: KestraClient, flows: Iterable[_Flow], expected: str) -> Change:
     """Ask the server which packages it has; only the server itself knows, through a flow."""
-    if expected is None:
-        return None
     flow = next((one for one in flows if one.id == ENVIRONMENT_FLOW), None)
     if flow is None:
         raise UsageError(
@@ -283,12 +284,12 @@ def _extra_steps(
 
 def _make(steps: Iterable[_Step]) -> None:
     """Make the changes one after the other; the first failure stops and says how far it got."""
-    pending = [step for step in steps if step.make is not None]
-    for done, step in enumerate(pending):
+    pending = [(step.change, step.make) for step in steps if step.make is not None]
+    for done, (change, make) in enumerate(pending):
         try:
-            step.make()
+            make()
         except TaxistackError as error:
-            kind, name = step.change.kind, step.change.name
+            kind, name = change.kind, change.name
             raise FailedError(
                 f"deployment stopped at {kind} {name} after {done} of {len(pending)} changes: "
                 f"{error}",

@@ -20,14 +20,18 @@ def _say_a_word(number: int, frame: object) -> NoReturn:
     os._exit(130)  # modules are half loaded: nothing of them may run
 
 
+def is_a_command() -> bool:
+    """Whether this process is one of our commands, and not a program that imports them."""
+    program = Path(sys.argv[0])
+    return program.name in _PROGRAMS or program.parent.name in _PROGRAMS  # invoke/__main__.py
+
+
 def watch() -> None:
     """Answer Ctrl-C from now on; does nothing where the program is no command of ours.
 
     A program that ignores the signal (in the background of a script) goes on ignoring it.
     """
-    program = Path(sys.argv[0])
-    ours = program.name in _PROGRAMS or program.parent.name in _PROGRAMS  # invoke/__main__.py
-    if ours and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    if is_a_command() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _say_a_word)
 
 

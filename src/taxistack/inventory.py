@@ -8,8 +8,8 @@ names that infra/ gives: a prefix would take in what belongs to a stack called <
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from taxistack.google import Api, GoogleApis, NotFoundError
@@ -17,17 +17,19 @@ from taxistack.google import Api, GoogleApis, NotFoundError
 if TYPE_CHECKING:
     from google.cloud import bigquery, storage
 
-# Compute Engine's collections: path, and what makes a thing in it the stack's.
+# Compute Engine's collections: kind in words, path, and what makes a thing in it the stack's.
 COLLECTIONS = (
-    ("aggregated/instances", "labels.stack = {stack}"),
-    ("aggregated/disks", "labels.stack = {stack}"),
-    ("global/snapshots", "labels.stack = {stack}"),
-    ("aggregated/resourcePolicies", "name = {stack}-daily"),
-    ("aggregated/routers", "name = {stack}"),
-    ("aggregated/subnetworks", "name = {stack}"),
-    ("global/firewalls", "name = {stack}-iap"),
-    ("global/networks", "name = {stack}"),
+    ("instance", "aggregated/instances", "labels.stack = {stack}"),
+    ("disk", "aggregated/disks", "labels.stack = {stack}"),
+    ("snapshot", "global/snapshots", "labels.stack = {stack}"),
+    ("resource policy", "aggregated/resourcePolicies", "name = {stack}-daily"),
+    ("resource policy", "aggregated/resourcePolicies", "name = {stack}-hours"),
+    ("router", "aggregated/routers", "name = {stack}"),
+    ("subnetwork", "aggregated/subnetworks", "name = {stack}"),
+    ("firewall", "global/firewalls", "name = {stack}-iap"),
+    ("network", "global/networks", "name = {stack}"),
 )
+LABELLED = "labels.stack:*"  # Compute's filter for things that have the label at all
 
 
 @dataclass(frozen=True, order=True)
@@ -36,21 +38,44 @@ class Leftover:
 
     kind: str
     name: str
+    place: str = field(default="", compare=False)
+    """Its path in the API that it is of; empty where the name says all."""
+    labels: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+    made: str = field(default="", compare=False, repr=False)
+    """When it was created (RFC 3339); empty where the list does not tell."""
+
+    def as_json(self) -> dict[str, str]:
+        """What a person asks for it by."""
+        return {"kind": self.kind, "name": self.name}
+
+
+def bucket_names(project: str, stack: str) -> tuple[str, str]:
+    """The lake and Kestra's internal storage, as infra/lake.tf names them."""
+    return f"{project}-{stack}-lake", f"{project}-{stack}-kestra"
+
+
+def dataset_ids(stack: str) -> tuple[str, str]:
+    """The trips and the loads under way, as infra/warehouse.tf names them."""
+    prefix = stack.replace("-", "_")
+    return f"{prefix}_trips", f"{prefix}_staging"
+
+
+def account_of(project: str, stack: str) -> str:
+    """The e-mail address of the VM's account, as infra/modules/kestra/identity.tf names it."""
+    return f"{stack}-kestra@{project}.iam.gserviceaccount.com"
 
 
 def buckets(client: storage.Client, project: str, stack: str) -> Iterator[Leftover]:
     """The stack's buckets, by their names (`<project>-<stack>-…`)."""
-    prefix = f"{project}-{stack}-"
-    for bucket in client.list_buckets(prefix=prefix):  # the storage emulator lists all
-        if bucket.name in (f"{prefix}lake", f"{prefix}kestra"):
+    for bucket in client.list_buckets(prefix=f"{project}-{stack}-"):  # the emulator lists all
+        if bucket.name in bucket_names(project, stack):
             yield Leftover("bucket", bucket.name)
 
 
 def datasets(client: bigquery.Client, stack: str) -> Iterator[Leftover]:
     """The stack's datasets, by their ids (`<stack>_…`, dashes as underscores)."""
-    prefix = stack.replace("-", "_")
     for dataset in client.list_datasets():
-        if dataset.dataset_id in (f"{prefix}_trips", f"{prefix}_staging"):
+        if dataset.dataset_id in dataset_ids(stack):
             yield Leftover("dataset", dataset.dataset_id)
 
 
@@ -60,16 +85,40 @@ def _pages(google: GoogleApis, api: Api, path: str, **parameters: str) -> Iterat
     yield from google.pages(api, path, doing=doing, **parameters)
 
 
-def _compute(google: GoogleApis, project: str, stack: str) -> Iterator[Leftover]:
-    for collection, ours in COLLECTIONS:
-        kind = collection.rpartition("/")[2]
-        path, chosen = f"projects/{project}/{collection}", ours.format(stack=stack)
-        for page in _pages(google, Api.COMPUTE, path, filter=chosen):
-            items = page.get("items", [])
-            groups = items.values() if isinstance(items, dict) else [{kind: items}]
-            for group in groups:
-                for item in group.get(kind, []):
-                    yield Leftover(kind.rstrip("s"), item["name"])
+def _listed(
+    google: GoogleApis, project: str, kind: str, collection: str, chosen: str
+) -> Iterator[Leftover]:
+    """What a list of Compute Engine's holds, with the place that each thing has."""
+    scope, _, plural = collection.rpartition("/")
+    for page in _pages(google, Api.COMPUTE, f"projects/{project}/{collection}", filter=chosen):
+        items = page.get("items", [])
+        groups = items if isinstance(items, dict) else {scope: {plural: items}}
+        for where, group in groups.items():
+            for item in group.get(plural, []):
+                yield Leftover(
+                    kind,
+                    item["name"],
+                    f"projects/{project}/{where}/{plural}/{item['name']}",
+                    item.get("labels") or {},
+                    item.get("creationTimestamp", ""),
+                )
+
+
+def labelled_machines(google: GoogleApis, project: str) -> Iterator[Leftover]:
+    """The machines, disks and snapshots of the project that carry a label `stack`, whatever one."""
+    for kind, collection, chosen in COLLECTIONS:
+        if chosen.startswith("labels."):
+            yield from _listed(google, project, kind, collection, LABELLED)
+
+
+def secrets(google: GoogleApis, project: str, stack: str = "") -> Iterator[Leftover]:
+    """The secrets with the label; without `stack` all of the project's."""
+    chosen = {"filter": f"labels.stack={stack}"} if stack else {}
+    for page in _pages(google, Api.SECRET_MANAGER, f"projects/{project}/secrets", **chosen):
+        for secret in page.get("secrets", []):
+            name = secret["name"].rpartition("/")[2]
+            place, labels = f"projects/{project}/secrets/{name}", secret.get("labels") or {}
+            yield Leftover("secret", name, place, labels, secret.get("createTime", ""))
 
 
 def google_cloud(google: GoogleApis, project: str, stack: str) -> Iterator[Leftover]:
@@ -79,15 +128,43 @@ def google_cloud(google: GoogleApis, project: str, stack: str) -> Iterator[Lefto
     siblings), Secret Manager v1 (`secrets.list`) and IAM v1 (`serviceAccounts.list`). Raises the
     errors of `GoogleApis.call` when an API refuses to answer.
     """
-    yield from _compute(google, project, stack)
-    path = f"projects/{project}/secrets"
-    for page in _pages(google, Api.SECRET_MANAGER, path, filter=f"labels.stack={stack}"):
-        for secret in page.get("secrets", []):
-            yield Leftover("secret", secret["name"].rpartition("/")[2])
+    for kind, collection, ours in COLLECTIONS:
+        yield from _listed(google, project, kind, collection, ours.format(stack=stack))
+    yield from secrets(google, project, stack)
     for page in _pages(google, Api.IAM, f"projects/{project}/serviceAccounts"):
         for account in page.get("accounts", []):
             if account["email"].startswith(f"{stack}-kestra@"):
-                yield Leftover("service account", account["email"])
+                place = f"projects/{project}/serviceAccounts/{account['email']}"
+                yield Leftover("service account", account["email"], place)
+
+
+def grants(google: GoogleApis, project: str, stack: str) -> Iterator[Leftover]:
+    """The roles on the project that the VM's account holds, also after the account is gone.
+
+    Source: the REST reference of Resource Manager v1 (`projects.getIamPolicy`); a deleted
+    account stays in the policy as `deleted:serviceAccount:EMAIL?uid=…`. `place` is the role.
+    """
+    account = account_of(project, stack)
+    for binding in policy_of(google, project).get("bindings", []):
+        for member in binding.get("members", []):
+            if _is_of(member, account):
+                yield Leftover("grant", f"{binding['role']} of {member}", binding["role"])
+
+
+def policy_of(google: GoogleApis, project: str) -> dict[str, Any]:
+    """The project's policy, with its conditions (version 3)."""
+    return google.call(
+        "POST",
+        Api.RESOURCE_MANAGER,
+        f"projects/{project}:getIamPolicy",
+        doing="inventory: reading the project's policy",
+        json={"options": {"requestedPolicyVersion": 3}},
+    )
+
+
+def _is_of(member: str, account: str) -> bool:
+    kind, _, rest = member.removeprefix("deleted:").partition(":")
+    return kind == "serviceAccount" and rest.partition("?uid=")[0] == account
 
 
 def delete_snapshots(google: GoogleApis, project: str, stack: str) -> Iterator[str]:

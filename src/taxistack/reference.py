@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 from invoke import Argument, Collection, Task
@@ -59,7 +60,7 @@ def commands() -> str:
     return MADE + "\n".join(parts)
 
 
-def arguments(task: Task) -> list[Argument]:
+def arguments(task: Task[Any]) -> list[Argument]:
     """The arguments of a task with their help.
 
     Asked of a copy, because Invoke takes the help out of a task when it hands it out.

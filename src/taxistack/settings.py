@@ -21,6 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 """The clone: invoke.yaml, infra/, flows/ and scripts/ stand here."""
 
 
+LOCAL_PROJECT = "taxistack-local"
+"""The setting `project` as invoke.yaml has it: the local target's, and nobody's on Google Cloud."""
 VARIABLE_PREFIX = "INVOKE_TAXISTACK_"
 
 
@@ -43,6 +45,7 @@ class Settings:
     zone: str
     location: str
     machine_type: str
+    schedule: str
     deletion_protection: bool
     soft_delete_days: int
     secret_version: int
@@ -72,11 +75,6 @@ class Settings:
         return cls(
             **{key: RULES[key](_said(key, overrides), value) for key, value in given.items()}
         )
-
-    @property
-    def maximum_bytes_billed(self) -> int | None:
-        """The cap of one BigQuery statement in bytes; None where nothing is billed."""
-        return self.maximum_gib_billed * 2**30 if self.target == "gcp" else None
 
     @property
     def tfstate_bucket(self) -> str:
@@ -124,7 +122,7 @@ def _one_of(*choices: str) -> Rule:
     def check(said: str, value: Any) -> str:
         if value not in choices:
             raise UsageError(f"{said}: {value!r} must be one of {', '.join(choices)}")
-        return value
+        return str(value)
 
     return check
 
@@ -193,6 +191,10 @@ RULES: dict[str, Rule] = {
     "zone": _text(r".*", "a zone such as us-central1-b, or empty"),
     "location": _text(r".*", "US, EU, a region, or empty"),
     "machine_type": _text(r".+", "a machine type such as e2-standard-2"),
+    "schedule": _text(
+        r"((?:[01]\d|2[0-3]):[0-5]\d-(?:[01]\d|2[0-3]):[0-5]\d)?",
+        "two times of the day in UTC such as 08:00-20:00, or empty",
+    ),
     "deletion_protection": _yes_no,
     "soft_delete_days": _whole(0, 1_000_000),
     "secret_version": _whole(0, 1_000_000),

@@ -313,13 +313,26 @@ def test_the_command_says_how_many_failed(course):
 
 
 def test_verify_names_the_failed_months_with_their_reasons(platform, course):
-    done = platform.invoke(
-        "verify", "--start", str(FIRST), "--end", str(FIRST), "--taxi", "yellow", "--json", code=1
-    )
-    cells = {one["destination"]: one for one in json.loads(done.stdout)}
+    flags = ["--start", str(FIRST), "--end", str(max(MONTHS.values())), "--taxi", "yellow"]
+    done = platform.invoke("verify", *flags, "--json", code=1)
+    cells = {(one["month"], one["destination"]): one for one in json.loads(done.stdout)}
     assert {one["state"] for one in cells.values()} == {"failed"}
-    assert all("Connection refused" in one["reason"] for one in cells.values())
-    assert cells["postgres"]["rows"] == ROWS
+    assert all("Connection refused" in cells[str(FIRST), where]["reason"] for where in DESTINATIONS)
+    assert cells[str(FIRST), "postgres"]["rows"] == ROWS
+    # A transfer that broke off may come to its end next time; what the source has or refuses
+    # is the same then.
+    mendable = {month for (month, _), one in cells.items() if one["mendable"]}
+    assert mendable == {str(MONTHS["closes early"])}
+    assert "2 differ (--repair reloads them)" in done.stderr
+    assert "not proven: loading again would not help" in done.stderr
+
+
+def test_what_another_load_can_not_mend_is_not_loaded_by_repair(platform, course):
+    flags = ["--start", str(MONTHS["has a short row"]), "--end", str(MONTHS["has a short row"])]
+    done = platform.invoke("verify", *flags, "--taxi", "yellow", "--repair", code=1)
+    assert "backfill bf-" not in done.stderr
+    assert "verify --repair" not in done.stderr
+    assert "--only failed" in done.stderr
 
 
 def test_verify_says_of_a_month_whose_file_is_gone_that_it_is_not_proven(platform, course):

@@ -15,6 +15,7 @@ from tests.gcp.cloud import Google, Project
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "some-project"
+WITHOUT_LOCAL_CLOUD = Path(__file__).with_name("without_local_cloud")
 
 
 @dataclass
@@ -41,12 +42,21 @@ class Machine:
     def run(
         self, *arguments: str, code: int = 0, **environment: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command as a user does; asserts its exit code. `elapsed` of it is kept."""
+        """Run a command as a user does; asserts its exit code. Its `seconds` are kept.
+
+        Nothing of the local cloud can be imported in it.
+        """
+        path = [str(WITHOUT_LOCAL_CLOUD), os.environ.get("PYTHONPATH", "")]
         began = time.monotonic()
         done = subprocess.run(
             [sys.executable, "-m", "invoke", *arguments],
             cwd=ROOT,
-            env={**os.environ, **self.environment, **environment},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(filter(None, path)),
+                **self.environment,
+                **environment,
+            },
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ import httpx
 import psutil
 import psycopg
 from psycopg import sql
+from tests import workflows
 from tests.gcp.cloud import Project
 from tests.gcp.cloud.provider import YoungProject, serve
 from tests.gcp.conftest import PROJECT, Machine
@@ -57,13 +59,27 @@ class Operator(Machine):
         """Run a command; no tunnel of it is left afterwards."""
         with self._watched():
             done = super().run(*arguments, code=code, **environment)
+        self._after(done)
+        return done
+
+    def step(
+        self, workflow: str, name: str, code: int = 0, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the command of a workflow's step as the runner does."""
+        own = {**os.environ, **workflows.values(workflow), **self.environment, **environment}
+        with self._watched():
+            done = workflows.run(workflows.command(workflow, name), own)
+        assert done.returncode == code, f"{name}: {done.returncode}\n{done.stdout}{done.stderr}"
+        self._after(done)
+        return done
+
+    def _after(self, done: subprocess.CompletedProcess[str]) -> None:
         self.said += [done.stdout, done.stderr]
         _, alive = psutil.wait_procs(self._tunnels(), timeout=10)
-        assert not alive, f"{arguments}: tunnels are left: {alive}"
+        assert not alive, f"{done.args}: tunnels are left: {alive}"
         self.passwords |= {
             self.cloud.secrets.get(name) for name in SECRETS if self.cloud.secrets.versions(name)
         }
-        return done
 
     def _tunnels(self) -> Iterator[psutil.Process]:
         for pid in self.gcloud.pids():
@@ -150,36 +166,36 @@ def _prepare_database(cloud: LocalCloud) -> None:
 def working(folder: Path) -> Iterator[Operator]:
     """In a new project: nothing is enabled but what every project has, and news takes a while."""
     cloud = LocalCloud(folder / "cloud")
-    state = cloud.start()
-    project = Project(PROJECT, settling=1, cloud=cloud)
-    young = YoungProject(project, unknown_accounts=1)
-    provider, reattached = serve(cloud, young)
-    gcloud = FakeGcloud(folder / "sdk")
-    releases = folder / "releases"
-    for month in MONTHS:
-        path = releases / "yellow" / file_name("yellow", Month.parse(month))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        sample.write(path, "yellow", Month.parse(month), 200)
-    cloud.serve(releases)
-    try:
-        with WholeGoogle(project) as google:
+    with contextlib.ExitStack() as ends:
+        # First of all: what a start that fails halfway has started ends too.
+        ends.callback(cloud.erase)
+        ends.callback(cloud.stop)
+        state = cloud.start()
+        project = Project(PROJECT, settling=1, cloud=cloud)
+        young = YoungProject(project, unknown_accounts=1)
+        provider, reattached = serve(cloud, young)
+        ends.callback(lambda: provider.stop(grace=5).wait())
+        gcloud = FakeGcloud(folder / "sdk")
+        releases = folder / "releases"
+        for month in MONTHS:
+            path = releases / "yellow" / file_name("yellow", Month.parse(month))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            sample.write(path, "yellow", Month.parse(month), 200)
+        cloud.serve(releases)
+        google = ends.enter_context(WholeGoogle(project))
 
-            def booted(metadata) -> None:
-                _prepare_database(cloud)
-                # From now on the VM's two ports lead somewhere.
-                gcloud.serve(
-                    "taxistack-kestra", p8080=_port(cloud, "kestra"), p5432=state.postgres.port
-                )
+        def booted(metadata) -> None:
+            _prepare_database(cloud)
+            # From now on the VM's two ports lead somewhere.
+            gcloud.serve(
+                "taxistack-kestra", p8080=_port(cloud, "kestra"), p5432=state.postgres.port
+            )
 
-            google.booted = booted
-            surroundings = {"TF_REATTACH_PROVIDERS": reattached, "PATH": gcloud.path}
-            machine = Operator(folder, google, surroundings)
-            machine.cloud, machine.young, machine.gcloud = cloud, young, gcloud
-            yield machine
-    finally:
-        provider.stop(grace=5).wait()
-        cloud.stop()
-        cloud.erase()
+        google.booted = booted
+        surroundings = {"TF_REATTACH_PROVIDERS": reattached, "PATH": gcloud.path}
+        machine = Operator(folder, google, surroundings)
+        machine.cloud, machine.young, machine.gcloud = cloud, young, gcloud
+        yield machine
 
 
 def _port(cloud: LocalCloud, name: str) -> int:

@@ -22,9 +22,9 @@ from tests.gcp.cloud.vm import INPUTS, Vm
 from tests.gcp.whole import WholeGoogle
 
 from taxistack.commands import doctor as command
-from taxistack.commands.doctor import machine
-from taxistack.commands.doctor.permissions import PERMISSIONS, ROLES
 from taxistack.console import Console
+from taxistack.doctor import machine
+from taxistack.doctor.permissions import PERMISSIONS, ROLES
 from taxistack.errors import MissingError
 from taxistack.settings import Settings
 from taxistack.targets import open_target
@@ -329,7 +329,7 @@ def test_without_a_network_the_table_is_complete_within_seconds(world, capsys):
 
 
 def test_a_network_that_swallows_everything_is_given_up(world, capsys, monkeypatch):
-    monkeypatch.setattr("taxistack.commands.doctor.surroundings.SECONDS", 0.2)
+    monkeypatch.setattr("taxistack.doctor.surroundings.SECONDS", 0.2)
     world.google.fail("GET /oauth2/tokeninfo", seconds=1.0)
     rows, _ = look(world, capsys)
     assert rows["network"]["state"] == "missing"

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from tests import workflows
 from tests.gcp.conftest import PROJECT
 from tests.gcp.operator import ALL_MONTHS, STATE_BUCKET, Operator, working
 
@@ -24,6 +25,9 @@ def test_from_a_new_project_to_proven_tables_and_back_to_nothing(operator: Opera
     google, project = operator.google, operator.google.project
     assert not [name for name in os.environ if name.startswith("INVOKE_TAXISTACK_")]
     assert "INVOKE_TAXISTACK_KESTRA_URL" not in operator.environment
+    # The commands of the workflow are run as they stand there, for one name of ours.
+    ci = "google-cloud.yml"
+    operator.environment |= {**workflows.values(ci), "INVOKE_TAXISTACK_RUN": "gh-1"}
 
     assert "missing: APIs, state bucket" in operator.run("doctor", code=3).stderr
     missing = operator.run("plan", code=3)
@@ -39,19 +43,30 @@ def test_from_a_new_project_to_proven_tables_and_back_to_nothing(operator: Opera
 
     # `setup` has waited until each API answered; another part of Google's may know it later.
     project.enabled["compute.googleapis.com"] = 2
-    up = operator.run("up", "--auto-approve")
+    up = operator.step(ci, "up")
     assert "an API that was just enabled is not on everywhere yet" in up.stderr
     assert "a new service account is not known everywhere yet" in up.stderr
     assert "Kestra 2.0.0 answers" in up.stdout
+    assert "the stack costs about 63 USD a month (list prices of " in up.stderr
     assert operator.young.refused, "the young project has refused something"
     assert operator.json("plan")["any"] is False
     rows = operator.json("doctor")
     assert [row["name"] for row in rows if not row["ok"]] == []
 
     source = operator.cloud.state().releases.url
-    operator.run("deploy-flows", "--source", source)
+    operator.step(ci, "deploy the flows", SOURCE=source)
     operator.as_on_the_vm()
-    operator.run("backfill", *ALL_MONTHS)
+    project.scanned = 3 * 2**40
+    dry = operator.json("backfill", *ALL_MONTHS, "--dry-run")
+    assert dry["bill"]["present"] == 3 * 2**40
+    assert dry["bill"]["usd"] > 3 * 6.25
+    assert any(one.startswith("DELETE FROM") for one in project.dry_runs)
+    refused = operator.run("backfill", *ALL_MONTHS, "--max-cost", "18.50", code=1)
+    assert "--max-cost 18.50: the loads into BigQuery would cost more" in refused.stderr
+    project.scanned = 0
+    operator.step(ci, "backfill")
+    operator.step(ci, "verify")
+    operator.run("backfill", *ALL_MONTHS, "--max-cost", "0.01")
     proven = operator.json("verify", *ALL_MONTHS)
     assert proven
     status = operator.json("status")
@@ -74,7 +89,7 @@ def test_from_a_new_project_to_proven_tables_and_back_to_nothing(operator: Opera
     operator.run("verify", *ALL_MONTHS, "--debug")
 
     project.snapshots.append({"name": "daily-1", "labels": {"stack": "taxistack"}})
-    down = operator.run("down", "--yes")
+    down = operator.step(ci, "down")
     assert "deleted snapshot daily-1" in down.stderr
     assert "0 left" in down.stdout
     assert project.snapshots == []

@@ -18,7 +18,8 @@ import pytest
 from tests.infra.boot_sandbox import cloud, vm  # noqa: F401 (fixtures)
 
 from localcloud import sockets
-from localcloud.google.server import SOURCE, start
+from localcloud.google.reattaching import SOURCE
+from localcloud.google.server import start
 from taxistack.terraform import executable
 from taxistack.terraform.program import environment
 
@@ -48,7 +49,7 @@ class Root:
             **{f"TF_VAR_{name}": value for name, value in (variables or {}).items()},
         }
         done = subprocess.run(
-            [str(executable()), *arguments],
+            [*executable(), *arguments],
             cwd=self.folder,
             env=environment(own),
             stdin=subprocess.DEVNULL,

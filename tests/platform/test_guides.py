@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from invoke.parser import Parser, ParserContext
 from invoke.program import Program
+from tests import workflows
 
 from taxistack.reference import collection
 
@@ -87,6 +88,18 @@ def test_the_guides_run_from_top_to_bottom(shell):
             assert done.returncode == 0, f"{page.name}:\n{done.stdout}\n{done.stderr}"
     if left_out:
         pytest.skip(f"all ran but {len(left_out)} commands of curl, which is not on this machine")
+
+
+def test_the_commands_of_the_local_workflow_work(shell, tmp_path):
+    """After the guides: the README's demo has loaded the months, and this ends with nothing."""
+    report = tmp_path / "report"
+    command = workflows.command("local.yml", "demo")
+    demo = shell(f"export REPORT={report}\n{command}")
+    assert demo.returncode == 0, demo.stderr
+    assert (report / "index.html").stat().st_size > 10_000
+    down = shell(workflows.command("local.yml", "down"))
+    assert down.returncode == 0, down.stderr
+    assert "0 left" in down.stdout
 
 
 @pytest.mark.parametrize("kind", ["docker", "gcp", "public"])

@@ -57,8 +57,8 @@ def answers(platform, environment: Mapping[str, str]) -> dict[str, object]:
         "env": ["status", "--env"],
         "plan": ["plan"],
         "deploy": ["deploy-flows"],
-        "backfill": ["backfill", "--start", "2010-03", "--end", "2010-04", "--dry-run"],
-        "verify": ["verify", "--start", "2010-03", "--end", "2010-03"],
+        "backfill": ["backfill", "--start", "2009-02", "--end", "2009-03", "--dry-run"],
+        "verify": ["verify", "--start", "2009-02", "--end", "2009-02"],
         "executions": ["executions"],
     }
     said = {
@@ -77,12 +77,12 @@ def test_commands_say_the_same_and_no_proxy_hears_of_it(platform, proxy):
     from taxi_etl.release import file_name
 
     variables, asked = proxy
-    month = Month(2010, 3)
+    month = Month(2009, 2)
     for taxi in ("green", "yellow"):
         (platform.releases / taxi).mkdir(exist_ok=True)
         sample.write(platform.releases / taxi / file_name(taxi, month), taxi, month, 100)
     # Loaded in such a shell, too: the steps find their database and their lake.
-    platform.invoke("backfill", "--start", "2010-03", "--end", "2010-03", **variables, **LIBPQ)
+    platform.invoke("backfill", "--start", "2009-02", "--end", "2009-02", **variables, **LIBPQ)
     plain = answers(platform, {})
     assert {one["state"] for one in plain["verify"]} == {"loaded"}
     assert answers(platform, {**variables, **LIBPQ}) == plain

@@ -174,7 +174,7 @@ def test_every_table_fits_eighty_columns(platform, own_flow, publish):
         ["plan"],
         ["down", "--dry-run"],
         ["executions"],
-        ["verify"],
+        ["verify", "--start", "2011-07", "--end", "2011-07"],
         ["backfill", "--start", "2011-01", "--end", "2011-03", "--dry-run"],
         ["deploy-flows", "--source", "sample", "--dry-run"],
     ]

@@ -16,6 +16,7 @@ resource "google_compute_instance" "kestra" {
   desired_status            = var.desired_status
   deletion_protection       = var.deletion_protection
   allow_stopping_for_update = true
+  resource_policies         = var.schedules
 
   boot_disk {
     initialize_params {

@@ -82,6 +82,12 @@ variable "region" {
   type        = string
 }
 
+variable "schedules" {
+  description = "Self link of the instance schedule that starts and stops the VM; none: it always runs."
+  type        = list(string)
+  default     = []
+}
+
 variable "secret_version" {
   description = "Generation of the passwords."
   type        = number

@@ -3,7 +3,7 @@
 It speaks Terraform's plugin protocol 5 on a Unix socket and is reached by TF_REATTACH_PROVIDERS:
 the same configuration that builds a stack on Google Cloud builds one in the local cloud.
 
-Four types have a real effect (`EFFECTS`): a bucket and a dataset appear in the emulators, a
+Four types have a real effect (`effects.EFFECTS`): a bucket and a dataset appear in the emulators, a
 secret's value goes to the local cloud's private store, the instance is the embedded Kestra. All
 others are recorded only. A type that is not in `TYPES` is refused.
 
@@ -25,14 +25,29 @@ Not emulated:
 - `deletion_policy` of the provider block.
 """
 
-from localcloud.google.effects import EFFECTS
-from localcloud.google.server import reattach, serve
-from localcloud.google.types import TYPES
+from pathlib import Path
+
+from localcloud.google.reattaching import reattach
+from localcloud.google.types import TYPES, Object, object_id
 
 
 def recorded_only(kind: str) -> bool:
     """True when an object of this type is a record and nothing else."""
+    from localcloud.google.effects import EFFECTS  # not for who only wants to reach the provider
+
     return kind not in EFFECTS
 
 
-__all__ = ["EFFECTS", "TYPES", "reattach", "recorded_only", "serve"]
+def import_id(kind: str, values: Object) -> str:
+    """The id of an object of this type, as `terraform import` takes it."""
+    return object_id(TYPES[kind], values)
+
+
+def serve(folder: Path) -> None:
+    """Run the part `google` of the local cloud in `folder` until SIGTERM or SIGINT."""
+    from localcloud.google.server import serve  # gRPC: only the part itself loads it
+
+    serve(folder)
+
+
+__all__ = ["TYPES", "import_id", "reattach", "recorded_only", "serve"]

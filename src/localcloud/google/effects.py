@@ -90,7 +90,7 @@ class _Emulated(Effect):
             raise ApiError("the local cloud is being stopped")
         return state
 
-    def send(self, method: str, url: str, body: Any = None, accept: tuple[int, ...] = ()) -> Any:
+    def send(self, method: str, url: str, body: Any = None) -> Any:
         """One call to an emulator; the answer's JSON, or None for 404. Others raise ApiError."""
         headers = {"Authorization": f"Bearer {self.endpoints().key}"}
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import signal
 import threading
@@ -18,10 +17,10 @@ from localcloud.google.effects import Cloud
 from localcloud.google.front import Front
 from localcloud.google.protocol import MESSAGES, METHODS, SERVICE
 from localcloud.google.provider import Hook, Provider
+from localcloud.google.reattaching import SOURCE
 from localcloud.google.store import Store
 from localcloud.layout import Layout
 
-SOURCE = "registry.terraform.io/hashicorp/google"
 _THREADS = 16  # calls at once: Terraform makes 10 of them
 _log = logging.getLogger(__name__)
 
@@ -71,22 +70,6 @@ def serve(folder: Path) -> None:
     # A call that is being answered may start the engine: let it end.
     server.stop(grace=60).wait()
     Front(Layout(folder).private).clear()
-
-
-def reattach(state: Any) -> str:
-    """The value of TF_REATTACH_PROVIDERS that makes Terraform use this provider.
-
-    `state` is the state of the running local cloud; its `google` has `address` and `pid`.
-    """
-    address = {"Network": "unix", "String": state.google.address}
-    provider = {
-        "Protocol": "grpc",
-        "ProtocolVersion": 5,
-        "Pid": state.google.pid,
-        "Test": True,  # Terraform leaves the process alone when it ends
-        "Addr": address,
-    }
-    return json.dumps({SOURCE: provider})
 
 
 def _handler(name: str, method: Callable[[Any, str], Any]) -> Any:

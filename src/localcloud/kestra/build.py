@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -19,28 +20,37 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from localcloud.errors import MissingError, PartError
-from localcloud.kestra import runtime, training
+from localcloud.kestra import family, runtime, training
 from localcloud.kestra.runtime import Build
 
 Say = Callable[[str], None]
 
 _STEP_SECONDS = 300  # a step that takes longer hangs
+_KEPT_SECONDS = 30 * 86400
 _LOG_LINES = 25
 
 
 def built(cache: Path) -> bool:
     """Whether the engine is ready to run, as its sources, lock and Java runtime are now."""
     try:
-        return Build(cache).complete
+        return Build(cache).whole
     except MissingError:  # no Java runtime: what was prepared is for Google Cloud only
         return False
 
 
 def require_built(cache: Path) -> None:
-    """Raises MissingError when the engine is not ready to run."""
-    if not built(cache):
+    """Raises MissingError when the engine is not ready to run, or not what it was built as."""
+    target = Build(cache)
+    if target.hashes is None:
         raise MissingError(
             f"the Kestra engine is not built in {cache}", hint="Run scripts/bootstrap."
+        )
+    if changed := target.changed():
+        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+        raise MissingError(
+            "the Kestra engine is not what was fetched and built; other bytes, or none, are in "
+            f"{', '.join(map(str, changed[:3]))}{more}",
+            hint="Run scripts/bootstrap: it brings what the locks name, and builds the rest anew.",
         )
 
 
@@ -51,21 +61,30 @@ def build(cache: Path, say: Say) -> None:
     MissingError when a jar is not there, PartError when a step fails.
     """
     target = Build(cache)
-    if target.complete:
+    if target.whole:
         return
     _require_jars(target.cache)
     with _only_one(target.cache):
-        if target.complete:
+        if target.whole:
             return
         begin = time.monotonic()
-        shutil.rmtree(target.folder, ignore_errors=True)  # what an interrupted build left
-        target.folder.mkdir(parents=True)
+        _sweep(target)
+        target.folder.mkdir()
         _compile(target, say)
-        target.arguments.write_text(_arguments(target), encoding="utf-8")
         _archive_runtime(target, say)
         _archive_engine(target, say)
-        target.marker.touch()
+        target.seal()
         say(f"engine built in {time.monotonic() - begin:.1f} s")
+
+
+def _sweep(target: Build) -> None:
+    """Remove what interrupted builds left, and builds that nothing has been started from lately."""
+    forgotten = time.time() - _KEPT_SECONDS
+    for folder in target.folder.parent.iterdir():
+        marker = folder / target.marker.name
+        lasting = marker.is_file() and marker.stat().st_mtime > forgotten
+        if folder.is_dir() and (folder == target.folder or not lasting):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _require_jars(cache: Path) -> None:
@@ -118,11 +137,6 @@ def _pack(jar: zipfile.ZipFile, folder: Path, pattern: str) -> None:
             jar.write(path, path.relative_to(folder))
 
 
-def _arguments(target: Build) -> str:
-    """The JVM's options as a file: the class-path is too long for a process list."""
-    return "\n".join([*runtime.JVM_FLAGS, "-cp", f'"{target.class_path()}"']) + "\n"
-
-
 def _archive_runtime(target: Build, say: Say) -> None:
     say("archiving the classes of the Java runtime")
     _step(
@@ -148,8 +162,6 @@ def _archive_engine(target: Build, say: Say) -> None:
         training.run(command, Path(folder))
     if not target.archive.is_file():
         raise PartError("kestra", "the training run ended without an archive of its classes")
-    with target.arguments.open("a", encoding="utf-8") as arguments:
-        arguments.write(f"-XX:SharedArchiveFile={target.base_archive}:{target.archive}\n")
 
 
 def _step(name: str, command: list[str]) -> None:
@@ -162,6 +174,7 @@ def _step(name: str, command: list[str]) -> None:
             timeout=_STEP_SECONDS,
             check=False,
             env={"PATH": os.defpath, "LANG": "C.UTF-8"},
+            preexec_fn=family.dying_with_parent(signal.SIGKILL),
         )
     except subprocess.TimeoutExpired as error:
         raise PartError("kestra", f"{name} did not end in {_STEP_SECONDS} s") from error

@@ -44,6 +44,8 @@ def run(config: Config) -> int:
     """
     require_built(config.cache)
     build = Build(config.cache)
+    with contextlib.suppress(OSError):  # the cache may be somebody else's
+        build.marker.touch()  # it is in use: the next build keeps it
     config.data.mkdir(parents=True, exist_ok=True)
     with _only_user_of(config.data):
         family.adopt_orphans()

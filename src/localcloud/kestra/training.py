@@ -7,12 +7,14 @@ import contextlib
 import http.client
 import json
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from localcloud.errors import PartError
+from localcloud.kestra import family
 from localcloud.ports import HOST, assign
 
 _USER, _PASSWORD = "training@localhost", "none"
@@ -85,6 +87,7 @@ def _engine(
         stderr=log,
         cwd=folder,
         env={"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"},
+        preexec_fn=family.dying_with_parent(signal.SIGKILL),
     )
     try:
         assert engine.stdin is not None  # noqa: S101 (a pipe was asked for)

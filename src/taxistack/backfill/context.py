@@ -14,10 +14,21 @@ if TYPE_CHECKING:
 class StackOutputs(Protocol):
     """The part of a stack's outputs that is read here."""
 
-    bucket: str
-    dataset: str
-    project: str
-    location: str
+    @property
+    def bucket(self) -> str:
+        """The lake."""
+
+    @property
+    def dataset(self) -> str:
+        """The warehouse's dataset that holds the tables and the ledger."""
+
+    @property
+    def project(self) -> str:
+        """The Google Cloud project, or the local cloud's name for one."""
+
+    @property
+    def location(self) -> str:
+        """Where the dataset is, as BigQuery names it."""
 
 
 class BackfillContext(Protocol):
@@ -45,6 +56,9 @@ class BackfillContext(Protocol):
 
     def kestra(self) -> KestraClient:
         """A client of the running Kestra."""
+
+    def was_stopped(self) -> bool:
+        """Whether somebody stopped what Kestra runs on: it does not come back by itself."""
 
     def bigquery(self) -> bigquery.Client:
         """A client of the warehouse."""

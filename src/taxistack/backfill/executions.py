@@ -179,7 +179,7 @@ def _last_word(told: list[str]) -> str:
     return _CLASS.sub("", engines[-1].splitlines()[0]) if engines else "its log has no error line"
 
 
-def cells_of(months: object) -> list[Cell]:
+def cells_of(months: Any) -> list[Cell]:
     """The cells in a backfill's input `months`: JSON text or what it parses to."""
     try:
         listed = json.loads(months) if isinstance(months, str) else months

@@ -271,6 +271,12 @@ class _Watch:
                     one.ended = one.ended or self.executions.ended(one.execution_id)
                 self._read(view)
             except TransientError as error:
+                if self.context.was_stopped():
+                    raise FailedError(
+                        "the platform was stopped: the backfill stands still",
+                        hint="invoke start: it goes on then; to attach to it again: "
+                        f"invoke backfill {self.plan.request.attaching}",
+                    ) from error
                 if time.monotonic() > give_up:
                     raise
                 view.event(f"Kestra does not answer, waiting: {error}")

@@ -35,7 +35,8 @@ def opened(
 
 
 def _warehouse(context: BackfillContext) -> AbstractContextManager[Any]:
-    from taxi_etl.destinations.bigquery import Place, Warehouse
+    from taxi_etl.destinations.bigquery import Warehouse
+    from taxi_etl.destinations.bigquery_sql import Place
 
     outputs = context.outputs
     place = Place(

@@ -16,6 +16,7 @@ from typing import Any
 from taxi_etl import destinations, schema
 from taxi_etl.compare import absence, suspicion
 from taxi_etl.download import Remote
+from taxi_etl.errors import NOTHING_LOADED
 from taxi_etl.ledger import Entry
 from taxi_etl.month import Month
 
@@ -143,6 +144,14 @@ class CellState:
         """The number of the last try, None when it was never tried."""
         return self.run.attempt if self.run else None
 
+    @property
+    def refused(self) -> bool:
+        """Whether the last load ended at the source's file: none, or not that month's.
+
+        Another load ends so too, until the source has another file.
+        """
+        return self.state is State.FAILED and NOTHING_LOADED in (self.reason or "")
+
     def because(self, reason: str) -> CellState:
         """The same with another reason."""
         return replace(self, reason=reason)
@@ -202,9 +211,11 @@ def state_of(
         return replace(base, state=State.LOADING, reason=f"waits in backfill {claimed_by}")
     # The ledger row and the rows are committed together, before the reconciling step: a run
     # that failed there failed after its own ledger row.
-    failed = last is not None and last.state is RunState.FAILED
-    if failed and (load is None or last.started > load.loaded_at or last.id == load.execution_id):
-        return replace(base, state=State.FAILED, reason=f"execution {last.id} failed")
+    failed = last if last is not None and last.state is RunState.FAILED else None
+    if failed and (
+        load is None or failed.started > load.loaded_at or failed.id == load.execution_id
+    ):
+        return replace(base, state=State.FAILED, reason=f"execution {failed.id} failed")
     if load is not None:
         why = staleness(load, source)
         return replace(

@@ -184,9 +184,11 @@ def part_lost(
 ) -> tuple[tuple[LiveBackfill, ...], tuple[LiveBackfill, ...]]:
     """The backfills that go on, and those that the engine lost: they and their children silent."""
     last: dict[str, datetime] = {}
-    for run in (run for ran in runs.values() for run in ran if run.backfill):
-        last[run.backfill] = max(run.heard, last.get(run.backfill, run.heard))
-    alive, lost = [], []
+    for run in (run for ran in runs.values() for run in ran):
+        if run.backfill:
+            last[run.backfill] = max(run.heard, last.get(run.backfill, run.heard))
+    alive: list[LiveBackfill] = []
+    lost: list[LiveBackfill] = []
     for one in live:
         heard = max(one.heard, last.get(one.backfill, one.heard))
         (lost if now - heard > LOST_AFTER else alive).append(one)

@@ -55,12 +55,11 @@ class Apply:
 
     def _adopt(self, planned: Plan, error: TerraformError) -> bool:
         new = set(error.existing) - self._adopted
-        if self._target.name != "local" or not new:
-            return False
-        for address in self._terraform.adopt(planned, error):
+        adopted = self._target.adopt(self._terraform, planned, error) if new else []
+        for address in adopted:
             self._console.say(f"  adopted {address}: a run that was killed had made it")
-        self._adopted |= new
-        return True
+        self._adopted |= set(adopted)
+        return bool(adopted)
 
     def _wait(self, error: TerraformError) -> None:
         """Pause when every error passes by itself and there is patience left; else raise it."""

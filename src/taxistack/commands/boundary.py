@@ -14,14 +14,7 @@ from invoke import Context, Exit
 from taxi_etl.errors import EtlError
 from taxistack import interrupts
 from taxistack.console import Console
-from taxistack.errors import (
-    FailedError,
-    LockedError,
-    MissingError,
-    TaxistackError,
-    UsageError,
-)
-from taxistack.google import explained
+from taxistack.errors import TaxistackError, UsageError
 from taxistack.settings import Settings, from_environment
 from taxistack.targets import Target, open_target
 
@@ -58,24 +51,6 @@ def _fail(console: Console, message: str, hint: str | None, code: int) -> Exit:
     return Exit(code=code)
 
 
-def _of_local_cloud(error: Exception) -> TaxistackError | None:
-    """What the local cloud raised, as an error of the kit's; nothing of it runs on target gcp."""
-    errors = sys.modules.get("localcloud.errors")
-    if errors is None or not isinstance(error, errors.CloudError):
-        return None
-    kind: type[TaxistackError] = FailedError
-    if isinstance(error, (errors.FolderError, errors.MissingError)):
-        kind = MissingError
-    elif isinstance(error, errors.BusyError):
-        kind = LockedError
-    return kind(str(error), hint=error.hint)
-
-
-def _of_google(target: Target | None, error: Exception) -> TaxistackError | None:
-    """What a client library of Google's raised on the way, as an error of the kit's."""
-    return explained(error) if target is not None and target.name == "gcp" else None
-
-
 @contextlib.contextmanager
 def command(
     ctx: Context, *, json: bool = False, yes: bool = False, **overrides: Any
@@ -99,7 +74,7 @@ def command(
     except Exception as error:
         if isinstance(error, Exit):
             raise
-        told = _of_local_cloud(error) or _of_google(target, error)
+        told = target.explained(error) if target is not None else None
         if told is not None:
             raise _fail(console, told.message, told.hint, told.exit_code) from error
         message = f"unexpected {type(error).__name__}: {error}"

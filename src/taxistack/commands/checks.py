@@ -12,7 +12,10 @@ from taxistack.settings import ROOT
 
 SOURCES = ["src", "scripts", "tests", "benchmarks", "tasks.py"]
 # What needs the whole local platform, Terraform or deliberate crashes.
-SLOW = ["tests/platform", "tests/infra", "tests/faults"]
+SLOW = ["tests/platform", "tests/infra", "tests/faults", "tests/gcp"]
+# In the order of collection: the tests of the shared platform are the longest chain, and begin.
+# More workers than four would start more platforms than a laptop has memory for.
+WORKERS = ["--numprocesses=auto", "--maxprocesses=4", "--dist=loadscope", "--no-loadscope-reorder"]
 
 
 def _run(console: Console, title: str, *command: str) -> None:
@@ -29,7 +32,7 @@ def test(console: Console, only: str = "", fast: bool = False) -> None:
         _run(console, "format", python, "-m", "ruff", "format", "--check", *SOURCES)
         _run(console, "lint", python, "-m", "ruff", "check", *SOURCES)
         _run(console, "types", python, "-m", "mypy")
-    selection = only.split() if only else [f"--ignore={path}" for path in SLOW if fast]
+    selection = only.split() if only else [f"--ignore={path}" for path in SLOW if fast] + WORKERS
     _run(console, "pytest", python, "-m", "pytest", *selection)
 
 

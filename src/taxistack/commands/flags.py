@@ -60,11 +60,15 @@ def refuse_wrong_use() -> None:
 
     Doing it twice, as who imports the tasks again does, changes nothing more.
     """
-    if hasattr(Program.parse_tasks, "__wrapped__"):
-        return
-    Program.parse_tasks = _meaning_what_it_says(Program.parse_tasks)
-    Parser.parse_argv = _ending_with_2(Parser.parse_argv)
-    Argument.set_value = _naming_its_flag(Argument.set_value)
+    wrappers: tuple[tuple[type, str, Callable[[Any], Any]], ...] = (
+        (Program, "parse_tasks", _meaning_what_it_says),
+        (Parser, "parse_argv", _ending_with_2),
+        (Argument, "set_value", _naming_its_flag),
+    )
+    for owner, name, wrap in wrappers:
+        method = getattr(owner, name)
+        if not hasattr(method, "__wrapped__"):
+            setattr(owner, name, wrap(method))
 
 
 def _wrong(message: str, hint: str) -> Exit:
@@ -156,17 +160,20 @@ def _readable(message: str) -> str:
 def _nearest(parser: Parser, argv: list[str], error: ParseError) -> str:
     """The command or flag that was probably meant; where to look when there is none like it."""
     context = error.context
+    if context is not None and context.name not in parser.contexts:
+        context = None  # Invoke's own flags, before any command
     word = next((one for one in argv if repr(one.partition("=")[0]) in str(error)), "")
     word = word.partition("=")[0]
-    here = context is not None and context.name in parser.contexts
-    word = "" if here and word == context.name else word
-    flags = [*context.flags] if here else []
-    known = flags if word.startswith("-") else [*parser.contexts]
+    word = "" if context is not None and word == context.name else word
+    if word.startswith("-"):
+        known = [*context.flags] if context is not None else []
+    else:
+        known = [*parser.contexts]
     near = difflib.get_close_matches(word, known, 1) if word else []
     if near:
-        meant = f"{context.name} {near[0]}" if word.startswith("-") else near[0]
-        return f"did you mean: invoke {meant}"
-    if here:
+        before = f"{context.name} " if context is not None and word.startswith("-") else ""
+        return f"did you mean: invoke {before}{near[0]}"
+    if context is not None:
         return f"invoke --help {context.name} lists the flags of {context.name}"
     return "invoke --list names the commands, invoke --help NAME their flags"
 
@@ -177,7 +184,7 @@ def _naming_its_flag(assign: Any) -> Any:
         try:
             assign(self, value, cast)
         except ValueError:  # int() of a text: the only conversion that the tasks ask for
-            flag = f"--{self.name.replace('_', '-')}"
+            flag = f"--{str(self.name).replace('_', '-')}"
             raise ParseError(f"{flag} {value!r}: must be a whole number") from None
 
     return set_value

@@ -154,7 +154,7 @@ def _tell(console: Console, report: DeployReport, url: str, *, dry_run: bool) ->
 
 def _few(rows: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
     """Each flow by name; files and pairs that have all gone the same way are one row."""
-    told = []
+    told: list[tuple[str, str, str]] = []
     for (kind, action), group in itertools.groupby(rows, key=lambda row: (row[0], row[2])):
         alike = list(group)
         many = kind != "flow" and len(alike) > MANY

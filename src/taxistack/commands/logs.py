@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import UTC
 
-from taxistack.commands.power import local
 from taxistack.console import Console
 from taxistack.errors import UsageError
 from taxistack.kestra import LogLine
@@ -33,10 +32,14 @@ def _execution(target: Target, console: Console, execution: str, lines: int) -> 
 
 
 def _part(target: Target, console: Console, part: str, lines: int) -> None:
-    parts = {status.name: status for status in local(target, "logs --part").cloud.status()}
-    if part not in parts:
-        raise UsageError(f"--part {part}: must be one of {', '.join(sorted(parts))}")
-    path = parts[part].log
+    logs = {status["name"]: status["log"] for status in target.parts()}
+    if not logs:
+        raise UsageError(
+            f"--part {part}: stack {target.settings.name} has no parts on this machine"
+        )
+    if part not in logs:
+        raise UsageError(f"--part {part}: must be one of {', '.join(sorted(logs))}")
+    path = logs[part]
     if path is None or not path.exists():
         console.say(f"{part} has written no log yet")
         return

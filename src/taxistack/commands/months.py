@@ -8,6 +8,7 @@ from pathlib import Path
 from taxistack.backfill import Request, grid_table, plan_backfill, run_backfill
 from taxistack.backfill.grid import outlook
 from taxistack.console import Console
+from taxistack.costs import bill, limit
 from taxistack.errors import FailedError, UsageError
 from taxistack.targets import Target
 from taxistack.verify import VerifyRequest, repair_months, verification_table, verify_months
@@ -82,17 +83,24 @@ def backfill(
     max_failures: int,
     dry_run: bool,
     force: bool,
+    max_cost: str = "",
 ) -> None:
-    """Show the plan, run it through Kestra, and say what came of it."""
+    """Show the plan, run it through Kestra, and say what came of it.
+
+    `max_cost`: USD that BigQuery may bill for it at most; a dearer plan raises FailedError.
+    """
+    most = limit(max_cost)
     if max_failures < 0:
         raise UsageError(f"--max-failures {max_failures}: must be 0 (never) or more")
     request = _request(target, chosen, only, order, force)
     if not dry_run:
         _publish_samples(target, request, console)
     plan = plan_backfill(target, request, note=not dry_run)
+    cost = bill(target, plan, most) if dry_run or most is not None else None
     if dry_run:
-        console.result(grid_table(plan, target.source_words), plan.to_json())
-        console.summary(outlook(plan))
+        told = {"bill": cost.as_json()} if cost else {}
+        console.result(grid_table(plan, target.source_words), {**plan.to_json(), **told})
+        console.summary(" ".join([outlook(plan), *([cost.line] if cost else [])]))
         return
     console.sketch(grid_table(plan, target.source_words))
     console.say(outlook(plan))

@@ -12,11 +12,14 @@ from typing import Any
 from invoke import Exit
 from rich.table import Table
 
+from taxistack.commands import locks
 from taxistack.commands.applying import Apply, prove_empty, refuse_moved_data
 from taxistack.commands.resources import Progress, changes_table, done_summary, effects_table
 from taxistack.console import Console, counted, table
+from taxistack.costs.month import NOT_COUNTED
 from taxistack.errors import FailedError, NotConfirmedError, UsageError
 from taxistack.inventory import Leftover
+from taxistack.removal import Kept
 from taxistack.targets import Target
 from taxistack.terraform import Plan, Terraform
 
@@ -35,8 +38,7 @@ def _open(target: Target, console: Console, force_unlock: str = "", **extra: Any
     terraform = target.terraform(on_event=Progress(console), **extra)
     terraform.init()
     if force_unlock:
-        terraform.force_unlock(force_unlock)
-        console.say(f"released lock {force_unlock}")
+        locks.release(target, terraform, console, force_unlock)
     return terraform
 
 
@@ -64,7 +66,7 @@ def up(target: Target, console: Console, force_unlock: str = "") -> None:
     version = target.wait_for_kestra(say=console.say)
     if planned.any:
         prove_empty(terraform)
-    rows = effects_table(target, terraform.resources(), planned, seconds)
+    rows = effects_table(target, target.resources(terraform), planned, seconds)
     changed = [row for row in rows if row[1] != "unchanged"]
     url, where = _kestra(target)
     console.result(
@@ -72,6 +74,7 @@ def up(target: Target, console: Console, force_unlock: str = "") -> None:
         {
             "kestra": {"url": url, "version": version},
             "changes": planned.counts,
+            **_cost(target, console),
             "resources": [
                 dict(zip(("resource", "action", "seconds", "effect"), r, strict=True)) for r in rows
             ],
@@ -81,6 +84,16 @@ def up(target: Target, console: Console, force_unlock: str = "") -> None:
     console.summary(f"up: {done_summary(planned)}; Kestra {version} {where} ({took:.1f} s)")
 
 
+def _cost(target: Target, console: Console) -> dict[str, Any]:
+    """Tell what a month of the stack costs, where something does; for the JSON result."""
+    cost = target.monthly_cost()
+    if cost is None:
+        return {}
+    console.sketch(cost.table())
+    console.say(f"the stack costs {cost.line}; not counted: {NOT_COUNTED}")
+    return {"cost": cost.as_json()}
+
+
 def _kestra(target: Target) -> tuple[str | None, str]:
     """Where Kestra answers from now on, as a URL and in words; None: through a tunnel only."""
     url = target.lasting_kestra_url()
@@ -88,12 +101,12 @@ def _kestra(target: Target) -> tuple[str | None, str]:
 
 
 def _ask(target: Target, console: Console, planned: Plan) -> None:
-    """Show the plan and have it approved; locally only what is more than new is shown."""
-    if target.name != "local" or set(planned.counts) - {"create"}:
+    """Show the plan and have it approved; where nobody is asked, what is only new is not shown."""
+    if target.asks or set(planned.counts) - {"create"}:
         console.err.print(changes_table("Terraform will", planned))
     changes = counted(len(planned.changes), "change")
     question = f"Apply {changes} to project {target.settings.project}?"
-    if target.name != "local" and not console.confirm(question):
+    if target.asks and not console.confirm(question):
         raise FailedError("nothing was changed: the plan was not approved")
 
 
@@ -105,7 +118,8 @@ def plan(target: Target, console: Console, *, out: str, detailed_exitcode: bool)
     target.check()
     planned = _open(target, console).plan(out=path)
     console.result(
-        changes_table("Terraform would", planned) if planned.any else None, planned.as_json()
+        changes_table("Terraform would", planned) if planned.any else None,
+        {**planned.as_json(), **_cost(target, console)},
     )
     console.summary(f"plan: {planned.describe()}" + (f"; saved in {out}" if out else ""))
     if detailed_exitcode and planned.any:
@@ -185,9 +199,22 @@ def _destroy(
             if not _show_what_goes(target, planned, console, keep_data):
                 raise NotConfirmedError("nothing was destroyed: not confirmed")
             if _lift_protection(target, terraform, path.with_name("lift.tfplan"), keep_data):
-                planned = terraform.plan(out=path, destroy=not keep_data)
+                with _unlocked():
+                    planned = terraform.plan(out=path, destroy=not keep_data)
             terraform.apply(planned)
     return planned
+
+
+@contextlib.contextmanager
+def _unlocked() -> Iterator[None]:
+    """Say so when it ends here: an interrupted plan has changed nothing, this command has."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            "interrupted: nothing was destroyed, but the protection of what holds data is lifted; "
+            "`invoke down` goes on, `invoke up` protects it again"
+        ) from None
 
 
 def _erase(target: Target, console: Console, error: Exception, began: float) -> None:
@@ -214,7 +241,7 @@ def _tell_what_would_go(planned: Plan, console: Console, keep_data: bool) -> Non
 
 def _lift_protection(target: Target, terraform: Terraform, path: Path, keep_data: bool) -> bool:
     """Unlock what holds data, and a protected VM, before they go; False: nothing was locked."""
-    held = {resource for resource in terraform.resources() if resource in PROTECTED}
+    held = {resource for resource in target.resources(terraform) if resource in PROTECTED}
     chosen = [address for address in PROTECTED if address in held]
     if keep_data:
         chosen = [address for address in chosen if "instance" in address]
@@ -230,38 +257,46 @@ def _close(target: Target, console: Console, planned: Plan, keep_data: bool, beg
     if not keep_data:
         target.clear_snapshots(console.say)
     unknown = [] if keep_data else sorted(target.inventory())
-    if unknown and target.name == "local":
-        _ask_for_unknown(unknown, console)
+    kept = _remove_unknown(target, unknown, console) if unknown else []
     target.forget()
     target.retire(keep_data=keep_data)
-    left = [] if target.nothing_here() else unknown
+    left = sorted(target.what_is_left(unknown)) if unknown else []
     took = f"({time.monotonic() - began:.1f} s)"
     data = {
         "destroyed": len(planned.changes),
-        "unknown": [vars(one) for one in unknown],
-        "left": [vars(one) for one in left],
+        "unknown": [one.as_json() for one in unknown],
+        "left": [one.as_json() for one in left],
         "kept": target.exceptions(),
     }
     console.result(_things("Left", left) if left else None, data)
     for line in target.exceptions():
         console.say(f"not part of the stack and kept: {line}")
     if left:
-        raise FailedError(
-            f"{len(left)} things of stack {target.settings.name} are left",
-            hint="Terraform's state does not know them: a run that was killed has made them, or "
-            "somebody else. Remove them by hand; invoke down then proves that nothing is left.",
-        )
-    kept = "the lake and the tables are kept" if keep_data else "0 left"
+        raise _things_left(target, left, kept)
+    kept_words = "the lake and the tables are kept" if keep_data else "0 left"
     swept = f", {len(unknown)} that Terraform did not know went too" if unknown else ""
     destroyed = counted(len(planned.changes), "resource")
-    console.summary(f"down: {destroyed} destroyed{swept}; {kept} {took}")
+    console.summary(f"down: {destroyed} destroyed{swept}; {kept_words} {took}")
 
 
-def _ask_for_unknown(unknown: list[Leftover], console: Console) -> None:
-    """The local cloud goes as a whole; what a killed run has made in it is shown before."""
+def _remove_unknown(target: Target, unknown: list[Leftover], console: Console) -> list[Kept]:
+    """What a killed run has made without its state knowing is shown, asked for, and removed."""
     console.err.print(_things("Not in Terraform's state", unknown))
-    if not console.confirm(f"These {len(unknown)} go with the local cloud. Remove them?"):
-        raise NotConfirmedError("the local cloud was not removed: not confirmed")
+    where = "go with the local cloud" if target.retires_unknown else "are of this stack by name"
+    if not console.confirm(f"These {len(unknown)} {where}. Remove them?"):
+        raise NotConfirmedError(
+            f"{counted(len(unknown), 'thing')} not in Terraform's state, not removed: not confirmed"
+        )
+    return target.remove(unknown, console.say)
+
+
+def _things_left(target: Target, left: list[Leftover], kept: list[Kept]) -> FailedError:
+    why = "".join(f"\n  {one.thing.kind} {one.thing.name}: {one.why}" for one in kept)
+    return FailedError(
+        f"{len(left)} things of stack {target.settings.name} are left{why}",
+        hint="invoke down again tries once more; what bears no mark of the stack is somebody "
+        "else's, or is to be removed by hand",
+    )
 
 
 def _things(title: str, things: list[Leftover]) -> Table:

@@ -60,12 +60,6 @@ def _kind(address: str) -> str:
     return names[0] if names else ""
 
 
-def _recorded_only(kind: str) -> bool:
-    from localcloud.google import recorded_only  # of the local target alone
-
-    return recorded_only(kind)
-
-
 def effects_table(
     target: Target, addresses: Sequence[str], planned: Plan, seconds: Mapping[str, float]
 ) -> list[tuple[str, str, str, str]]:
@@ -74,13 +68,12 @@ def effects_table(
     The effect tells, on the local target, what is a record and nothing else.
     """
     actions = {change.address: change.action for change in planned.changes}
-    recorded = _recorded_only if target.name == "local" else lambda kind: False
     return [
         (
             address,
             DONE.get(actions.get(address, ""), "unchanged"),
             f"{seconds[address]:.1f}" if address in seconds else "",
-            "recorded only" if recorded(_kind(address)) else "real",
+            "recorded only" if target.recorded_only(_kind(address)) else "real",
         )
         for address in sorted(addresses)
         if not address.startswith("terraform_data.") and ".terraform_data." not in address

@@ -14,20 +14,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from taxistack import state_folder
 from taxistack.commands.applying import Apply, prove_empty
 from taxistack.commands.resources import DONE, Progress, changes_table
 from taxistack.console import Console, counted, table
 from taxistack.errors import FailedError, LockedError, MissingError, UsageError
-from taxistack.google import Api, ApiError, services
+from taxistack.google import Api, ApiError, GoogleApis, services
 from taxistack.targets import Target
 from taxistack.targets.base import INFRA
 from taxistack.terraform import Plan, Terraform, TerraformError
-
-if TYPE_CHECKING:
-    from taxistack.targets.gcp import GcpTarget
 
 PREFIX = "_setup"  # of its state: no stack's name begins so
 BUCKET = "google_storage_bucket.state"
@@ -67,7 +64,7 @@ class Identity:
 
     def variables(self, before: dict[str, Any]) -> dict[str, Any]:
         """The root's variables; `before`: its outputs, so that a flag left out changes nothing."""
-        known = before.get("github")
+        known: dict[str, Any] = before.get("github") or {}
         pool = self.pool or before.get("pool")
         if self.github == NOBODY or not (self.github or known):
             if self.ref or self.pool:
@@ -107,11 +104,12 @@ def setup(
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
     """Bring a project to where `up` works, and prove by a plan that nothing is left to do."""
-    if target.name == "local":
+    google = target.google
+    if google is None:
         console.result(None, [])
-        console.summary("setup: the local target needs none; invoke up starts everything")
+        console.summary(f"setup: the {target.name} target needs none; invoke up starts everything")
         return
-    Setup(cast("GcpTarget", target), console, identity, sleep).run(force_unlock)
+    Setup(target, google, console, identity, sleep).run(force_unlock)
 
 
 class _Apply(Apply):
@@ -145,18 +143,19 @@ class _Apply(Apply):
 
 
 class Setup:
-    """One run of `setup` on target gcp."""
+    """One run of `setup`."""
 
     def __init__(
         self,
-        target: GcpTarget,
+        target: Target,
+        google: GoogleApis,
         console: Console,
         identity: Identity,
         sleep: Callable[[float], None],
     ) -> None:
-        """`sleep`: how a pause between two looks is made."""
+        """`google`: the target's. `sleep`: how a pause between two looks is made."""
         self.target, self.console, self.identity = target, console, identity
-        self.settings, self.google = target.settings, target.google
+        self.settings, self.google = target.settings, google
         self.project, self.bucket = target.settings.project, target.settings.tfstate_bucket
         self.report, self._sleep = Report(), sleep
         self._new_bucket = False

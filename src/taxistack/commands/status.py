@@ -143,7 +143,7 @@ def _stack_rows(stack: dict[str, Any]) -> list[tuple[str, str]]:
 def _render(report: dict[str, Any]) -> RenderableType:
     blocks: list[RenderableType] = []
     if report["parts"]:
-        rows = [
+        parts = [
             (
                 p["name"],
                 p["state"],
@@ -155,7 +155,7 @@ def _render(report: dict[str, Any]) -> RenderableType:
             for p in report["parts"]
         ]
         columns = ["part", "state", "pid#", "port#", "up#", "MiB#"]
-        blocks.append(table("Local cloud", columns, rows))
+        blocks.append(table("Local cloud", columns, parts))
     if report["stack"]:
         blocks.append(table("\nStack", ["output", "value"], _stack_rows(report["stack"])))
     if report.get("problem"):
@@ -163,12 +163,12 @@ def _render(report: dict[str, Any]) -> RenderableType:
     if report.get("source"):
         blocks.append(Text(f"\nMonths come from {report['source']}"))
     if report["loaded"]:
-        rows = [
+        loads = [
             (one["taxi"], one["destination"], one["months"], f"{one['rows']:,}")
             for one in report["loaded"]
         ]
         columns = ["taxi", "destination", "months#", "rows#"]
-        blocks.append(table("\nLoaded", columns, rows))
+        blocks.append(table("\nLoaded", columns, loads))
     if report.get("failures"):
         lines = [
             f"  {one['start']} {one['what']}: {one['reason']}\n"

@@ -9,8 +9,7 @@ from taxistack.commands import status
 from taxistack.console import Console
 from taxistack.errors import UsageError
 from taxistack.targets import Target
-from taxistack.targets.gcp import GcpTarget
-from taxistack.tunnels import KESTRA_PORT, POSTGRES_PORT, hold, keep_open
+from taxistack.tunnels import KESTRA_PORT, POSTGRES_PORT, Ways, hold, keep_open
 
 SECRETS = {"KESTRA_PASSWORD", "PGPASSWORD", "DATABASE_URL"}
 
@@ -25,18 +24,20 @@ def tunnel(target: Target, console: Console, *, kestra_port: int, postgres_port:
             raise UsageError(f"{flag} {port}: must be a port, 1 to 65535")
     if kestra_port and kestra_port == postgres_port:
         raise UsageError(f"--postgres-port {postgres_port}: is --kestra-port's already")
-    if not isinstance(target, GcpTarget):
+    if target.ways is None:
         _show(target, console)
         console.summary(f"the {target.name} target needs no tunnel: everything is on this machine")
         return
-    _hold(target, console, kestra_port, postgres_port)
+    _hold(target, target.ways, console, kestra_port, postgres_port)
 
 
-def _hold(target: GcpTarget, console: Console, kestra_port: int, postgres_port: int) -> None:
-    with hold(target.ways.file) as write:
+def _hold(
+    target: Target, ways: Ways, console: Console, kestra_port: int, postgres_port: int
+) -> None:
+    with hold(ways.file) as write:
         with contextlib.suppress(KeyboardInterrupt):
-            kestra = target.ways.tunnel(KESTRA_PORT, kestra_port or _free(KESTRA_PORT))
-            postgres = target.ways.tunnel(POSTGRES_PORT, postgres_port or _free(POSTGRES_PORT))
+            kestra = ways.tunnel(KESTRA_PORT, kestra_port or _free(KESTRA_PORT))
+            postgres = ways.tunnel(POSTGRES_PORT, postgres_port or _free(POSTGRES_PORT))
             console.say(f"opening tunnels to {kestra.vm.instance}")
             write(kestra.ensure(), postgres.ensure())
             _show(target, console)

@@ -96,7 +96,10 @@ class GoogleApis:
         from requests import RequestException
 
         try:
-            return session.request(method, url, params=params, json=json, timeout=(CONNECT, READ))
+            answer: requests.Response = session.request(
+                method, url, params=params, json=json, timeout=(CONNECT, READ)
+            )
+            return answer
         except (RequestException, GoogleAuthError) as error:
             if attempt < _attempts(error):
                 self._sleep(_pause(attempt, None))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from typing import Any
 
 from taxistack.kestra.filters import equals, pages
@@ -20,48 +21,54 @@ class Flows:
 
     def create(self, source: str) -> dict[str, Any]:
         """Store a new flow. Raises `Conflict` when it exists, `Invalid` when it breaks a rule."""
-        return self._http.send_json(
+        flow: dict[str, Any] = self._http.send_json(
             "POST", "main/flows", "create flow", content=source.encode(), content_type=_YAML
         )
+        return flow
 
     def update(self, namespace: str, flow_id: str, source: str) -> dict[str, Any]:
         """Replace the flow's source; an equal source makes no new revision."""
-        return self._http.send_json(
+        flow: dict[str, Any] = self._http.send_json(
             "PUT",
             f"main/flows/{namespace}/{flow_id}",
             f"update flow {namespace}.{flow_id}",
             content=source.encode(),
             content_type=_YAML,
         )
+        return flow
 
     def get(self, namespace: str, flow_id: str) -> dict[str, Any] | None:
         """The flow with its `source` and `revision`; None when there is none."""
         try:
-            return self._http.json(
+            flow: dict[str, Any] = self._http.json(
                 f"main/flows/{namespace}/{flow_id}",
                 f"read flow {namespace}.{flow_id}",
                 [("source", "true")],
             )
+            return flow
         except NotFound:
             return None
 
     def graph(self, namespace: str, flow_id: str) -> dict[str, Any]:
         """The flow's tasks as `nodes`, `edges` and `clusters`; raises `NotFound`."""
         step = f"read the graph of {namespace}.{flow_id}"
-        return self._http.json(f"main/flows/{namespace}/{flow_id}/graph", step)
+        graph: dict[str, Any] = self._http.json(f"main/flows/{namespace}/{flow_id}/graph", step)
+        return graph
 
-    def list(self, namespace: str) -> list[dict[str, Any]]:
+    def list(self, namespace: str) -> builtins.list[dict[str, Any]]:
         """The flows of exactly this namespace."""
-        return self._http.json(f"main/flows/{namespace}", f"list flows of {namespace}")
+        step = f"list flows of {namespace}"
+        flows: builtins.list[dict[str, Any]] = self._http.json(f"main/flows/{namespace}", step)
+        return flows
 
     def search(
         self, *, namespace: str | None = None, flow_id: str | None = None, size: int = 100
-    ) -> list[dict[str, Any]]:
+    ) -> builtins.list[dict[str, Any]]:
         """Flows by namespace and id, all pages."""
         filters = equals("namespace", namespace) + equals("flowId", flow_id)
         return [*pages(self._http, "main/flows/search", "search flows", filters, size=size)]
 
-    def validate(self, source: str) -> list[str]:
+    def validate(self, source: str) -> builtins.list[str]:
         """Why the server would refuse this source; empty when it would take it."""
         answer = self._http.send_json(
             "POST",

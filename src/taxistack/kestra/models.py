@@ -113,7 +113,8 @@ class Trigger:
     @classmethod
     def parse(cls, raw: dict[str, Any]) -> Trigger:
         """From a search item `{trigger, state}` or from a bare state."""
-        state = raw.get("state") if isinstance(raw.get("state"), dict) else raw
+        inner = raw.get("state")
+        state: dict[str, Any] = inner if isinstance(inner, dict) else raw
         return cls(
             namespace=state.get("namespace") or "",
             flow_id=state.get("flowId") or "",

@@ -28,6 +28,7 @@ COLOUR: Mapping[str, str] = {name: f"#0000{0xA0 + n:02x}" for n, name in enumera
 INK_SOFT, LINE, INK = (COLOUR[name] for name in NAMES[:3])
 FONT = "system-ui, sans-serif"
 Rows = Sequence[Mapping[str, Any]]
+Chart = alt.Chart | alt.LayerChart | alt.FacetChart  # what altair says that it hands out
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def rows_chart(figures: Figures, taxi: str) -> Drawing:
     loaded = [{"month": str(one.month), "value": one.table.rows} for one in months]
     published = [{"month": str(one.month), "value": one.published} for one in compared]
 
-    def build(width: int) -> alt.LayerChart:
+    def build(width: int) -> Chart:
         size = min(0.72 * width / len(_domain(figures.months)), MOST_BAR)
         x, y = _x(figures.months), _y("~s")
         bars = _chart(loaded).mark_bar(color=COLOUR[taxi], size=size).encode(x, y)
@@ -87,7 +88,7 @@ def lines_chart(
         legend=None,
     )
 
-    def build(width: int) -> alt.LayerChart:
+    def build(width: int) -> Chart:
         base = _chart(rows).encode(_x(figures.months), _y(form), colour)
         return alt.layer(
             base.mark_line(strokeWidth=2).encode(detail="part:O"),
@@ -100,7 +101,7 @@ def lines_chart(
 
 def loads_chart(figures: Figures) -> Drawing:
     """Seconds of every last load, by month and destination."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "month": str(one.cell.month),
             "value": round(one.seconds, 2),
@@ -112,8 +113,8 @@ def loads_chart(figures: Figures) -> Drawing:
     names = sorted({one["destination"] for one in rows})
     scale = alt.Scale(domain=names, range=[COLOUR[name] for name in names])
 
-    def build(width: int) -> alt.Chart:
-        return (
+    def build(width: int) -> Chart:
+        points: Chart = (
             _chart(rows)
             .mark_point(filled=True, size=38, opacity=0.85)
             .encode(
@@ -128,6 +129,7 @@ def loads_chart(figures: Figures) -> Drawing:
             )
             .properties(width=width, height=150)
         )
+        return points
 
     told = "; ".join(
         f"{where}: {count} loads, median {median} s, longest {longest} s"
@@ -185,11 +187,11 @@ def _range(months: Sequence[MonthFigures], value: Callable[[MonthFigures], float
     )
 
 
-def _draw(build: Callable[[int], alt.Chart | alt.LayerChart], words: str) -> Drawing:
+def _draw(build: Callable[[int], Chart], words: str) -> Drawing:
     return Drawing(_svg(build(WIDE)), _svg(build(NARROW)), words)
 
 
-def _svg(chart: alt.Chart | alt.LayerChart) -> str:
+def _svg(chart: Chart) -> str:
     chart = (
         chart.configure(font=FONT, background="transparent", aria=False, padding=4)
         .configure_view(stroke=None)

@@ -7,34 +7,47 @@ commands, flows, HCL and scripts are the same for both.
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import secrets
 import string
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from taxi_etl.month import Month
 from taxistack import state_folder
-from taxistack.errors import FailedError, MissingError
+from taxistack.errors import FailedError, MissingError, TaxistackError, UsageError
 from taxistack.inventory import Leftover
 from taxistack.kestra import KestraClient, Unauthorized
+from taxistack.removal import Kept
 from taxistack.settings import ROOT, Settings
 from taxistack.sources import Source, in_words
-from taxistack.terraform import Terraform
+from taxistack.terraform import Plan, Terraform, TerraformError
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     import psycopg
-    from google.cloud import bigquery, storage
+    from google.cloud.bigquery import Client as BigQueryClient
+    from google.cloud.storage import Client as StorageClient
+
+    from taxistack.console import Console
+    from taxistack.costs import MonthlyCost
+    from taxistack.doctor.check import Check
+    from taxistack.google import GoogleApis
+    from taxistack.tunnels import Ways
 
 INFRA = ROOT / "infra"
 ETL_REQUIREMENTS = INFRA / "kestra" / "requirements.txt"
 NAMESPACE = "taxi"
 Say = Callable[[str], None]
+Known = TypeVar("Known")
 
 
 def silent(text: str) -> None:
@@ -68,6 +81,15 @@ def new_password() -> str:
     """A random password that satisfies Kestra's rule: 8 or more, upper, lower and a digit."""
     alphabet = string.ascii_letters + string.digits
     return "".join([*(secrets.choice(alphabet) for _ in range(29)), "Aa1"])
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; an empty one when the file holds none."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 class Target(ABC):
@@ -182,15 +204,91 @@ class Target(ABC):
         """What still exists of the stack, asked of the services themselves."""
 
     @abstractmethod
+    def remove(self, things: Iterable[Leftover], say: Say) -> list[Kept]:
+        """Remove what `inventory` found and Terraform does not know; those that stay, and why."""
+
+    @abstractmethod
+    def what_is_left(self, unknown: list[Leftover]) -> Iterable[Leftover]:
+        """What of the stack is there after `remove` and `retire`; `unknown`: what was before."""
+
+    @abstractmethod
     def exceptions(self) -> list[str]:
         """What `down` leaves on purpose, in words."""
 
+    @abstractmethod
+    def doctor_checks(self) -> Iterator[Check]:
+        """What this target needs of the machine and of the project, looked at one by one."""
+
+    @abstractmethod
+    def explained(self, error: Exception) -> TaxistackError | None:
+        """What a library of this target's raised, as an error of the kit's; None for another's."""
+
+    @property
+    def google(self) -> GoogleApis | None:
+        """Google's APIs with the operator's credentials; None where nothing of Google's is used."""
+        return None
+
+    @property
+    def ways(self) -> Ways | None:
+        """How this command reaches servers on a VM; None where they are on this machine."""
+        return None
+
+    def page(self) -> str:
+        """The address of Kestra's page. Raises MissingError for a server that has none."""
+        return f"{self.kestra_url()}/ui/"
+
+    # What runs on this machine for the stack: nothing, where the stack is in Google Cloud.
+
     def parts(self) -> list[dict[str, Any]]:
-        """What runs on this machine for the stack, as `status` shows it; none on Google Cloud."""
+        """The parts on this machine as `status` shows them."""
         return []
+
+    def stop(self) -> bool:
+        """Stop them and keep their data; False when none ran.
+
+        Raises UsageError on a target that runs nothing here.
+        """
+        raise UsageError(f"stop is for the local target; this is {self.name}")
+
+    def start(self) -> bool:
+        """Start them again; False when there is no Kestra among them yet.
+
+        Raises UsageError on a target that runs nothing here.
+        """
+        raise UsageError(f"start is for the local target; this is {self.name}")
+
+    # How Terraform's work is watched over: in Google Cloud others have a hand in it too.
+
+    @property
+    def asks(self) -> bool:
+        """Whether a person approves of what `up` is about to change."""
+        return True
+
+    def adopt(self, terraform: Terraform, planned: Plan, error: TerraformError) -> list[str]:
+        """Take what exists already, and is the stack's without doubt, into Terraform's state.
+
+        `error`: what `planned` ended with. The addresses; none where it may be somebody else's.
+        """
+        return []
+
+    @abstractmethod
+    def sweep(self, console: Console, limit: timedelta, change: bool) -> None:
+        """Find what runs have left and not changed for `limit`; with `change` take it away.
+
+        Raises FailedError while anything stays that should have gone.
+        """
+
+    def recorded_only(self, kind: str) -> bool:
+        """Whether a resource of this type is a record and nothing else."""
+        return False
 
     def can_go_without_terraform(self, error: Exception) -> bool:
         """Whether `retire` alone removes the whole stack, after `error` has stopped Terraform."""
+        return False
+
+    @property
+    def retires_unknown(self) -> bool:
+        """Whether `retire` takes away what Terraform does not know of the stack too."""
         return False
 
     @abstractmethod
@@ -248,6 +346,7 @@ class Target(ABC):
             "zone": chosen.zone or None,
             "location": chosen.location or None,
             "machine_type": chosen.machine_type,
+            "schedule": chosen.schedule or None,
             "deletion_protection": chosen.deletion_protection,
             "soft_delete_days": chosen.soft_delete_days,
             "secret_version": chosen.secret_version,
@@ -268,7 +367,7 @@ class Target(ABC):
         state_folder.claim(self.settings.state)
         return Terraform(
             root=INFRA,
-            data_dir=self.settings.state / "terraform" / self.name,
+            data_dir=self._data_dir,
             environment=self.terraform_environment(),
             backend=self.terraform_backend(),
             variables={**self.variables(), **(extra or {})},
@@ -280,15 +379,51 @@ class Target(ABC):
     def outputs(self) -> Outputs:
         """The outputs of the stack. Raises MissingError when nothing is up."""
         self.check_access()
-        terraform = self._terraform(secrets={})
-        terraform.init()
-        values = terraform.outputs()
+
+        def ask() -> dict[str, Any]:
+            terraform = self._terraform(secrets={})
+            terraform.init()
+            return terraform.outputs()
+
+        values = self._known("outputs", ask)
         if not values.get("bucket"):
             raise MissingError(
                 f"no stack named {self.settings.name!r} is up on target {self.name}",
                 hint="invoke up",
             )
         return Outputs(**{k: v for k, v in values.items() if k in Outputs.__dataclass_fields__})
+
+    def resources(self, terraform: Terraform) -> list[str]:
+        """The addresses of everything in the state."""
+        return self._known("resources", terraform.resources)
+
+    def state_version(self) -> str | None:
+        """A text that changes whenever Terraform's state is written.
+
+        None where it takes as long to ask for it as to ask Terraform.
+        """
+        return None
+
+    def _known(self, what: str, ask: Callable[[], Known]) -> Known:
+        """What Terraform says of its state: asked once for each version of the state."""
+        if (version := self.state_version()) is None:
+            return ask()
+        path = self._data_dir / "known.json"
+        known = _read_object(path)
+        if known.get("version") != version:
+            known = {"version": version}
+        if what not in known:
+            known[what] = ask()
+            fresh = path.with_name(f"known.{os.getpid()}.json")
+            fresh.write_text(json.dumps(known), encoding="utf-8")
+            fresh.replace(path)
+        answer: Known = known[what]
+        return answer
+
+    @property
+    def _data_dir(self) -> Path:
+        """Terraform's own files of this target."""
+        return self.settings.state / "terraform" / self.name
 
     def forget(self) -> None:
         """Drop what was read of the stack, and the connections to it: it changed."""
@@ -309,11 +444,15 @@ class Target(ABC):
         """A client of the running Kestra."""
         return self._kestra
 
-    def storage(self) -> storage.Client:
+    def was_stopped(self) -> bool:
+        """Whether it is plain from here that Kestra was stopped and does not heal by itself."""
+        return False
+
+    def storage(self) -> StorageClient:
         """A client of the lake."""
         return self._storage
 
-    def bigquery(self) -> bigquery.Client:
+    def bigquery(self) -> BigQueryClient:
         """A client of the warehouse."""
         return self._bigquery
 
@@ -323,11 +462,11 @@ class Target(ABC):
 
     @cached_property
     @abstractmethod
-    def _storage(self) -> storage.Client: ...
+    def _storage(self) -> StorageClient: ...
 
     @cached_property
     @abstractmethod
-    def _bigquery(self) -> bigquery.Client: ...
+    def _bigquery(self) -> BigQueryClient: ...
 
     def wait_for_kestra(self, seconds: float = 300, say: Say = silent) -> str:
         """Wait until Kestra's API answers and takes the password; the version that it tells.
@@ -388,7 +527,11 @@ class Target(ABC):
         """Which types of tasks the server has, where that is less than Kestra's own image."""
         return None
 
+    def monthly_cost(self) -> MonthlyCost | None:
+        """What a month of the stack costs; None where nothing is billed."""
+        return None
+
     @property
     def maximum_bytes_billed(self) -> int | None:
         """The cap of one BigQuery statement in bytes; None where nothing is billed."""
-        return self.settings.maximum_bytes_billed
+        return None

@@ -9,29 +9,36 @@ command's own (`taxistack.tunnels`), or at the addresses that the settings `kest
 from __future__ import annotations
 
 import base64
+import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from taxi_etl.month import Month
-from taxistack import inventory
-from taxistack.errors import FailedError, MissingError, TransientError, UsageError
-from taxistack.google import Api, DisabledApiError, GoogleApis, NotFoundError, explain
+from taxistack import hours, inventory, removal
+from taxistack.errors import FailedError, MissingError, TaxistackError, TransientError, UsageError
+from taxistack.google import Api, DisabledApiError, GoogleApis, NotFoundError, explain, explained
 from taxistack.google.vm import Vm
 from taxistack.inventory import Leftover
 from taxistack.kestra import KestraClient
+from taxistack.removal import Clients, Kept
+from taxistack.settings import LOCAL_PROJECT
 from taxistack.sources import Source
 from taxistack.targets.base import Say, Target, new_password, silent
 from taxistack.tunnels import POSTGRES_PORT, NotListening, VmAddress, Ways
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     import psycopg
     from google.cloud import bigquery, storage
 
-LOCAL_PROJECT = "taxistack-local"
-"""The setting `project` as invoke.yaml has it: the local target's, and nobody's on Google Cloud."""
+    from taxistack.console import Console
+    from taxistack.costs import MonthlyCost
+    from taxistack.doctor.check import Check
+
 PAUSE = 5.0  # seconds between two tries to reach Kestra
 ANSWER = 60.0  # seconds for Kestra to answer after the VM said that it is healthy
 
@@ -53,7 +60,8 @@ class GcpTarget(Target):
         return self.settings.project
 
     def check(self) -> None:
-        """The project is named, and Google answers to the operator's credentials."""
+        """The project is named, the VM's hours miss no tick, and Google answers to the operator."""
+        hours.check(self.settings.schedule)
         self.check_access()
 
     def check_access(self) -> None:
@@ -81,7 +89,10 @@ class GcpTarget(Target):
 
         retry = DEFAULT_RETRY.with_timeout(10)
         try:
-            return self.storage().lookup_bucket(bucket, timeout=(5, 10), retry=retry)
+            found: storage.Bucket | None = self.storage().lookup_bucket(
+                bucket, timeout=(5, 10), retry=retry
+            )
+            return found
         except (GoogleAPIError, GoogleAuthError, RequestException) as error:
             raise explain(error, f"the state bucket gs://{bucket}") or error from error
 
@@ -198,7 +209,7 @@ class GcpTarget(Target):
             "postgres_port": "5432",
             "postgres_database": "taxi",
             "postgres_user": "taxi",
-            "maximum_bytes_billed": str(self.settings.maximum_bytes_billed),
+            "maximum_bytes_billed": str(self.maximum_bytes_billed),
         }
 
     def postgres_address(self) -> dict[str, Any]:
@@ -273,6 +284,13 @@ class GcpTarget(Target):
         """No sample is served to a VM."""
         return 0
 
+    def monthly_cost(self) -> MonthlyCost:
+        """By the project's table of prices."""
+        from taxistack.costs import monthly_cost
+
+        chosen = self.settings
+        return monthly_cost(chosen.machine_type, chosen.schedule, chosen.region)
+
     def nothing_here(self) -> bool:
         """Only Terraform's state can say."""
         return False
@@ -283,6 +301,20 @@ class GcpTarget(Target):
         yield from inventory.buckets(self.storage(), project, stack)
         yield from inventory.datasets(self.bigquery(), stack)
         yield from inventory.google_cloud(self.google, project, stack)
+        yield from inventory.grants(self.google, project, stack)
+
+    @property
+    def clients(self) -> Clients:
+        """What the inventory asks, and removals go through."""
+        return Clients(self.google, self.storage(), self.bigquery())
+
+    def remove(self, things: Iterable[Leftover], say: Say) -> list[Kept]:
+        """One by one, each looked at again: only what bears a mark of the stack goes."""
+        return removal.remove(self.clients, self.project, self.settings.name, things, say)
+
+    def what_is_left(self, unknown: list[Leftover]) -> Iterable[Leftover]:
+        """Asked again of the services."""
+        return self.inventory()
 
     def exceptions(self) -> list[str]:
         """The state bucket and the enabled APIs outlive a stack."""
@@ -291,5 +323,37 @@ class GcpTarget(Target):
             "the Google Cloud APIs that were enabled",
         ]
 
+    def doctor_checks(self) -> Iterator[Check]:
+        """Credentials, the project with its APIs and permissions, what the tunnels need."""
+        from taxistack.doctor import cloud
+
+        return cloud.checks(self)
+
+    def sweep(self, console: Console, limit: timedelta, change: bool) -> None:
+        """Whole stacks of the project, by the label of their run."""
+        from taxistack.commands.sweep import Cloud
+
+        Cloud(self, console, limit).run(change)
+
+    def explained(self, error: Exception) -> TaxistackError | None:
+        """What Google's client libraries raise."""
+        return explained(error)
+
+    @property
+    def maximum_bytes_billed(self) -> int | None:
+        """From the setting `maximum_gib_billed`."""
+        return self.settings.maximum_gib_billed * 2**30
+
     def retire(self, keep_data: bool) -> None:
-        """Nothing of the target runs on the operator's machine."""
+        """Remove the stack's state from the state bucket once nothing stands in it.
+
+        Nothing of the target runs on the operator's machine. A stack a CI run would leave an
+        empty state each for ever; the bucket keeps older versions of it for some days.
+        """
+        if keep_data:
+            return
+        bucket = self.storage().bucket(self.settings.tfstate_bucket)
+        blob = bucket.get_blob(f"{self.settings.name}/default.tfstate")
+        if blob is None or json.loads(blob.download_as_bytes()).get("resources"):
+            return
+        blob.delete(if_generation_match=blob.generation)

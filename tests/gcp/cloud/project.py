@@ -46,6 +46,10 @@ class Project:
     """Objects beside those of `cloud`, by the provider's type and in its form."""
     snapshots: list[dict[str, Any]] = field(default_factory=list)
     """What the schedule made: Compute's form, `name` and `labels` at least."""
+    scanned: int = 0
+    """Bytes that a dry run of BigQuery's tells, whatever the statement."""
+    dry_runs: list[str] = field(default_factory=list)
+    """The statements of those dry runs."""
     enabled: dict[str, int] = field(default_factory=dict)
     """Enabled services, each with the number of calls that it still refuses."""
 
@@ -85,6 +89,21 @@ class Project:
         if path is not None and path.exists():
             store = Store(path)
             yield from (found for id_ in store.ids(kind) if (found := store.get(kind, id_)))
+
+    def remove(self, kind: str, gone: dict[str, Any]) -> None:
+        """Forget an object, wherever it is kept; a VM's Kestra stops and a secret's value goes."""
+        self.made[kind] = [one for one in self.made.get(kind, []) if one != gone]
+        path = self._records()
+        if self.cloud is None or path is None or not path.exists():
+            return
+        store = Store(path)
+        for id_ in store.ids(kind):
+            if store.get(kind, id_) == gone:
+                store.remove(kind, id_)
+                if kind == "google_compute_instance":
+                    self.cloud.delete_instance()
+                if kind == "google_secret_manager_secret":
+                    self.cloud.secrets.delete(gone["secret_id"])
 
     def _records(self) -> Path | None:
         return self.cloud.layout.data("google") / "objects.db" if self.cloud else None

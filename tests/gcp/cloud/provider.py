@@ -7,6 +7,7 @@ provider while an API or an account is new is put in front of it here.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -38,9 +39,13 @@ class YoungProject:
         self.project = project
         self.unknown_accounts = unknown_accounts
         self.refused: list[str] = []
+        self.also: Callable[[str, str], None] | None = None
+        """Called too: a test's own fault."""
 
     def __call__(self, kind: str, action: str) -> None:
         """Before an object is created, updated or deleted."""
+        if self.also is not None:
+            self.also(kind, action)
         for beginning, name in _APIS.items():
             service = f"{name}.googleapis.com"
             if kind.startswith(beginning) and not self.project.in_force(service):

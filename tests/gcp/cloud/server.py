@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from tests.gcp.cloud import compute, emulators, platform
+from tests.gcp.cloud import compute, deleting, emulators, platform
 from tests.gcp.cloud.answers import Answer, Refused, Request, disabled
 from tests.gcp.cloud.project import TITLES, Project
 from tests.gcp.cloud.tokens import Tokens
@@ -34,7 +34,7 @@ PLACES = {
     "GOOGLE_STORAGE_CUSTOM_ENDPOINT": "storage/v1/",
 }
 OLD_FORM = ("compute", "storage", "bigquery")
-_ROUTES = (*compute.ROUTES, *platform.ROUTES)
+_ROUTES = (*compute.ROUTES, *platform.ROUTES, *deleting.ROUTES)
 
 
 @dataclass

@@ -16,7 +16,7 @@ from taxistack.terraform import Terraform
 def main(settings: dict) -> None:
     """Run the driver as the settings say."""
     plan_file = Path(settings.pop("plan"))
-    paths = {name: Path(settings.pop(name)) for name in ("root", "data_dir", "executable")}
+    paths = {name: Path(settings.pop(name)) for name in ("root", "data_dir")}
     terraform = Terraform(**paths, **settings)
     try:
         terraform.init()

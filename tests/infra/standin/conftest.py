@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -162,14 +163,14 @@ def standin(emulators: State, tmp_path: Path) -> Iterator[StandIn]:
 
 
 @pytest.fixture(params=["path", "packaged"])
-def terraform_program(request: pytest.FixtureRequest) -> Path:
+def terraform_program(request: pytest.FixtureRequest) -> tuple[str, ...]:
     """Every Terraform that the driver may take: the one on PATH, and the packaged one."""
     if request.param == "packaged":
-        return program._launcher()
+        return sys.executable, str(program.BUNDLED)
     found = shutil.which("terraform")
     if found is None:
         pytest.skip("no terraform on PATH")
-    return Path(found)
+    return (found,)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ import httpx
 import psutil
 import pytest
 
+from localcloud.google import import_id
 from taxistack.errors import UsageError
 from taxistack.terraform import StateLockedError, Terraform, TerraformError
 
@@ -52,11 +53,11 @@ ALL = 4
 class Operator:
     """A process that applies the stack; its objects wait at the gate."""
 
-    def __init__(self, standin, terraform: Terraform, program: Path, plan: Path) -> None:
+    def __init__(self, standin, terraform: Terraform, program: tuple[str, ...], plan: Path) -> None:
         settings = {
             "root": str(terraform.root),
             "data_dir": str(plan.parent / "operator"),
-            "executable": str(program),
+            "executable": program,
             "plan": str(plan),
             "environment": standin.environment,
             "backend": standin.backend,
@@ -87,7 +88,7 @@ class Operator:
 
 
 @pytest.fixture
-def terraform(stack: Callable[..., Terraform], terraform_program: Path) -> Terraform:
+def terraform(stack: Callable[..., Terraform], terraform_program: tuple[str, ...]) -> Terraform:
     """The stack as a second operator sees it."""
     made = stack(STACK, secrets={"password": SECRET}, executable=terraform_program)
     made.init()
@@ -166,7 +167,7 @@ def test_a_second_interrupt_stops_at_once_and_still_releases_the_lock(
     plan = terraform.plan(tmp_path / "again.plan")
     with pytest.raises(TerraformError) as caught:
         terraform.apply(plan)
-    assert terraform.adopt(plan, caught.value) == ["google_compute_network.first"]
+    assert terraform.adopt(plan, caught.value, import_id) == ["google_compute_network.first"]
     finish(terraform, tmp_path)
 
 
@@ -191,7 +192,7 @@ def test_a_killed_apply_leaves_a_lock_that_is_explained(
     plan = terraform.plan(tmp_path / "again.plan")
     with pytest.raises(TerraformError, match="already exists") as exists:
         terraform.apply(plan)
-    terraform.adopt(plan, exists.value)
+    terraform.adopt(plan, exists.value, import_id)
     finish(terraform, tmp_path)
 
 

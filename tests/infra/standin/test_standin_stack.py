@@ -12,6 +12,7 @@ import httpx
 import psutil
 import pytest
 
+from localcloud.google import import_id
 from taxistack.errors import UsageError
 from taxistack.terraform import ApplyResult, Plan, StateLockedError, Terraform, TerraformError
 
@@ -105,7 +106,7 @@ def actions(plan: Plan) -> dict[str, str]:
 
 
 def test_a_stack_comes_up_stays_as_it_is_and_goes(
-    standin, stack: Stack, terraform_program: Path, tmp_path: Path
+    standin, stack: Stack, terraform_program: tuple[str, ...], tmp_path: Path
 ) -> None:
     terraform = stack(STACK, secrets=PASSWORD, executable=terraform_program)
     plan, result = up(terraform, tmp_path)
@@ -227,7 +228,7 @@ def test_what_a_killed_run_made_is_adopted(running: Terraform, tmp_path: Path) -
     plan = running.plan(tmp_path / "up.plan")
     with pytest.raises(TerraformError, match="already exists") as caught:
         running.apply(plan)
-    assert set(running.adopt(plan, caught.value)) == unknown
+    assert set(running.adopt(plan, caught.value, import_id)) == unknown
     assert not running.plan().any
 
 
@@ -248,7 +249,9 @@ def test_what_a_killed_run_is_making_is_waited_for(standin, stack: Stack, tmp_pa
         plan = terraform.plan(tmp_path / "first.plan")
         with pytest.raises(TerraformError, match="already exists") as caught:
             terraform.apply(plan)
-        assert "google_secret_manager_secret.password" in terraform.adopt(plan, caught.value)
+        assert "google_secret_manager_secret.password" in terraform.adopt(
+            plan, caught.value, import_id
+        )
         plan = terraform.plan(tmp_path / "second.plan")
         again = runs.submit(terraform.apply, plan)
         with pytest.raises(TimeoutError):
@@ -256,7 +259,7 @@ def test_what_a_killed_run_is_making_is_waited_for(standin, stack: Stack, tmp_pa
         standin.cloud.power.set()
         with pytest.raises(TerraformError, match="already exists") as caught:
             again.result(timeout=60)
-    assert terraform.adopt(plan, caught.value) == ["google_compute_instance.vm"]
+    assert terraform.adopt(plan, caught.value, import_id) == ["google_compute_instance.vm"]
     terraform.apply(terraform.plan(tmp_path / "finish.plan"))
     assert not terraform.plan().any
     assert len(standin.cloud.started) == 1

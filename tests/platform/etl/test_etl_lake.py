@@ -131,6 +131,7 @@ def test_a_month_that_the_site_does_not_have_is_not_published(parts):
         (gzip.compress(b"a,b\n1,2\n"), "wrong header: column 1 is 'a', not 'VendorID'"),
         (gzip.compress(b"x" * 5000)[:-9], "truncated"),
     ],
+    ids=["a page", "another table", "an early end"],  # gzip's bytes hold the time: no name
 )
 def test_a_bad_file_never_reaches_the_lake(parts, body, message):
     path = parts.publish("yellow", "2016-06")

@@ -229,9 +229,13 @@ class FakeContext:
     source = "http://site"
     source_words = "http://site"
     serves_samples = False
+    stopped = False
 
     def __init__(self, kestra: FakeKestra) -> None:
         self._kestra = kestra
+
+    def was_stopped(self) -> bool:
+        return self.stopped
 
     def kestra(self) -> KestraClient:
         return self._kestra.client()

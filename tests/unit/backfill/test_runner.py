@@ -20,6 +20,7 @@ from taxistack.backfill.state import Cell, CellState, RunState, SourceFile, Stat
 from taxistack.backfill.survey import claims_of, derive, part_lost
 from taxistack.console import Console
 from taxistack.errors import FailedError
+from taxistack.kestra.problems import Unavailable
 
 
 @pytest.fixture
@@ -406,3 +407,30 @@ def test_state_words_of_kestra_are_known(kestra, context, planned):
     kestra.executions.clear()
     kestra.month(cell, "RETRIED")
     assert Executions(context.kestra()).runs() == {}
+
+
+def test_who_watches_a_platform_that_was_stopped_is_told_at_once(
+    context, run, planned, monkeypatch
+):
+    def silent(*_: object) -> None:
+        context.stopped = True
+        raise Unavailable("Kestra does not answer")
+
+    monkeypatch.setattr(Executions, "ended", silent)
+    with pytest.raises(FailedError, match="the platform was stopped") as raised:
+        run(planned())
+    assert "invoke start" in raised.value.hint
+    assert "invoke backfill --start 2019-01 --end 2019-04" in raised.value.hint
+
+
+def test_a_kestra_that_is_silent_for_a_while_is_waited_for(run, planned, monkeypatch, said):
+    real, looks = Executions.ended, iter([True, True])
+
+    def silent_at_first(self, execution_id: str) -> RunState | None:
+        if next(looks, False):
+            raise Unavailable("Kestra does not answer")
+        return real(self, execution_id)
+
+    monkeypatch.setattr(Executions, "ended", silent_at_first)
+    assert run(planned()).outcome is Outcome.DONE
+    assert said.getvalue().count("Kestra does not answer, waiting") == 2

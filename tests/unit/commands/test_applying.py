@@ -43,7 +43,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def _apply(terraform: Played, said: list[str]) -> dict[str, float]:
-    target, console = SimpleNamespace(name="gcp"), SimpleNamespace(say=said.append)
+    target, console = SimpleNamespace(), SimpleNamespace(say=said.append)
     return Apply(target, console, terraform, Path("next.tfplan")).apply(PLAN)
 
 

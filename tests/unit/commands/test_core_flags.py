@@ -8,7 +8,7 @@ from invoke import Exit, Program
 from taxistack.commands.flags import LETTERS
 from taxistack.reference import arguments, collection
 
-HAVE_A_DRY_RUN = {"up", "down", "deploy-flows", "backfill"}
+HAVE_A_DRY_RUN = {"sweep", "up", "down", "deploy-flows", "backfill"}
 
 
 def parsed(*argv: str) -> Program:

@@ -18,6 +18,7 @@ from taxistack.commands import provision
 from taxistack.console import Console
 from taxistack.errors import FailedError, UsageError
 from taxistack.inventory import Leftover
+from taxistack.removal import Kept
 from taxistack.terraform import Plan
 
 UNKNOWN = [Leftover("instance", "taxistack-kestra"), Leftover("bucket", "p-taxistack-lake")]
@@ -40,6 +41,7 @@ class PlayedTarget:
         self.name, self.state_dir = name, folder
         self.settings = SimpleNamespace(name="taxistack")
         self.there = list(UNKNOWN)
+        self.retires_unknown = name == "local"
 
     def prepare(self, say) -> None:
         pass
@@ -54,6 +56,16 @@ class PlayedTarget:
         pass
 
     def inventory(self) -> list[Leftover]:
+        return self.there
+
+    def remove(self, things, say) -> list[Kept]:
+        """Google refuses to delete the bucket; the local cloud does nothing yet."""
+        if self.name == "local":
+            return []
+        self.there = [one for one in self.there if one.kind == "bucket"]
+        return [Kept(one, "forbidden") for one in self.there]
+
+    def what_is_left(self, unknown) -> list[Leftover]:
         return self.there
 
     def exceptions(self) -> list[str]:
@@ -73,12 +85,22 @@ def down(target: PlayedTarget, *, assume_yes: bool = True) -> None:
     provision.down(target, console, keep_data=False)
 
 
-def test_what_is_left_on_google_cloud_is_listed_and_ends_with_an_error(tmp_path, capsys):
-    with pytest.raises(FailedError, match="2 things of stack taxistack are left") as caught:
+def test_what_cannot_be_removed_on_google_cloud_is_listed_and_ends_with_an_error(tmp_path, capsys):
+    with pytest.raises(FailedError, match="1 things of stack taxistack are left") as caught:
         down(PlayedTarget("gcp", tmp_path))
-    assert "Remove them by hand" in caught.value.hint
-    listed = [vars(one) for one in sorted(UNKNOWN)]
-    assert json.loads(capsys.readouterr().out)["left"] == listed
+    assert "bucket p-taxistack-lake: forbidden" in caught.value.message
+    said = json.loads(capsys.readouterr().out)
+    assert said["left"] == [{"kind": "bucket", "name": "p-taxistack-lake"}]
+    assert len(said["unknown"]) == 2
+
+
+@pytest.mark.parametrize("name", ["gcp", "local"])
+def test_nothing_unknown_is_removed_without_a_yes(name, tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    target = PlayedTarget(name, tmp_path)
+    with pytest.raises(UsageError, match=r"These 2 .* say --yes"):
+        down(target, assume_yes=False)
+    assert target.there == UNKNOWN
 
 
 def test_what_is_left_locally_goes_with_the_local_cloud(tmp_path, capsys):
@@ -87,11 +109,3 @@ def test_what_is_left_locally_goes_with_the_local_cloud(tmp_path, capsys):
     said = json.loads(capsys.readouterr().out)
     assert (len(said["unknown"]), said["left"]) == (2, [])
     assert target.there == []
-
-
-def test_what_is_left_locally_stays_without_a_yes(tmp_path, monkeypatch):
-    monkeypatch.setattr("sys.stdin", io.StringIO())
-    target = PlayedTarget("local", tmp_path)
-    with pytest.raises(UsageError, match=r"These 2 go with the local cloud.* say --yes"):
-        down(target, assume_yes=False)
-    assert target.there == UNKNOWN

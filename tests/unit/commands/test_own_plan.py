@@ -38,13 +38,13 @@ class PlayedTerraform:
         return ApplyResult((), {})
 
     def resources(self) -> list[str]:
-        return []
+        return [provision.PROTECTED[0]]
 
 
 class PlayedTarget:
     """A target on Google Cloud, where `up` asks before it applies."""
 
-    name = "gcp"
+    name, asks = "gcp", True
     settings = SimpleNamespace(project="my-project", name="taxistack")
 
     def __init__(self, folder: Path, called: str, applied: list[str]) -> None:
@@ -59,11 +59,20 @@ class PlayedTarget:
     def terraform(self, on_event) -> PlayedTerraform:
         return self._terraform
 
+    def resources(self, terraform: PlayedTerraform) -> list[str]:
+        return terraform.resources()
+
     def forget(self) -> None:
         pass
 
     def wait_for_kestra(self, say=None) -> str:
         return "2.0.0"
+
+    def monthly_cost(self) -> None:
+        pass
+
+    def recorded_only(self, kind: str) -> bool:
+        return False
 
     def lasting_kestra_url(self) -> str:
         return "http://127.0.0.1:8080"
@@ -103,3 +112,25 @@ def test_a_plan_for_a_folder_that_is_not_there_is_refused_before_anything_starts
     target = SimpleNamespace()  # nothing of it may be asked
     with pytest.raises(UsageError, match="does not exist"):
         provision.plan(target, quiet(), out=str(tmp_path / "no" / "x"), detailed_exitcode=False)
+
+
+class Protected(PlayedTerraform):
+    """Holds data: unlocked before it is destroyed. The plan after that is interrupted."""
+
+    def plan(self, out: Path | None = None, *, destroy=False, targets=()) -> Plan:
+        if destroy and self.applied:
+            raise KeyboardInterrupt("terraform plan was interrupted: nothing was changed")
+        return super().plan(out)
+
+
+def test_a_down_that_ends_after_it_lifted_the_protection_says_so(tmp_path, monkeypatch):
+    target = PlayedTarget(tmp_path, "", [])
+    target._terraform = terraform = Protected("plan", [])
+    monkeypatch.setattr(PlayedTarget, "nothing_here", lambda self: False, raising=False)
+    monkeypatch.setattr(PlayedTarget, "can_go_without_terraform", lambda *_: False, raising=False)
+    monkeypatch.setattr(PlayedTarget, "terraform", lambda self, **_: terraform)
+    with pytest.raises(KeyboardInterrupt) as raised:
+        provision.down(target, Hesitating(lambda: None), keep_data=False)
+    assert terraform.applied
+    assert "the protection of what holds data is lifted" in str(raised.value)
+    assert "nothing was changed" not in str(raised.value)

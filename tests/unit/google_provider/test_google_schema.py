@@ -6,7 +6,8 @@ import json
 import re
 from pathlib import Path
 
-from localcloud.google import EFFECTS, TYPES, recorded_only
+from localcloud.google import TYPES, recorded_only
+from localcloud.google.effects import EFFECTS
 from localcloud.google.remake import remake, to_text
 from localcloud.google.schema import raw, table
 

@@ -78,13 +78,6 @@ def test_a_relative_folder_is_one_of_the_folder_where_the_command_is_typed(tmp_p
     assert Source.parse("./months/").folder == tmp_path / "months"
 
 
-@pytest.mark.parametrize("command", ["deploy-flows", "demo"])
-def test_both_commands_refuse_alike_and_start_nothing(invoke_on, tmp_path, command):
-    done = invoke_on(tmp_path / "state", command, "--source", "http://h/sas?sig=abc", code=2)
-    assert done.stderr.startswith("error: --source http://h/sas: a base address ends before `?`")
-    assert not (tmp_path / "state" / "cloud").exists()
-
-
 def test_a_source_names_itself_for_people():
     assert Source.parse("sample").words == "the samples (generated here)"
     assert Source.parse("public").words == f"the course's public releases ({PUBLIC_SOURCE})"
@@ -124,10 +117,3 @@ def test_a_site_that_does_not_answer_is_one_sentence_and_exit_3(answer, told):
     with pytest.raises(MissingError) as silent:
         asked(answer)
     assert silent.value.message == f"no answer from http://h/base: {told}; nothing was changed"
-
-
-def test_demo_of_a_silent_source_starts_nothing(invoke_on, tmp_path):
-    done = invoke_on(tmp_path / "state", "demo", "--source", "http://127.0.0.1:9", code=3)
-    assert done.stderr.startswith("error: no answer from http://127.0.0.1:9: ")
-    assert done.stderr.count("\n") == 2
-    assert not (tmp_path / "state" / "cloud").exists()

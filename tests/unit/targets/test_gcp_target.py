@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.conftest import settings_of
 
 from taxistack.errors import MissingError, UsageError
 from taxistack.settings import Settings
@@ -62,8 +63,12 @@ def test_every_variable_that_the_kit_passes_is_declared(tmp_path):
     assert {"kestra_password", "postgres_password", "force_destroy"} <= declared
 
 
-def test_queries_of_the_flows_are_capped(tmp_path):
-    assert int(_target(tmp_path).flow_settings()["maximum_bytes_billed"]) > 0
+def test_queries_are_capped_where_they_are_billed(tmp_path):
+    target = _target(tmp_path)
+    cap = target.settings.maximum_gib_billed * 2**30
+    assert target.maximum_bytes_billed == cap > 0
+    assert target.flow_settings()["maximum_bytes_billed"] == str(cap)
+    assert open_target(settings_of(tmp_path / "here")).maximum_bytes_billed is None
 
 
 def test_the_state_has_a_prefix_for_each_stack(tmp_path):

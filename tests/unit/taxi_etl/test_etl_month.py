@@ -1,6 +1,3 @@
-import subprocess
-import sys
-from datetime import date
 from itertools import pairwise
 
 import pytest
@@ -68,12 +65,3 @@ def test_what_is_no_month_is_refused(text):
 def test_a_range_that_ends_before_it_starts_is_refused():
     with pytest.raises(WrongUse, match=r"ends \(2020-01\) before it starts \(2020-02\)"):
         Month.range(Month(2020, 2), Month(2020, 1))
-
-
-@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
-def test_a_month_does_not_depend_on_the_time_zone_of_the_machine(zone):
-    code = "from taxi_etl.month import Month; print(Month.parse('2020-01-01').first_day)"
-    done = subprocess.run(
-        [sys.executable, "-c", code], env={"TZ": zone}, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == str(date(2020, 1, 1))

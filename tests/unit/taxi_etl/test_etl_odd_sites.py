@@ -62,9 +62,14 @@ class Site:
     def __init__(self, get, head=None):
         self.get, self.head = get, head or get
         self.asked = []
+        self.conditions = []
+        """(Range, If-Range) of each GET."""
 
     def __call__(self, request):
         self.asked.append(request.method)
+        if request.method == "GET":
+            told = request.headers
+            self.conditions.append((told.get("Range"), told.get("If-Range")))
         return (self.head if request.method == "HEAD" else self.get)(request)
 
 
@@ -140,6 +145,30 @@ def test_what_head_alone_says_is_no_difference(head):
     assert site.asked.count("GET") <= 1, "the bytes were not fetched"
 
 
+def test_a_site_in_trouble_is_not_asked_a_second_time_by_get():
+    site = Site(ok(), status(503))
+    with pytest.raises(SourceUnreachable, match="answered 503"):
+        settled(site)
+    assert site.asked == ["HEAD"]
+
+
+def test_a_head_of_length_0_tells_no_length(tmp_path):
+    site = Site(unknown(BODY), ok(**{"Content-Length": "0"}))
+    with download.client(httpx.MockTransport(site)) as http:
+        assert download.ask(http, URL).length is None
+    assert fetched(site, tmp_path) == BODY
+
+
+def test_where_no_length_is_told_the_bytes_decide():
+    def chunked(request):
+        headers = {"Transfer-Encoding": "chunked", "ETag": '"two"'}
+        return httpx.Response(200, headers=headers, stream=Stream([BODY]))
+
+    remote = settled(Site(chunked))
+    assert remote.sha256 == LOADED.sha256
+    assert suspicion(LOADED, remote) is None
+
+
 def test_the_same_bytes_behind_another_etag_are_equal_and_the_mark_is_known():
     remote = settled(Site(ok(etag='"two"')))
     assert (remote.etag, remote.sha256) == ('"two"', LOADED.sha256)
@@ -188,6 +217,79 @@ def test_a_length_that_head_says_and_no_transfer_has_is_an_error(tmp_path):
         fetched(Site(unknown(BODY), ok(BODY + b"x" * 9)), tmp_path)
 
 
+def test_a_length_that_is_less_than_what_arrives_is_an_error_too(tmp_path):
+    with pytest.raises(SourceUnreachable, match=rf"is {len(BODY) - 9} bytes long, but {len(BODY)}"):
+        fetched(Site(unknown(BODY), ok(BODY[:-9])), tmp_path)
+
+
+def test_transfers_of_unknown_length_are_whole_ones_until_two_are_alike(tmp_path):
+    """What came before is nothing to go on from: nobody knows where it was cut."""
+    site = Site(unknown(BODY[:100], BODY[:200], BODY), status(200))
+    assert fetched(site, tmp_path) == BODY
+    assert site.conditions == [(None, None)] * 4
+    cut = Site(unknown(BODY[:100], BODY), ok())
+    assert fetched(cut, tmp_path) == BODY
+    assert cut.conditions == [(None, None)] * 2
+
+
+class Broken(Stream):
+    """A body whose connection breaks at its end."""
+
+    def __iter__(self):
+        yield from super().__iter__()
+        raise httpx.ReadError("broken")
+
+
+def after_a_break(*answers, **marks):
+    """The first transfer breaks off after 100 bytes; then these answers, the last for ever."""
+    told = {"Content-Length": str(len(BODY)), **marks}
+    left = [lambda _: httpx.Response(200, headers=told, stream=Broken([BODY[:100]])), *answers]
+    return Site(lambda request: (left.pop(0) if len(left) > 1 else left[0])(request))
+
+
+@pytest.mark.parametrize(
+    ("marks", "condition"),
+    [
+        ({"ETag": '"one"'}, '"one"'),
+        ({"Last-Modified": "Wed, 21 Oct 2015 07:28:00 GMT"}, "Wed, 21 Oct 2015 07:28:00 GMT"),
+    ],
+)
+def test_a_rest_is_asked_for_under_the_mark_that_the_site_gave(tmp_path, marks, condition):
+    def rest(request):
+        headers = {"Content-Range": f"bytes 100-{len(BODY) - 1}/{len(BODY)}", **marks}
+        return httpx.Response(206, headers=headers, stream=Stream([BODY[100:]]))
+
+    site = after_a_break(rest, **marks)
+    assert fetched(site, tmp_path) == BODY
+    assert site.conditions == [(None, None), ("bytes=100-", condition)]
+
+
+def test_a_rest_of_a_file_of_another_length_is_not_appended(tmp_path):
+    def rest(request):
+        headers = {"Content-Range": f"bytes 100-{len(BODY) - 1}/{len(BODY) + 5}", "ETag": '"one"'}
+        return httpx.Response(206, headers=headers, stream=Stream([OTHER[100:]]))
+
+    site = after_a_break(rest, ok(), ETag='"one"')
+    assert fetched(site, tmp_path) == BODY
+    assert site.conditions == [(None, None), ("bytes=100-", '"one"'), (None, None)]
+
+
+def test_without_a_mark_or_with_a_weak_one_no_rest_is_asked_for(tmp_path):
+    for marks in ({}, {"ETag": 'W/"one"', "Last-Modified": "Wed, 21 Oct 2015 07:28:00 GMT"}):
+        site = after_a_break(ok(), **marks)
+        assert fetched(site, tmp_path) == BODY
+        assert site.conditions == [(None, None)] * 2
+
+
+def test_a_file_that_got_shorter_than_what_there_is_of_it_is_fetched_from_its_beginning(tmp_path):
+    short = BODY[:40]
+    whole = ok(short, '"two"')
+    refused = after_a_break(status(416), whole, ETag='"one"')
+    assert fetched(refused, tmp_path) == short
+    assert refused.conditions[-1] == (None, None)
+    assert fetched(after_a_break(whole, ETag='"one"'), tmp_path) == short
+
+
 def test_a_chunked_transfer_tells_its_end_itself(tmp_path):
     def get(request):
         headers = {"Transfer-Encoding": "chunked"}
@@ -208,6 +310,19 @@ def test_one_byte_every_five_seconds_ends_as_too_slow(tmp_path):
     with pytest.raises(SourceUnreachable, match=r"is too slow: \d bytes in 30 s"):
         fetched(Site(get), tmp_path, clock)
     assert clock.now < 300
+
+
+def test_a_site_that_was_fast_and_becomes_slow_is_too_slow(tmp_path, capsys):
+    clock = Clock()
+
+    def get(request):
+        headers = {"Content-Length": "1000000", "ETag": '"one"'}
+        pieces = [bytes(200_000), *([b"x"] * 99)]
+        return httpx.Response(200, headers=headers, stream=Stream(pieces, clock, 5.0))
+
+    with pytest.raises(SourceUnreachable, match="is too slow"):
+        fetched(Site(get), tmp_path, clock)
+    assert "is too slow: 6 bytes in 30 s; try 2" in capsys.readouterr().out
 
 
 def test_a_large_file_has_more_time_than_a_small_one(tmp_path):
@@ -271,15 +386,27 @@ def test_a_retry_after_beyond_the_time_of_the_download_ends_it_at_once(tmp_path)
     assert clock.waited == []
 
 
+def broken_off(error):
+    def answer(request):
+        raise error("broken")
+
+    return answer
+
+
 def test_a_silent_site_is_told_from_one_in_trouble(tmp_path):
     def silent(request):
         raise httpx.ConnectTimeout("x")
 
     with pytest.raises(SourceSilent, match="no answer in time"):
         fetched(Site(silent), tmp_path)
-    with pytest.raises(SourceUnreachable) as caught:
-        fetched(Site(status(503)), tmp_path)
-    assert not isinstance(caught.value, SourceSilent)
+    for trouble in (
+        status(503),
+        broken_off(httpx.ReadError),
+        broken_off(httpx.RemoteProtocolError),
+    ):
+        with pytest.raises(SourceUnreachable) as caught:
+            fetched(Site(trouble), tmp_path)
+        assert not isinstance(caught.value, SourceSilent)
 
 
 def test_a_redirect_that_never_ends_is_refused(tmp_path):

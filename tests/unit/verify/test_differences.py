@@ -152,8 +152,13 @@ def test_a_source_that_can_not_be_looked_at_proves_nothing_and_is_not_mended(
     assert repair_months(None, found, Console()) is None
     assert summed in found.summary
     assert "--repair" not in f"{found.summary} {found.next_step}"
+    # A load begins at the source: what differs beside it can't be mended either.
     worse = replace(known, table=None)
-    assert Verification(VerifyRequest(), "s", tuple(check_all([worse])), at, 1.0).mendable
+    damaged = Verification(VerifyRequest(), "s", tuple(check_all([worse])), at, 1.0)
+    assert (damaged.mendable, damaged.orphaned) == ((), ())
+    assert "1 not proven: loading again would not help" in damaged.summary
+    assert "--repair" not in f"{damaged.summary} {damaged.next_step}"
+    assert repair_months(None, damaged, Console()) is None
 
 
 def test_months_of_another_source_are_told_as_such_with_the_way_out(proven, at):
@@ -171,8 +176,83 @@ def test_months_of_another_source_are_told_as_such_with_the_way_out(proven, at):
     assert "invoke down" in found.next_step
     damaged = replace(known, table=None)
     other = Verification(VerifyRequest(), "http://real", tuple(check_all([damaged])), at, 1.0)
-    assert other.orphaned == ()
-    assert other.next_step == "invoke verify --repair"
+    assert (other.orphaned, other.mendable) == ((), ())
+    assert "1 not proven: loading again would not help while http://real does not have" in (
+        other.summary
+    )
+    assert "deploy-flows --source" in other.next_step
+
+
+def source(proven, **answer) -> SourceFile:
+    cell = proven.known().state.cell
+    return SourceFile(cell.taxi, cell.month, "http://site/x", **answer)
+
+
+REFUSED = (
+    "extract green 2020-10: http://site/x: line 41 has 19 columns, not 20. Nothing was loaded "
+    "(invoke logs --execution exec)"
+)
+
+
+def test_a_file_that_extract_refuses_is_refused_again_and_not_called_mendable(proven, at):
+    failed = proven.known(state=State.FAILED)
+    answer = source(proven, published=True, length=1000, etag='"a"')
+    known = replace(failed, state=replace(failed.state, source=answer, reason=REFUSED))
+    found = Verification(
+        VerifyRequest.parse("2020-10", "2020-10"), "s", tuple(check_all([known])), at, 1.0
+    )
+    assert (found.exit_code, found.mendable) == (1, ())
+    assert (
+        "1 not proven: loading again would not help while s has the files that were refused"
+        in found.summary
+    )
+    assert "--repair" not in f"{found.summary} {found.next_step}"
+    assert found.next_step == (
+        "once the files are right there: invoke backfill --start 2020-10 --end 2020-10 --taxi "
+        "green --destination postgres --only failed"
+    )
+    assert repair_months(None, found, Console()) is None
+    assert found.to_json()[0]["mendable"] is False
+
+
+def test_a_load_that_failed_for_another_reason_is_tried_again(proven, at):
+    failed = proven.known(state=State.FAILED)
+    answer = source(proven, published=True, length=1000, etag='"a"')
+    reason = "load green 2020-10: the table is locked (invoke logs --execution exec)"
+    known = replace(failed, state=replace(failed.state, source=answer, reason=reason))
+    found = Verification(VerifyRequest(), "s", tuple(check_all([known])), at, 1.0)
+    assert len(found.mendable) == 1
+    assert "1 differ (--repair reloads them)" in found.summary
+    assert found.to_json()[0]["mendable"] is True
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.MISSING])
+@pytest.mark.parametrize(
+    ("answer", "while_"),
+    [
+        ({"published": None, "problem": "http://site/x answered 403"}, "s can't be asked for"),
+        ({"published": False}, "s does not have"),
+    ],
+)
+def test_a_month_that_the_source_does_not_give_can_not_be_loaded(proven, at, state, answer, while_):
+    known = proven.without_load(state, table=None, lake=None)
+    known = replace(known, state=replace(known.state, source=source(proven, **answer)))
+    found = Verification(VerifyRequest(), "s", tuple(check_all([known])), at, 1.0)
+    assert (found.exit_code, found.mendable) == (1, ())
+    assert f"1 not proven: loading again would not help while {while_} these files" in (
+        found.summary
+    )
+    assert "--repair" not in f"{found.summary} {found.next_step}"
+
+
+def test_months_that_are_not_loaded_are_told_apart_from_those_that_differ(proven, at):
+    answer = source(proven, published=True)
+    missing = proven.without_load(State.MISSING, table=None, lake=None)
+    missing = replace(missing, state=replace(missing.state, source=answer))
+    damaged = proven.table(proven.known("bigquery"), rows=99, distinct_ids=99)
+    found = Verification(VerifyRequest(), "s", tuple(check_all([missing, damaged])), at, 1.0)
+    assert "1 differ (--repair reloads them), 1 not loaded (--repair loads them)" in found.summary
+    assert found.next_step == "invoke verify --repair"
 
 
 def test_the_exit_code_is_zero_only_when_something_is_proven_and_nothing_differs(proven, at):

@@ -147,8 +147,10 @@ def test_reconcile_and_verify_agree_on_every_month(world):
 @settings(max_examples=400)
 def test_repair_converges_or_says_why_not(world):
     before = world.check()
+    loadable = world.published is not None and not world.problem
+    assert before.mendable == (loadable and not before.proven)
     after = world.repaired().check() if before.mendable else before
-    if world.published is not None and not world.problem:
+    if loadable:
         assert after.proven
     else:
         # Nothing to load from: what is left says so.

@@ -24,6 +24,7 @@ import io.micronaut.context.event.BeanCreatedEvent;
 import io.micronaut.context.event.BeanCreatedEventListener;
 import io.micronaut.core.type.Argument;
 import io.micronaut.inject.qualifiers.Qualifiers;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ExecutorService;
@@ -58,9 +59,9 @@ final class AtomicSteps {
     }
 
     /** Puts these parts in the place of the stock ones. Call it before the context starts. */
-    static void register(ApplicationContext context) {
+    static void register(ApplicationContext context, Bells bells) {
         context.registerBeanDefinition(RuntimeBeanDefinition
-            .builder(JdbcQueueClient.class, () -> Queues.of(context))
+            .builder(JdbcQueueClient.class, () -> Queues.of(context, bells))
             .singleton(true)
             .replaces(JdbcQueueClient.class)
             .build());
@@ -83,13 +84,17 @@ final class AtomicSteps {
      */
     private static final class Queues extends JdbcQueueClient {
         private final JdbcQueueClient single;
-        private final Bells bells = new Bells();
+        private final Bells bells;
+        /** The queues that the transaction of this thread has put something into. */
+        private final ThreadLocal<Set<String>> filled = new ThreadLocal<>();
 
         private Queues(
             AbstractJdbcRepository<JdbcQueueItem> messages,
             JooqDSLContextWrapper database,
-            JdbcQueueConfiguration configuration) {
+            JdbcQueueConfiguration configuration,
+            Bells bells) {
             super(messages, database, configuration);
+            this.bells = bells;
             single = new JdbcQueueClient(messages, database, new JdbcQueueConfiguration(
                 configuration.minPollInterval(), configuration.maxPollInterval(),
                 configuration.pollSwitchInterval(), 1, configuration.switchSteps(),
@@ -97,48 +102,72 @@ final class AtomicSteps {
         }
 
         @SuppressWarnings("unchecked")
-        static Queues of(ApplicationContext context) {
+        static Queues of(ApplicationContext context, Bells bells) {
             return new Queues(
                 context.getBean(
                     Argument.of(AbstractJdbcRepository.class, JdbcQueueItem.class),
                     Qualifiers.byName("queues")),
                 context.getBean(JooqDSLContextWrapper.class),
-                context.getBean(JdbcQueueConfiguration.class));
+                context.getBean(JdbcQueueConfiguration.class),
+                bells);
         }
 
         @Override
         public Integer subscribeDispatch(String queue, List<String> keys, Consumer<byte[]> consumer) {
             return awaited(queue, QUEUES.contains(queue)
-                ? oneByOne(() -> single.subscribeDispatch(queue, keys, consumer))
-                : super.subscribeDispatch(queue, keys, consumer));
+                ? () -> oneByOne(() -> single.subscribeDispatch(queue, keys, consumer))
+                : () -> super.subscribeDispatch(queue, keys, consumer));
         }
 
         @Override
         public Integer subscribeDispatchBatch(
             String queue, List<String> keys, Consumer<List<byte[]>> consumer) {
             return awaited(queue, QUEUES.contains(queue)
-                ? oneByOne(() -> single.subscribeDispatchBatch(queue, keys, consumer))
-                : super.subscribeDispatchBatch(queue, keys, consumer));
+                ? () -> oneByOne(() -> single.subscribeDispatchBatch(queue, keys, consumer))
+                : () -> super.subscribeDispatchBatch(queue, keys, consumer));
         }
 
         @Override
         public void publish(String queue, String routingKey, String key, String value) throws QueueException {
             super.publish(queue, routingKey, key, value);
-            bells.ring(queue);
+            ring(queue);
         }
 
         @Override
         public void publish(List<PublishedMessage> messages) throws QueueException {
             super.publish(messages);
-            messages.forEach(message -> bells.ring(message.queue()));
+            messages.forEach(message -> ring(message.queue()));
         }
 
-        /** How many messages were read; when there was none, after a sleep. */
-        private int awaited(String queue, int count) {
-            if (count == 0) {
-                bells.sleep(queue);
+        private void ring(String queue) {
+            Set<String> later = filled.get();
+            if (later == null) {
+                bells.ring(queue);
+            } else {
+                later.add(queue);
             }
-            return count;
+        }
+
+        /** How many messages were read; when there was none, after a sleep and a second look. */
+        private int awaited(String queue, IntSupplier next) {
+            long heard = bells.rings(queue);
+            int count = committed(next);
+            return count == 0 && bells.sleep(queue, heard) ? committed(next) : count;
+        }
+
+        /** Reads in transactions of its own; the bells of what these put into queues ring after them. */
+        private int committed(IntSupplier next) {
+            if (filled.get() != null) {
+                return next.getAsInt();
+            }
+            Set<String> queues = new LinkedHashSet<>();
+            filled.set(queues);
+            try {
+                return next.getAsInt();
+            } finally {
+                filled.remove();
+                queues.forEach(bells::ring);
+            }
         }
 
         @Override
@@ -161,8 +190,12 @@ final class AtomicSteps {
 
         private int oneByOne(IntSupplier next) {
             int count = 0;
+            // One's bells ring before the next is taken.
+            Set<String> queues = filled.get();
             while (count < getConfiguration().pollSize() && next.getAsInt() > 0) {
                 count++;
+                queues.forEach(bells::ring);
+                queues.clear();
             }
             return count;
         }

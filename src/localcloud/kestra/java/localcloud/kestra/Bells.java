@@ -8,16 +8,16 @@ import java.util.concurrent.ConcurrentHashMap;
  * Wakes who reads a queue when something is put into it, so that an idle engine sleeps long and a
  * busy one does not wait. Everything that puts and reads is in this JVM.
  *
- * <p>A bell rings before the transaction of who rang it is done: for a while after it the queue is
- * read often.
+ * <p>A bell should ring when what was put can be seen, after the commit. One that rings earlier, in a
+ * transaction that nobody here knows of, is made good by looking again: soon at first, then ever
+ * less often.
  */
 final class Bells {
     /** Sleep of a queue in which nothing was put lately. */
     private static final Duration IDLE = Duration.ofSeconds(1);
-    /** How long after a ring there is no sleep here, and how long a short one. */
-    private static final Duration FRESH = Duration.ofMillis(100);
-    private static final Duration RECENT = Duration.ofSeconds(2);
-    private static final Duration SHORT = Duration.ofMillis(25);
+    private static final Duration SHORTEST = Duration.ofMillis(4);
+    /** What was put and is seen late is seen at most this part of its delay later. */
+    private static final int PART = 4;
     /** The least time between two looks for broadcasts, and how long after a ring it is the sleep. */
     private static final Duration REST = Duration.ofMillis(100);
     private static final Duration LIVELY = Duration.ofSeconds(10);
@@ -28,9 +28,24 @@ final class Bells {
         bell(queue).ring();
     }
 
-    /** Sleeps as long as a reader that found nothing in this queue should. */
-    void sleep(String queue) {
-        bell(queue).sleep();
+    /** How often this bell has rung: to be asked before looking, so that no ring is slept over. */
+    long rings(String queue) {
+        return bell(queue).rings();
+    }
+
+    /**
+     * Sleeps as long as a reader that found nothing in this queue should.
+     *
+     * @param heard the rings before it looked
+     * @return whether it rang since
+     */
+    boolean sleep(String queue, long heard) {
+        return bell(queue).sleep(heard, IDLE);
+    }
+
+    /** The same, but no longer than this. */
+    boolean sleep(String queue, long heard, Duration most) {
+        return bell(queue).sleep(heard, most);
     }
 
     /**
@@ -47,24 +62,31 @@ final class Bells {
     }
 
     private static final class Bell {
+        private long rings;
         private long rung = System.nanoTime();
 
         synchronized void ring() {
+            rings++;
             rung = System.nanoTime();
             notifyAll();
         }
 
-        synchronized void sleep() {
-            long age = System.nanoTime() - rung;
-            if (age >= FRESH.toNanos()) {
-                doze(age < RECENT.toNanos() ? SHORT : IDLE);
+        synchronized long rings() {
+            return rings;
+        }
+
+        synchronized boolean sleep(long heard, Duration most) {
+            if (rings == heard) {
+                long age = System.nanoTime() - rung;
+                doze(Math.clamp(age / PART, SHORTEST.toNanos(), most.toNanos()));
             }
+            return rings != heard;
         }
 
         void rest() {
             synchronized (this) {
                 if (System.nanoTime() - rung >= LIVELY.toNanos()) {
-                    doze(IDLE.minus(REST));
+                    doze(IDLE.minus(REST).toNanos());
                 }
             }
             try {
@@ -75,9 +97,9 @@ final class Bells {
         }
 
         /** Waits for a ring; a wake-up without a cause is one more look into the queue, no more. */
-        private void doze(Duration most) {
+        private void doze(long nanoseconds) {
             try {
-                wait(most.toMillis());
+                wait(Math.max(1, nanoseconds / 1_000_000));
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
             }

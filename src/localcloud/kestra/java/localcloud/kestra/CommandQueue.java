@@ -7,6 +7,7 @@ import io.kestra.core.queues.DispatchQueueInterface;
 import io.kestra.core.queues.MessageTooBigException;
 import io.kestra.core.queues.QueueException;
 import io.kestra.core.repositories.ExecutionRepositoryInterface;
+import io.kestra.core.runners.ExecutionEvent;
 import io.kestra.core.services.AsyncOperationWaiter;
 import java.sql.SQLException;
 import java.time.Duration;
@@ -20,7 +21,9 @@ import java.util.function.Function;
 /** Gives a command to the executor and returns when it has been carried out. */
 final class CommandQueue {
     private static final Duration TIMEOUT = Duration.ofSeconds(30);
-    private static final Duration LOOK = Duration.ofMillis(5);
+    private static final Duration LOOK = Duration.ofMillis(20);
+    /** The queue that a step puts something into when it has made an execution. */
+    private static final String CHANGES = AtomicSteps.queueOf(ExecutionEvent.class);
 
     private final Engine engine;
     private final AsyncOperationWaiter waiter;
@@ -56,6 +59,7 @@ final class CommandQueue {
             .toFuture();
         try {
             while (true) {
+                long heard = engine.bells().rings(CHANGES);
                 boolean answered = answer.isDone();
                 Optional<Execution> made = repository.findById(Engine.TENANT, executionId);
                 if (made.isPresent()) {
@@ -66,7 +70,10 @@ final class CommandQueue {
                     refused(answer.get());
                     throw Problem.conflict("The engine made no new execution.");
                 }
-                Thread.sleep(LOOK);
+                engine.bells().sleep(CHANGES, heard, LOOK);
+                if (Thread.interrupted()) {
+                    throw new InterruptedException("the server stops");
+                }
             }
         } catch (ExecutionException e) {
             if (e.getCause() instanceof TimeoutException timeout) {

@@ -50,11 +50,13 @@ final class Engine {
     private static final int LARGEST_MESSAGE = 1 << 20;
 
     private final ApplicationContext context;
+    private final Bells bells;
     private final Path data;
     private final List<Service> services = new ArrayList<>();
 
-    private Engine(ApplicationContext context, Path data) {
+    private Engine(ApplicationContext context, Bells bells, Path data) {
         this.context = context;
+        this.bells = bells;
         this.data = data;
     }
 
@@ -69,10 +71,11 @@ final class Engine {
             .build();
         LoopbackController.register(context, settings.host());
         ScriptRules.register(context);
-        AtomicSteps.register(context);
+        Bells bells = new Bells();
+        AtomicSteps.register(context, bells);
         KilledRetries.register(context);
         context.start();
-        Engine engine = new Engine(context, settings.data());
+        Engine engine = new Engine(context, bells, settings.data());
         engine.resubmit();
         engine.startServices(settings.workers());
         return engine;
@@ -167,6 +170,11 @@ final class Engine {
         }
     }
 
+    /** Rings of the queues of events and commands. */
+    Bells bells() {
+        return bells;
+    }
+
     <T> T bean(Class<T> type) {
         return context.getBean(type);
     }
@@ -212,8 +220,8 @@ final class Engine {
         p.put("kestra.server.service.purge.fixed-delay", "1d");
         p.put("kestra.server.service.purge.retention", "30d");
         // Who finds a queue empty sleeps in AtomicSteps, until something is put into it.
-        p.put("kestra.jdbc.queues.min-poll-interval", "4ms");
-        p.put("kestra.jdbc.queues.max-poll-interval", "4ms");
+        p.put("kestra.jdbc.queues.min-poll-interval", "1ms");
+        p.put("kestra.jdbc.queues.max-poll-interval", "1ms");
         // On by default on a full server, off in the engine's class.
         p.put("kestra.queue.message-protection.enabled", true);
         p.put("kestra.queue.message-protection.limit", LARGEST_MESSAGE);

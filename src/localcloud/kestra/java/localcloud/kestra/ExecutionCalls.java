@@ -10,6 +10,7 @@ import io.kestra.core.models.flows.Flow;
 import io.kestra.core.models.flows.State;
 import io.kestra.core.models.flows.check.Check;
 import io.kestra.core.repositories.ExecutionRepositoryInterface;
+import io.kestra.core.runners.ExecutionEvent;
 import io.kestra.core.runners.FlowInputOutput;
 import io.kestra.core.services.ExecutionService;
 import io.kestra.core.services.FlowService;
@@ -30,8 +31,9 @@ import java.util.stream.Collectors;
 /** Executions: start, read, search, delete. */
 final class ExecutionCalls {
     private static final Duration LONGEST_WAIT = Duration.ofHours(1);
-    private static final long SHORTEST_LOOK = Duration.ofMillis(5).toNanos();
-    private static final long LONGEST_LOOK = Duration.ofMillis(100).toNanos();
+    private static final Duration LONGEST_LOOK = Duration.ofMillis(100);
+    /** The queue that a step puts something into when it has changed an execution. */
+    private static final String CHANGES = AtomicSteps.queueOf(ExecutionEvent.class);
     private static final String SYSTEM_LABELS = "system.";
 
     private final Engine engine;
@@ -135,13 +137,15 @@ final class ExecutionCalls {
     }
 
     private Execution awaitEnd(Flow flow, Execution execution) throws InterruptedException, SQLException {
-        long begin = System.nanoTime();
-        long waited = 0;
+        long end = System.nanoTime() + LONGEST_WAIT.toNanos();
         Execution current = execution;
-        while (!executions.isTerminated(flow, current) && waited < LONGEST_WAIT.toNanos()) {
-            // A short run is answered at once, a long one costs little to wait for.
-            Thread.sleep(Duration.ofNanos(Math.clamp(waited / 20, SHORTEST_LOOK, LONGEST_LOOK)));
-            waited = System.nanoTime() - begin;
+        long heard = engine.bells().rings(CHANGES);
+        while (!executions.isTerminated(flow, current) && System.nanoTime() < end) {
+            engine.bells().sleep(CHANGES, heard, LONGEST_LOOK);
+            if (Thread.interrupted()) {
+                throw new InterruptedException("the server stops");
+            }
+            heard = engine.bells().rings(CHANGES);
             current = repository.findById(Engine.TENANT, execution.getId()).orElse(current);
         }
         engine.settle();

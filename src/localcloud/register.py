@@ -1,0 +1,128 @@
+"""Which local clouds and engine builds the cache folder knows of, and what became of them.
+
+A local cloud is noted here when it starts and struck out when it is erased, so that one in a
+folder that nobody remembers can be found. A build says whose Java runtime it was made with: when
+that is gone, so is the clone, and nobody can use the build any more.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+
+from localcloud import processes
+from localcloud.kestra.runtime import Build, java
+from localcloud.layout import Layout
+from localcloud.record import Record
+
+_OWNER = "runtime"  # file of a build: the Java runtime that it was made with
+
+
+@dataclass(frozen=True)
+class Known:
+    """One local cloud that was started on this machine."""
+
+    id: str
+    folder: Path
+
+    @property
+    def exists(self) -> bool:
+        """Whether its folder is still that cloud's."""
+        return Record.load(Layout(self.folder)).id == self.id
+
+    def processes(self) -> list[psutil.Process]:
+        """What lives of it, also after its folder was deleted under it."""
+        return processes.belonging(self.id, Layout(self.folder).run)
+
+    @property
+    def last_change(self) -> datetime:
+        """When something was last written: by a command, or by a part into its log."""
+        layout = Layout(self.folder)
+        places = [layout.state, *layout.logs.glob("*.log"), *layout.data("google").glob("*")]
+        return _newest(places)
+
+
+def note(cache: Path, id_: str, folder: Path) -> None:
+    """A local cloud starts in `folder`."""
+    place = cache / "clouds"
+    place.mkdir(parents=True, exist_ok=True)
+    fresh = place / f".{id_}.new"
+    fresh.write_text(json.dumps({"folder": str(folder)}), encoding="utf-8")
+    fresh.replace(place / f"{id_}.json")
+
+
+def strike(cache: Path, id_: str) -> None:
+    """It is no more."""
+    (cache / "clouds" / f"{id_}.json").unlink(missing_ok=True)
+
+
+def known(cache: Path) -> list[Known]:
+    """Those that are there, or of which something lives; the others are struck out."""
+    found = []
+    for path in sorted((cache / "clouds").glob("*.json")):
+        try:
+            one = Known(path.stem, Path(json.loads(path.read_text(encoding="utf-8"))["folder"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if one.exists or one.processes():
+            found.append(one)
+        else:
+            path.unlink(missing_ok=True)
+    return found
+
+
+# --- engine builds ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class EngineBuild:
+    """One folder of a build. `runtime`: whose it is; None: an older version did not say."""
+
+    folder: Path
+    runtime: Path | None
+    complete: bool
+
+    @property
+    def orphaned(self) -> bool:
+        """Whether the clone that it was made for is gone."""
+        return self.runtime is not None and not self.runtime.exists()
+
+    @property
+    def size(self) -> int:
+        """Bytes on the disk."""
+        return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+
+    @property
+    def last_change(self) -> datetime:
+        """When it was made, or how far a build that broke off has come."""
+        return _newest([self.folder, *self.folder.iterdir()])
+
+    def remove(self) -> None:
+        """Delete it."""
+        shutil.rmtree(self.folder)
+
+
+def claim(build: Build) -> None:
+    """Write down whose build it is."""
+    (build.folder / _OWNER).write_text(f"{java().resolve()}\n", encoding="utf-8")
+
+
+def builds(cache: Path) -> Iterator[EngineBuild]:
+    """All builds in the cache, this clone's too."""
+    for folder in sorted((cache / "engine").glob("*")):
+        if folder.is_dir():
+            owner = folder / _OWNER
+            runtime = Path(owner.read_text(encoding="utf-8").strip()) if owner.exists() else None
+            yield EngineBuild(folder, runtime, (folder / "complete").is_file())
+
+
+def _newest(places: list[Path]) -> datetime:
+    times = [path.stat().st_mtime for path in places if path.exists()]
+    return datetime.fromtimestamp(max(times, default=time.time()), UTC)

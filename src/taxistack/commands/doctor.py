@@ -1,0 +1,41 @@
+"""`doctor`: what this machine and the project have for the chosen target, and what is missing.
+
+It always ends with its table: what could not be looked at stands there too, with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Group
+from rich.text import Text
+
+from taxistack.console import Console, counted, table
+from taxistack.doctor import machine
+from taxistack.doctor.check import Check, Found
+from taxistack.errors import MissingError
+from taxistack.targets import Target
+
+
+def _checks(target: Target) -> Iterator[Check]:
+    yield machine.python()
+    yield machine.terraform()
+    yield from target.doctor_checks()
+
+
+def doctor(target: Target, console: Console) -> None:
+    """Print the checks. Raises MissingError when one of them is not ok."""
+    checks = list(_checks(target))
+    bad = [check for check in checks if not check.ok]
+    rows = [(one.name, one.state, one.found, "" if one.ok else one.needed) for one in checks]
+    shown = table(f"Target {target.name}", ["what", "state", "found", "needed"], rows)
+    mends = [Text(f"{one.name}: {one.mend}") for one in bad if one.mend]
+    console.result(
+        Group(shown, Text(), Text("To mend it:", style="bold"), *mends) if mends else shown,
+        [one.as_json() for one in checks],
+    )
+    if missing := [one.name for one in bad if one.state is Found.WRONG]:
+        raise MissingError(f"missing: {', '.join(missing)}")
+    if bad:
+        raise MissingError(f"not checked: {', '.join(one.name for one in bad)}")
+    console.summary(f"{counted(len(checks), 'check')} passed")

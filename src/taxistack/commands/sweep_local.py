@@ -1,0 +1,129 @@
+"""The local half of `sweep`: stacks in other state folders, engine builds that nobody can use.
+
+A stack in another folder goes when a run has made it (label `run`, not `manual`) and it has not
+changed for a time; one that was made by hand may hold what somebody loaded, and is only told.
+Processes whose folder was deleted under them go too. An engine build goes when the Java runtime
+that it was made with is gone, and with it the clone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from localcloud import processes, register
+from localcloud.errors import CloudError
+from localcloud.google.store import Store
+from localcloud.layout import Layout
+from localcloud.register import EngineBuild, Known
+from taxistack import state_folder
+from taxistack.commands import provision
+from taxistack.commands.ages import in_words
+from taxistack.commands.sweep import Verdict, close, quiet
+from taxistack.console import Console
+from taxistack.errors import TaxistackError
+from taxistack.stacks import BY_HAND
+
+if TYPE_CHECKING:
+    from taxistack.targets.local import LocalTarget
+
+_MIB = 2**20
+
+
+def sweep_local(target: LocalTarget, console: Console, limit: timedelta, change: bool) -> None:
+    """Find, judge, and with `change` remove; see `sweep`."""
+    cache, now = target.cloud.cache, datetime.now(UTC)
+    others = [one for one in register.known(cache) if one.folder != target.cloud.layout.folder]
+    clouds = [(one, _judge_cloud(one, limit, now)) for one in others]
+    builds = [(one, _judge_build(one, limit, now)) for one in register.builds(cache)]
+    left: list[str] = []
+    for cloud, verdict in clouds:
+        if change and verdict.goes:
+            left += _take_away(target, cloud, console)
+    for build, verdict in builds:
+        if change and verdict.goes:
+            left += _remove_build(build, console)
+    close(console, [verdict for _, verdict in (*clouds, *builds)], change, left)
+
+
+def _judge_cloud(cloud: Known, limit: timedelta, now: datetime) -> Verdict:
+    name = str(cloud.folder)
+    if not cloud.exists:
+        count = len(cloud.processes())
+        return Verdict("processes", name, True, f"{count} live on, and their folder is gone")
+    if not (cloud.folder.parent / state_folder.MARK).exists():
+        return Verdict("local cloud", name, False, "its folder is no state folder of taxistack")
+    run, old = _labels(cloud).get("run", BY_HAND), now - cloud.last_change
+    if run == BY_HAND:
+        state = cloud.folder.parent
+        why = f"made by hand; INVOKE_TAXISTACK_STATE={state} invoke down removes it"
+        return Verdict("stack", name, False, why)
+    if old < limit:
+        return Verdict("stack", name, False, f"run {run} changed it {in_words(old)} ago")
+    return Verdict("stack", name, True, f"run {run}, unchanged for {in_words(old)}")
+
+
+def _labels(cloud: Known) -> dict[str, str]:
+    """The labels of what Terraform has made there; empty where nothing tells."""
+    path = Layout(cloud.folder).data("google") / "objects.db"
+    if not path.exists():
+        return {}
+    store = Store(path)
+    for kind in ("google_storage_bucket", "google_bigquery_dataset"):
+        for id_ in store.ids(kind):
+            made = store.get(kind, id_)
+            if made and (labels := made.get("effective_labels")):
+                return {**labels, "project": made["project"]}
+    return {}
+
+
+def _judge_build(build: EngineBuild, limit: timedelta, now: datetime) -> Verdict:
+    name, size = str(build.folder), f"{build.size / _MIB:.0f} MiB"
+    if build.orphaned:
+        return Verdict("engine build", name, True, f"{size}; its clone is gone: {build.runtime}")
+    if not build.complete and now - build.last_change >= limit:
+        return Verdict("engine build", name, True, f"{size}; it was never finished")
+    if build.runtime is None:
+        why = f"{size}; it does not say whose it is; scripts/bootstrap in its clone makes it say"
+        return Verdict("engine build", name, False, why)
+    return Verdict("engine build", name, False, f"{size}; of {_clone_of(build.runtime)}")
+
+
+def _clone_of(runtime: Path) -> str:
+    parts = runtime.parts
+    return str(Path(*parts[: parts.index(".venv")])) if ".venv" in parts else str(runtime)
+
+
+def _take_away(target: LocalTarget, cloud: Known, console: Console) -> list[str]:
+    """`down` on the stack in that folder; what stayed, in words."""
+    console.say(f"{cloud.folder}: taking it down")
+    if not cloud.exists:
+        alive = processes.end(cloud.processes())
+        return [f"{cloud.folder}: process {one.pid} does not end" for one in alive]
+    labels = _labels(cloud)
+    settings = replace(
+        target.settings,
+        state=cloud.folder.parent,
+        name=labels["stack"],
+        project=labels["project"],
+        run=labels["run"],
+    )
+    one = type(target)(settings)
+    try:
+        provision.down(one, quiet(console), keep_data=False)
+    except (TaxistackError, CloudError) as error:
+        return [f"{cloud.folder}: {error}"]
+    finally:
+        one.forget()
+    return [] if one.nothing_here() else [f"{cloud.folder}: it is there still"]
+
+
+def _remove_build(build: EngineBuild, console: Console) -> list[str]:
+    try:
+        build.remove()
+    except OSError as error:
+        return [f"{build.folder}: {error.strerror or error}"]
+    console.say(f"  removed {build.folder}")
+    return []

@@ -1,0 +1,25 @@
+"""Keeps a command quick: what Google's libraries and httpx do without is not imported.
+
+The same as in the ETL's steps (see `taxi_etl.lean`): half a second of each command. Nothing in a
+command is asynchronous either, so httpx needs neither of the two loops that it can run on.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from taxi_etl.lean import OPTIONAL
+from taxistack.interrupts import is_a_command
+
+_OURS = {"rich"}
+_LOOPS = {"anyio", "trio"}
+
+
+def hide_optional_packages() -> None:
+    """Make `import` of the optional packages fail in this process, where it is a command of ours.
+
+    Tests and notebooks that import the package keep theirs.
+    """
+    if is_a_command():
+        for name in (set(OPTIONAL) | _LOOPS) - _OURS:
+            sys.modules.setdefault(name, None)  # type: ignore[arg-type]
