@@ -207,6 +207,7 @@ def start(ctx: Context) -> None:
     help={
         "source": SOURCE,
         "prune": "delete flows, files and KV pairs of the namespace that are not in this clone",
+        "watch": "push again whenever a flow or a file of the ETL is saved, until Ctrl-C",
         "yes": YES,
         "dry_run": DRY_RUN,
         "json": JSON,
@@ -216,6 +217,7 @@ def deploy_flows(
     ctx: Context,
     source: str = "",
     prune: bool = False,
+    watch: bool = False,
     yes: bool = False,
     dry_run: bool = False,
     json: bool = False,
@@ -224,9 +226,13 @@ def deploy_flows(
 
     Example: invoke deploy-flows --source public
     """
-    from taxistack.commands import flows
+    from taxistack.commands import flows, watching
 
     with boundary.command(ctx, json=json, yes=yes, source=source or None) as (target, console):
+        if watch:
+            watching.refuse_beside(prune=prune, dry_run=dry_run, json=json)
+            watching.watch(target, console, source=source)
+            return
         flows.deploy_flows(target, console, source=source, prune=prune, dry_run=dry_run)
 
 
@@ -380,19 +386,26 @@ def verify(
 @task(
     help={
         "env": "print endpoints and connection strings as shell assignments",
+        "dbt": "print a dbt profile for BigQuery and PostgreSQL; it holds passwords",
         "drift": "ask Terraform what was changed behind its back",
         "json": JSON,
     }
 )
-def status(ctx: Context, env: bool = False, drift: bool = False, json: bool = False) -> None:
+def status(
+    ctx: Context, env: bool = False, dbt: bool = False, drift: bool = False, json: bool = False
+) -> None:
     """Show the parts, the stack and what is loaded.
 
     Example: eval "$(invoke status --env)" && psql
     """
+    from taxistack.commands import dbt as profile
     from taxistack.commands import status as command
 
     with boundary.command(ctx, json=json) as (target, console):
-        command.status(target, console, env=env, drift=drift)
+        if dbt:
+            profile.show(target, console)
+        else:
+            command.status(target, console, env=env, drift=drift)
 
 
 @task(
@@ -433,16 +446,25 @@ def tunnel(ctx: Context, kestra_port: int = 0, postgres_port: int = 0, json: boo
         command.tunnel(target, console, kestra_port=kestra_port, postgres_port=postgres_port)
 
 
-@task(help={"json": JSON})
-def ui(ctx: Context, json: bool = False) -> None:
-    """Open Kestra's page in the browser; on Google Cloud through a tunnel, until Ctrl-C.
+@task(
+    help={
+        "port": "port of the page on 127.0.0.1; 0: 8580 where it is free, else any other",
+        "browser": "open the page in the browser",
+        "json": JSON,
+    }
+)
+def ui(ctx: Context, port: int = 0, browser: bool = True, json: bool = False) -> None:
+    """Open the stack in the browser, until Ctrl-C: flows, executions, triggers, months.
 
-    Example: invoke ui
+    With Kestra in Docker and on Google Cloud, Kestra's own page is opened, there through a tunnel;
+    the months are on this one.
+
+    Example: invoke ui --no-browser
     """
     from taxistack.commands import ui as command
 
     with boundary.command(ctx, json=json) as (target, console):
-        command.ui(target, console)
+        command.ui(target, console, port=port, browser=browser)
 
 
 @task(help={"json": JSON})

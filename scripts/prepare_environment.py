@@ -24,6 +24,7 @@ import hashlib
 import os
 import platform
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -127,7 +128,10 @@ def is_whole(requirements: Path) -> bool:
             return False
         if not set(packages) <= set(installed()):
             return False
-        return subprocess.run([python(), "-c", ""], check=False).returncode == 0
+        program = VENV / "bin" / "taxistack"
+        return (
+            program.exists() and subprocess.run([python(), "-c", ""], check=False).returncode == 0
+        )
     except OSError:
         return False
 
@@ -147,11 +151,21 @@ def prepare(requirements: Path) -> None:
     (site_packages() / PATH_FILE).write_text(
         f"{ROOT / 'src'}\n{ROOT / 'scripts'}\n", encoding="utf-8"
     )
-    _install(requirements)
+    code = _install(requirements)
+    _write_program()
     fresh = STAMP.with_suffix(".new")
     packages = "".join(f"{name}\n" for name in installed())
     fresh.write_text(mark(requirements) + packages, encoding="utf-8")
     fresh.replace(STAMP)
+    if code != 0:
+        raise SystemExit(code)
+
+
+def _write_program() -> None:
+    """The program `taxistack`, as installing the project would make it."""
+    path = VENV / "bin" / "taxistack"
+    path.write_text(f'#!/bin/sh\nexec {shlex.quote(python())} -m taxistack "$@"\n', "utf-8")
+    path.chmod(0o755)
 
 
 def _can_be_renewed() -> bool:
@@ -207,24 +221,26 @@ def _bundled_pip() -> Path | None:
     return wheels[0] if wheels else None
 
 
-def _install(requirements: Path) -> None:
+def _install(requirements: Path) -> int:
+    """Install the list; the exit code of the second half when that failed meanwhile, else 0."""
     settings = environment_for_uv(pip_settings())
     if settings is None:
         say("python packages: installing with pip")
         _try_several_times([python(), "-m", "pip", "install", *PIP_OPTIONS, "-r", requirements])
-        return
+        return 0
     installer = VENV / "installer.txt"
     installer.write_text(lines_of("uv", requirements), encoding="utf-8")
     _try_several_times([python(), "-m", "pip", "install", *PIP_OPTIONS, "-r", installer])
     say("python packages: installing")
     if requirements == CLOUD:
         _uv(["-r", str(requirements)], settings)
-        return
+        return 0
     first = VENV / "first.txt"
     first.write_text("".join(lines_of(name, requirements) for name in FIRST), encoding="utf-8")
     _uv(["--no-deps", "-r", str(first)], settings)
-    with _engine():
+    with _engine() as engine:
         _uv(["-r", str(requirements)], settings)
+        return engine.wait()
 
 
 def _uv(what: list[str], settings: dict[str, str]) -> None:
@@ -242,13 +258,11 @@ def _uv(what: list[str], settings: dict[str, str]) -> None:
 
 
 @contextlib.contextmanager
-def _engine() -> Iterator[None]:
-    """Let the second half begin; what it does not do here it does, or says, when its turn comes."""
+def _engine() -> Iterator[subprocess.Popen[bytes]]:
+    """Let the second half begin. It says by itself what fails."""
     ahead = subprocess.Popen([python(), *ENGINE, "--engine"], preexec_fn=_end_with_parent)
     try:
-        yield
-        if ahead.wait() == 3:  # it has said why
-            raise SystemExit(3)
+        yield ahead
     finally:
         ahead.terminate()
         ahead.wait()

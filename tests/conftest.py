@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -130,3 +131,12 @@ def real_months() -> Path:
     if not TLC.is_dir():
         pytest.skip("the real TLC months are not beside this clone (../shared/tlc)")
     return TLC
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser; skips with the reason where there is none."""
+    found = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
+    if found is None:
+        pytest.skip("no Chromium on PATH (Debian: package chromium)")
+    return found

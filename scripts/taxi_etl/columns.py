@@ -158,8 +158,8 @@ class Columns:
         """Where the fields of a column begin in the block."""
         if place:
             return self.ends(place - 1) + 1
-        starts: Array = _numpy().concatenate(([0], self._ends[:-1] + 1))
-        return starts
+        first: Array = _numpy().concatenate(([0], self._ends[:-1] + 1))
+        return first
 
     def ends(self, place: int) -> Array:
         """Where the fields of a column end in the block."""
@@ -262,8 +262,8 @@ def _read(digits: Array) -> Array:
     """The number that eight digits are, the first one in the lowest byte: in pairs, by pairs."""
     pairs = (digits * 10 + (digits >> 8)) & 0x00FF00FF00FF00FF
     fours = (pairs * 100 + (pairs >> 16)) & 0x0000FFFF0000FFFF
-    number: Array = ((fours * 10_000 + (fours >> 32)) & 0xFFFFFFFF).astype(_numpy().int64)
-    return number
+    eights: Array = ((fours * 10_000 + (fours >> 32)) & 0xFFFFFFFF).astype(_numpy().int64)
+    return eights
 
 
 def _signed(values: Array, negative: Array) -> Array:

@@ -49,7 +49,14 @@ def find(client: storage.Client, bucket: str, name: str) -> LakeObject | None:
 
 
 def publish(
-    client: storage.Client, bucket: str, name: str, path: Path, crc32c: str, *, replace: bool
+    client: storage.Client,
+    bucket: str,
+    name: str,
+    path: Path,
+    crc32c: str,
+    *,
+    replace: bool,
+    content_type: str = "application/gzip",
 ) -> LakeObject:
     """Put the file at `path` into the lake under `name`, once.
 
@@ -68,18 +75,24 @@ def publish(
                 "source's"
             )
     generation = seen.generation if seen else 0
-    return _upload(client, bucket, name, path, crc32c, generation)
+    return _upload(client, bucket, name, path, crc32c, generation, content_type)
 
 
 def _upload(
-    client: storage.Client, bucket: str, name: str, path: Path, crc32c: str, generation: int
+    client: storage.Client,
+    bucket: str,
+    name: str,
+    path: Path,
+    crc32c: str,
+    generation: int,
+    content_type: str,
 ) -> LakeObject:
     blob = client.bucket(bucket).blob(name, chunk_size=_CHUNK)
     try:
         with _told(bucket, name):
             blob.upload_from_filename(
                 str(path),
-                content_type="application/gzip",
+                content_type=content_type,
                 checksum="crc32c",  # sent along: the service refuses bytes that do not match
                 if_generation_match=generation,
                 timeout=_TIMEOUT,

@@ -22,6 +22,7 @@ _BLOCK = 1 << 20
 _LONGEST_LINE = 1 << 16
 _AHEAD = 4
 _MAGIC = b"\x1f\x8b"
+_DAMAGED: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # its stub says less
 _GZIP = 31  # ISA-L's and zlib's code for "a gzip member: header, data, CRC and length"
 
 
@@ -47,7 +48,7 @@ def text_blocks(file: BinaryIO, *digests: Callable[[bytes], object]) -> Iterator
                 member = isal_zlib.decompressobj(_GZIP)
             try:
                 block = member.decompress(piece, _BLOCK)
-            except isal_zlib.error as error:  # type: ignore[misc]  # its stub: an instance
+            except _DAMAGED as error:
                 raise BadFile(f"the gzip data are damaged: {error}") from error
             piece = member.unused_data if member.eof else member.unconsumed_tail
             if block:

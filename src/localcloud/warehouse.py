@@ -10,7 +10,7 @@ import functools
 from pathlib import Path
 from typing import Any
 
-from localcloud import transactions
+from localcloud import transactions, warehouse_sql
 from localcloud.gate import App, Gate, Receive, Scope, Send, key
 from localcloud.layout import Layout
 from localcloud.ports import HOST
@@ -34,6 +34,7 @@ def run(layout: Layout, port: int) -> None:
     _keep_nine_decimals()
     transactions.use_native()
     transactions.refuse_time_travel()
+    warehouse_sql.adapt()
     _adapt(layout, port, [lake, uploads])
     run_forever(
         Settings(

@@ -27,6 +27,7 @@ ENVIRONMENT_FLOW = "etl_environment"
 Kind = Literal["flow", "file", "key"]
 Action = Literal["created", "updated", "unchanged", "pruned", "extra"]
 
+LITTER = ("__pycache__", "target", "logs", "dbt_packages")
 _READERS = 8
 """Reads in flight at once: against a distant server a deployment is mostly waiting."""
 _ANSWER = 60.0
@@ -92,13 +93,15 @@ def deploy(
     *,
     prune: bool = False,
     expected_requirements: str | None = None,
+    beside: Iterable[Path] = (),
     dry_run: bool = False,
     before: Callable[[list[Change]], object] = lambda changes: None,
 ) -> DeployReport:
     """Make namespace `taxi` of the server equal to the repository.
 
     `flows_dir`: one `<id>.yaml` (or .yml) a flow. `etl_dir`: the package `taxi_etl`, which becomes
-    files of the namespace. `kv`: the key-value pairs. `prune`: delete flows, files and pairs that
+    files of the namespace. `beside`: other folders that do, below their own names. `kv`: the
+    key-value pairs. `prune`: delete flows, files and pairs that
     are not in the repository. `expected_requirements`: SHA-256 of the requirements file that the
     ETL needs; a server built from another one is refused; None leaves that check out. `dry_run`:
     say what would be changed, and change and start nothing (the packages are not asked for then).
@@ -109,7 +112,9 @@ def deploy(
     written), `FailedError` when the server refuses a change half way (running it again goes on).
     """
     flows = _read_flows(flows_dir)
-    files = _read_files(etl_dir)
+    files = _read_files(etl_dir, ETL_FOLDER)
+    for folder in beside:
+        files |= _read_files(folder, folder.name)
     client.version()
     with ThreadPoolExecutor(_READERS, thread_name_prefix="deploy") as pool:
         _refuse_invalid(flows, pool.map(lambda flow: client.flows.validate(flow.source), flows))
@@ -166,22 +171,20 @@ def _load(name: str, source: str) -> object:
         loader.dispose()
 
 
-def _read_files(folder: Path) -> dict[str, bytes]:
+def _read_files(folder: Path, name: str) -> dict[str, bytes]:
     found = {
-        f"{ETL_FOLDER}/{path.relative_to(folder).as_posix()}": path.read_bytes()
+        f"{name}/{path.relative_to(folder).as_posix()}": path.read_bytes()
         for path in sorted(folder.rglob("*"))
         if path.is_file() and not _is_litter(path.relative_to(folder))
     }
     if not found:
-        raise UsageError(f"no ETL package in {folder}")
+        raise UsageError(f"nothing to deploy in {folder}")
     return found
 
 
 def _is_litter(path: Path) -> bool:
-    """What Python, an editor or the system leave in a folder beside the package's files."""
-    return any(
-        part == "__pycache__" or part.startswith(".") or part.endswith("~") for part in path.parts
-    )
+    """What Python, dbt, an editor or the system leave in a folder beside the files."""
+    return any(part in LITTER or part.startswith(".") or part.endswith("~") for part in path.parts)
 
 
 def _refuse_invalid(flows: Iterable[_Flow], reasons: Iterable[list[str]]) -> None:

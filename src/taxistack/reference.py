@@ -5,7 +5,9 @@ A test fails when a page differs from what this module renders.
 
 from __future__ import annotations
 
+import ast
 import copy
+import itertools
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -15,7 +17,7 @@ from typing import Any
 import yaml
 from invoke import Argument, Collection, Task
 
-from taxi_etl import destinations, schema
+from taxi_etl import destinations, schema, zones
 from taxistack.settings import ROOT
 
 PAGES = ROOT / "docs" / "reference"
@@ -75,7 +77,7 @@ def argument_flags(argument: Argument) -> list[str]:
 
 
 def settings() -> str:
-    """Every setting with its default and its comment in invoke.yaml."""
+    """Every setting with its default, its comment in invoke.yaml, and what there is to know."""
     rows: list[list[str]] = []
     for line in (ROOT / "invoke.yaml").read_text().splitlines():
         found = re.fullmatch(r"  (\w+): (.*?)(?:\s+# (.*))?", line)
@@ -85,9 +87,27 @@ def settings() -> str:
             rows.append([f"`{name}`", f"`{default.strip()}`", meaning or "", variable])
     text = (
         "# Settings\n\nThey stand in `invoke.yaml`; an environment variable wins over the file, "
-        "a flag over both.\n\n"
+        "a flag over both. `invoke -f my.yaml COMMAND` reads settings from a file of your own, "
+        "below the same key `taxistack`, over those of `invoke.yaml`: one file for each stack "
+        "that you have.\n\n"
     )
-    return MADE + text + _table(["setting", "default", "meaning", "environment"], rows)
+    more = "".join(f"\n## {name}\n\n{text}\n" for name, text in explanations().items())
+    return MADE + text + _table(["setting", "default", "meaning", "environment"], rows) + more
+
+
+def explanations() -> dict[str, str]:
+    """What settings.py says of a setting, by its name: the text below its field."""
+    tree = ast.parse((ROOT / "src" / "taxistack" / "settings.py").read_text(encoding="utf-8"))
+    (body,) = (one.body for one in tree.body
+               if isinstance(one, ast.ClassDef) and one.name == "Settings")  # fmt: skip
+    return {
+        field.target.id: " ".join(text.value.value.split())
+        for field, text in itertools.pairwise(body)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+    }
 
 
 def tables() -> str:
@@ -97,6 +117,8 @@ def tables() -> str:
         parts += [f"## {taxi.table}\n", _columns(schema.table_columns(taxi))]
     parts += [f"## {schema.LEDGER}\n", (schema.LEDGER_VIEW + ": the last row of each month.\n")]
     parts.append(_columns(schema.LEDGER_COLUMNS))
+    text = "What the trips' location ids mean; the flow `taxi_zones` loads it.\n"
+    parts += [f"## {zones.TABLE}\n", text, _columns(zones.COLUMNS)]
     return MADE + "\n".join(parts)
 
 

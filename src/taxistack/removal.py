@@ -177,7 +177,7 @@ class _Removal:
             if names:
                 path = f"{disk.place}/removeResourcePolicies"
                 body = {"resourcePolicies": names}
-                self._end(policy, self._call("POST", Api.COMPUTE, path, policy, json=body))
+                self._end(disk, self._call("POST", Api.COMPUTE, path, policy, json=body))
 
     def _end(self, thing: Leftover, operation: Mapping[str, Any]) -> None:
         """Wait for the operation. Raises FailedError with Google's reason."""

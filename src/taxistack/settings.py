@@ -28,35 +28,70 @@ VARIABLE_PREFIX = "INVOKE_TAXISTACK_"
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of one command. Names are those of `invoke.yaml`."""
+    """The settings of one command. Names are those of `invoke.yaml`.
+
+    What stands below one is what docs/reference/settings.md says of it beyond its line there.
+    """
 
     target: str
+    """Which of the two targets every command works on. Each has its own state below the state
+    folder, so that a change of this setting does not touch the other's stack."""
     name: str
+    """The stack's name: buckets, datasets, secrets and the VM carry it. Two stacks in one project
+    need two names; changing it means another stack, not a renamed one."""
     environment: str
     run: str
     state: Path
+    """Everything that the kit keeps on this machine: Terraform's working folder, the local cloud
+    with its data, logs, reports of runs. A relative path is one of the clone. The folder bears a
+    mark; one that holds something else is refused."""
     source: str
+    """Where month files come from, for the first `deploy-flows`; later ones keep what is
+    deployed, unless `--source` says otherwise. `sample` months are generated here and are not the
+    TLC's data; `public` is the course's release."""
     sample_rows: int
+    """Changing it changes the months that are generated from then on; those that are there stay."""
     start: str
+    """Both ends are months, `YYYY-MM`, and both are loaded."""
     end: str
     parallel: int
+    """More is faster until the processors are busy: a load keeps one of them at work. At most 8."""
     project: str
+    """On Google Cloud yours; on the local target any name that keeps the rules, it is the prefix
+    of the buckets."""
     region: str
     zone: str
     location: str
+    """Lake and warehouse always have the same one: BigQuery refuses to load from elsewhere. It
+    can't be changed while there is data."""
     machine_type: str
+    """Kestra needs 4 GiB for itself and its steps. Another type stops and starts the VM."""
     schedule: str
     deletion_protection: bool
+    """With it Google refuses to delete the VM, and `down` says so before it begins."""
     soft_delete_days: int
+    """0 or 7 to 90. What is deleted in the lake can be brought back for so long, and costs as
+    much as before."""
     secret_version: int
+    """The next `up` makes new passwords for Kestra and, on Google Cloud, PostgreSQL, and starts
+    the server again with them."""
     state_bucket: str
+    """Made by `invoke setup` on Google Cloud and kept by `down`; on the local target it goes with
+    the local cloud."""
     kestra: str
+    """`embedded` needs no Docker and has no pages of Kestra's; `docker` runs the official image
+    with its UI. A stack can't change over: its executions would be lost (`down --keep-data`
+    first)."""
     kestra_version: str
+    """Any 2.0 release whose image there is. The VM pulls it at the next `up`."""
     kestra_user: str
     kestra_url: str
+    """For a Kestra that is reached without a tunnel, behind a proxy of yours for example."""
     postgres_host: str
+    """Likewise for PostgreSQL, together with `postgres_port`."""
     postgres_port: int
     maximum_gib_billed: int
+    """A query that would scan more is refused by BigQuery before it runs, and costs nothing."""
 
     @classmethod
     def load(cls, raw: Mapping[str, Any], **overrides: Any) -> Settings:

@@ -34,7 +34,7 @@ class Block:
 
 
 def blocks(kind: str) -> list[Block]:
-    """The `sh` blocks of all pages: "" for those that run here, else `gcp`, `public`."""
+    """The `sh` blocks of all pages: "" for those that run here, else `gcp`, `public`, `dbt`."""
     found = []
     for page in GUIDES:
         for language, mark, text in FENCE.findall(page.read_text()):
@@ -102,7 +102,7 @@ def test_the_commands_of_the_local_workflow_work(shell, tmp_path):
     assert "0 left" in down.stdout
 
 
-@pytest.mark.parametrize("kind", ["docker", "gcp", "public"])
+@pytest.mark.parametrize("kind", ["browser", "docker", "gcp", "public", "dbt"])
 def test_commands_that_need_a_network_or_docker_are_spelt_right(kind):
     """They can't run here: their names and flags are read by Invoke's own parser."""
     commands = [

@@ -26,6 +26,7 @@ from localcloud.kestra.runtime import Build
 Say = Callable[[str], None]
 
 _STEP_SECONDS = 300  # a step that takes longer hangs
+_BUILD_SECONDS = 86400  # one that began longer ago was killed
 _KEPT_SECONDS = 30 * 86400
 _LOG_LINES = 25
 
@@ -64,7 +65,7 @@ def build(cache: Path, say: Say) -> None:
     if target.whole:
         return
     _require_jars(target.cache)
-    with _only_one(target.cache):
+    with _only_one(target, say):
         if target.whole:
             return
         begin = time.monotonic()
@@ -78,13 +79,16 @@ def build(cache: Path, say: Say) -> None:
 
 
 def _sweep(target: Build) -> None:
-    """Remove what interrupted builds left, and builds that nothing has been started from lately."""
-    forgotten = time.time() - _KEPT_SECONDS
+    """Remove what interrupted builds left, and builds that nothing was started from for long."""
+    shutil.rmtree(target.folder, ignore_errors=True)
     for folder in target.folder.parent.iterdir():
         marker = folder / target.marker.name
-        lasting = marker.is_file() and marker.stat().st_mtime > forgotten
-        if folder.is_dir() and (folder == target.folder or not lasting):
+        if not folder.is_dir():
+            continue
+        kept, last = (_KEPT_SECONDS, marker) if marker.exists() else (_BUILD_SECONDS, folder)
+        if last.stat().st_mtime < time.time() - kept:
             shutil.rmtree(folder, ignore_errors=True)
+            folder.with_suffix(".lock").unlink(missing_ok=True)
 
 
 def _require_jars(cache: Path) -> None:
@@ -103,11 +107,15 @@ def _require_jars(cache: Path) -> None:
 
 
 @contextmanager
-def _only_one(cache: Path) -> Iterator[None]:
-    folder = cache / "engine"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+def _only_one(target: Build, say: Say) -> Iterator[None]:
+    """One at a time makes this build; another one, of other sources, is nobody's business."""
+    target.folder.parent.mkdir(parents=True, exist_ok=True)
+    with target.folder.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("another bootstrap builds the engine: waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 

@@ -18,8 +18,8 @@ from localcloud.kestra import family
 from localcloud.ports import HOST, assign
 
 _USER, _PASSWORD = "training@localhost", "none"
-_READY_SECONDS = 180.0  # much longer than on an idle machine: it must not fail on a busy one
-_END_SECONDS = 180.0  # it writes the archive then
+_READY_SECONDS = 600.0  # much longer than on an idle machine: it must not fail on a busy one
+_END_SECONDS = 600.0  # it writes the archive then
 _LOG_LINES = 25
 _FLOW = """\
 id: training
@@ -159,7 +159,7 @@ def _call(
     headers: dict[str, str] | None = None,
 ) -> bytes:
     login = base64.b64encode(f"{_USER}:{_PASSWORD}".encode()).decode()
-    connection = http.client.HTTPConnection(HOST, port, timeout=30)
+    connection = http.client.HTTPConnection(HOST, port, timeout=_END_SECONDS)
     try:
         connection.request(
             method, f"/api/v1{path}", body, {"Authorization": f"Basic {login}", **(headers or {})}

@@ -142,7 +142,7 @@ class Executions:
             time.sleep(LOG_POLL_S)
             lines = self._client.logs(execution_id, min_level="ERROR")
         told = [line.message.strip() for line in lines if line.message.strip()]
-        return _last_word(told)
+        return last_word(told)
 
     def reasons(self, runs: Iterable[Run]) -> dict[str, str]:
         """The reasons of several failed runs by execution id, at most 8 asked at a time."""
@@ -165,7 +165,7 @@ _FLOWS_PREFIX = re.compile(r"^\w+ (?:\d{4}-\d{2}|\(no month\)) → \w+ failed:\s
 _SPEECHLESS = "see the log of the task that is red"  # the flows' word when only the engine spoke
 
 
-def _last_word(told: list[str]) -> str:
+def last_word(told: list[str]) -> str:
     """Of an execution's error lines the one that says what went wrong, without its decoration."""
     for message in told:
         if found := _NO_PAIR.search(message):

@@ -10,7 +10,7 @@ from taxistack.console import Console
 from taxistack.errors import FailedError, UsageError
 from taxistack.settings import ROOT
 
-SOURCES = ["src", "scripts", "tests", "benchmarks", "tasks.py"]
+SOURCES = ["src", "scripts", "tests", "benchmarks", "analytics", "tasks.py"]
 # What needs the whole local platform, Terraform or deliberate crashes.
 SLOW = ["tests/platform", "tests/infra", "tests/faults", "tests/gcp"]
 # In the order of collection: the tests of the shared platform are the longest chain, and begin.

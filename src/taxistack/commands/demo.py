@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from taxistack.commands import flows, months, provision
+from taxistack.commands import flows, months, provision, zones
 from taxistack.console import Console
 from taxistack.sources import Source
 from taxistack.targets import Target
@@ -16,7 +16,7 @@ SAMPLE_NOTICE = (
 
 
 def demo(target: Target, console: Console, *, source: str, report: str) -> None:
-    """Up, deploy, backfill what is missing, verify; a second run finds nothing left to do."""
+    """Up, deploy, backfill what is missing, zones, verify; a second run finds nothing to do."""
     began = time.monotonic()
     scope = months.scope(target.settings.start, target.settings.end, "", "all")
     months.check(target, scope, report)
@@ -24,13 +24,15 @@ def demo(target: Target, console: Console, *, source: str, report: str) -> None:
     target.check_source(chosen)
     flows.look_at(target, chosen)
     quiet = Console(json=False, assume_yes=True, out=console.err, err=console.err)
-    console.say("1/4 provision")
+    console.say("1/5 provision")
     provision.up(target, quiet)
-    console.say("2/4 deploy the flows")
+    console.say("2/5 deploy the flows")
     flows.deploy_flows(target, quiet, source=source or target.settings.source)
-    console.say(f"3/4 backfill {scope.start} to {scope.end}")
+    console.say(f"3/5 backfill {scope.start} to {scope.end}")
     failure = months.load(target, quiet, scope)
-    console.say("4/4 verify")
+    console.say("4/5 zones")
+    zones.load(target, quiet)
+    console.say("5/5 verify")
     months.verify(target, console, scope, repair=False, report=report)
     if failure:
         raise failure

@@ -18,6 +18,7 @@ from taxistack.targets.base import etl_requirements_digest
 
 FLOWS = ROOT / "flows"
 ETL = ROOT / "scripts" / "taxi_etl"
+ANALYTICS = ROOT / "analytics"
 MANY = 4
 
 
@@ -51,6 +52,7 @@ def redeploy(target: Target) -> None:
             FLOWS,
             ETL,
             settings_of_flows(target, url),
+            beside=[ANALYTICS],
             expected_requirements=etl_requirements_digest(),
         )
 
@@ -96,6 +98,7 @@ def deploy_flows(
             FLOWS,
             ETL,
             settings_of_flows(target, url),
+            beside=[ANALYTICS],
             prune=prune,
             expected_requirements=etl_requirements_digest(),
             dry_run=dry_run,

@@ -167,8 +167,11 @@ def verify(target: Target, console: Console, chosen: Scope, *, repair: bool, rep
     console.result(verification_table(found), found.to_json())
     if report:
         from taxistack.report import write_report  # the chart library is slow to load
+        from taxistack.zones.busiest import busiest
 
-        for page in write_report(found, Path(report)):
+        asked = found.request
+        places = busiest(target, asked.destinations[0], asked.taxis, asked.start, asked.end)
+        for page in write_report(found, Path(report), places):
             console.say(f"wrote {page}")
     if found.exit_code:
         hint = None if repair and found.mendable else found.next_step

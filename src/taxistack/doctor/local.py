@@ -37,8 +37,8 @@ def _platform() -> Check:
         (system, processor) == ("Linux", "x86_64"),
         f"{system} {processor}",
         "Linux x86_64",
-        "the local cloud's PostgreSQL, Java and storage come as Linux x86-64 wheels; "
-        "target gcp runs from here (docs/google-cloud.md)",
+        "not tried on this platform: the kit is tested on Linux x86-64; "
+        "target gcp runs from Linux and macOS (docs/google-cloud.md)",
     )
 
 

@@ -21,9 +21,10 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     ),
     "roles/bigquery.jobUser": ("bigquery.jobs.create",),
     "roles/compute.instanceAdmin.v1": (
-        *_each("compute.disks", "addResourcePolicies create delete get list resize use"),
+        *_each("compute.disks", "addResourcePolicies create delete get list"),
+        *_each("compute.disks", "removeResourcePolicies resize use"),
         *_each("compute.instances", "create delete get getGuestAttributes list setMetadata"),
-        *_each("compute.instances", "setServiceAccount start stop"),
+        *_each("compute.instances", "setDeletionProtection setServiceAccount start stop"),
         *_each("compute.resourcePolicies", "create delete get list"),
         *_each("compute.snapshots", "delete list"),
         "compute.subnetworks.use",

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from taxistack.kestra.events import executions_of
-from taxistack.kestra.filters import equals, labelled, pages, since, within
+from taxistack.kestra.filters import Filters, equals, labelled, pages, since, within
 from taxistack.kestra.http import JSON, TEXT_JSON, Http, labels_params
 from taxistack.kestra.models import Execution
 from taxistack.kestra.problems import Conflict, KestraError, Unavailable
@@ -91,13 +91,7 @@ class Executions:
         Kestra 2.0 runs every iteration of a Loop as an execution of the same flow; they are left
         out. A search answer has no task runs and no outputs.
         """
-        filters = (
-            equals("namespace", namespace)
-            + equals("flowId", flow_id)
-            + within("state", states)
-            + labelled(labels or {})
-            + since("startDate", start_after)
-        )
+        filters = _filters(namespace, flow_id, states, labels, start_after)
         seen: set[str] = set()
         path, step = "main/executions/search", "search executions"
         for raw in pages(self._http, path, step, filters, size=page_size, sort=sort):
@@ -108,6 +102,34 @@ class Executions:
                 return
             seen.add(one.id)
             yield one
+
+    def page(
+        self,
+        number: int,
+        size: int,
+        *,
+        namespace: str | None = None,
+        flow_id: str | None = None,
+        states: Iterable[str] = (),
+        labels: Mapping[str, str] | None = None,
+        start_after: datetime | None = None,
+    ) -> tuple[list[Execution], int]:
+        """One page of such a search, newest first, and how many there are in all.
+
+        `number`: from 1. `size`: 1 to 1,000.
+        """
+        answer = self._http.json(
+            "main/executions/search",
+            "search executions",
+            [
+                ("page", str(number)),
+                ("size", str(size)),
+                ("sort", "state.startDate:desc"),
+                *_filters(namespace, flow_id, states, labels, start_after),
+            ],
+        )
+        found = [Execution.parse(raw) for raw in answer.get("results") or ()]
+        return [one for one in found if one.loop_run is None], int(answer.get("total") or 0)
 
     def follow(self, execution_id: str, timeout: float | None = None) -> Iterator[Execution]:
         """The execution each time it changes; the last one has ended.
@@ -203,6 +225,22 @@ class Executions:
             if one.raw != last.raw:
                 last, pause = one, _FIRST_POLL
                 yield one
+
+
+def _filters(
+    namespace: str | None,
+    flow_id: str | None,
+    states: Iterable[str],
+    labels: Mapping[str, str] | None,
+    start_after: datetime | None,
+) -> Filters:
+    return (
+        equals("namespace", namespace)
+        + equals("flowId", flow_id)
+        + within("state", states)
+        + labelled(labels or {})
+        + since("startDate", start_after)
+    )
 
 
 def _until(lines: Iterable[str], deadline: float | None) -> Iterator[str]:

@@ -82,21 +82,45 @@ def lines_chart(
         for taxi in taxis
         for number, one in enumerate(figures.of(taxi))
     ]
-    colour = alt.Color(
-        "taxi:N",
-        scale=alt.Scale(domain=list(taxis), range=[COLOUR[taxi] for taxi in taxis]),
-        legend=None,
-    )
 
     def build(width: int) -> Chart:
-        base = _chart(rows).encode(_x(figures.months), _y(form), colour)
-        return alt.layer(
-            base.mark_line(strokeWidth=2).encode(detail="part:O"),
-            base.mark_point(filled=True, size=24, opacity=1),
-        ).properties(width=width, height=150)
+        x, y = _x(figures.months), _y(form, rows=rows)
+        layers: list[alt.Chart] = []
+        for taxi in taxis:
+            base = _chart([row for row in rows if row["taxi"] == taxi]).encode(x, y)
+            stroke = {"color": COLOUR[taxi], "strokeWidth": 2, "strokeDash": _dash(taxis, taxi)}
+            point = {"color": COLOUR[taxi], "size": _size(taxis, taxi), "opacity": 1}
+            layers += [
+                base.mark_line(**stroke).encode(detail="part:O"),
+                base.mark_point(filled=True, **point),
+            ]
+        return alt.layer(*layers).properties(width=width, height=150)
 
     told = "; ".join(f"{taxi}: {_range(figures.of(taxi), value)}" for taxi in taxis)
     return _draw(build, f"Line chart of {what} by month. {told}")
+
+
+# Where two lines are one, the gaps of the upper one show the lower one, and its points stand out.
+_DASHES: Sequence[Sequence[int]] = ((1, 0), (7, 7), (2, 5))
+_SIZES = (52, 26, 10)
+
+
+def _dash(taxis: Sequence[str], taxi: str) -> list[int]:
+    return list(_DASHES[list(taxis).index(taxi) % len(_DASHES)])
+
+
+def _size(taxis: Sequence[str], taxi: str) -> int:
+    return _SIZES[list(taxis).index(taxi) % len(_SIZES)]
+
+
+def strokes(taxis: Sequence[str]) -> Mapping[str, str]:
+    """For a legend: each taxi's line as a small drawing."""
+    return {
+        taxi: '<svg class="stroke" viewBox="0 0 30 10" aria-hidden="true" focusable="false">'
+        f'<path d="M1 5H29" stroke="var(--{taxi})" stroke-width="2.5" '
+        f'stroke-dasharray="{" ".join(map(str, _dash(taxis, taxi)))}"/></svg>'
+        for taxi in taxis
+    }
 
 
 def loads_chart(figures: Figures) -> Drawing:
@@ -166,7 +190,7 @@ def _x(months: Sequence[MonthFigures]) -> alt.X:
     )
 
 
-def _y(form: str, title: str | None = None) -> alt.Y:
+def _y(form: str, title: str | None = None, rows: Rows = ()) -> alt.Y:
     axis = alt.Axis(
         format=form,
         labelExpr="datum.value === 0 ? '0' : datum.label",  # else "0k"
@@ -174,7 +198,10 @@ def _y(form: str, title: str | None = None) -> alt.Y:
         domain=False,
         ticks=False,
     )
-    return alt.Y("value:Q", title=title, axis=axis, scale=alt.Scale(zero=True))
+    # Of zeros alone Vega makes an axis with 0 in its middle: they lie on the ground too.
+    flat = bool(rows) and not any(row["value"] for row in rows)
+    scale = alt.Scale(domain=[0, 1]) if flat else alt.Scale(zero=True)
+    return alt.Y("value:Q", title=title, axis=axis, scale=scale)
 
 
 def _range(months: Sequence[MonthFigures], value: Callable[[MonthFigures], float]) -> str:

@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from taxistack.errors import UsageError
-from taxistack.report.charts import lines_chart, loads_chart, rows_chart
+from taxistack.report.charts import Drawing, lines_chart, loads_chart, rows_chart, strokes
 from taxistack.report.figures import Figures, figures_of
 from taxistack.verify import Verification, amount
+from taxistack.zones.busiest import Pickups
 
 TEMPLATES = Path(__file__).parent / "templates"
 MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def write_report(verification: Verification, folder: Path) -> list[Path]:
+Busiest = Mapping[str, Sequence[Pickups]]
+"""By series, the locations with the most pickups."""
+
+
+def write_report(
+    verification: Verification, folder: Path, busiest: Busiest | None = None
+) -> list[Path]:
     """Write `index.html` and `report.md` into `folder` (made when missing); the files written.
 
     The page needs no network and no JavaScript. Raises UsageError when the folder can't be
     written.
     """
-    figures = figures_of(verification)
-    pages = {"index.html": render_html(figures), "report.md": render_markdown(figures)}
+    figures, found = figures_of(verification), busiest or {}
+    pages = {
+        "index.html": render_html(figures, found),
+        "report.md": render_markdown(figures, found),
+    }
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return [_write(folder / name, text) for name, text in pages.items()]
@@ -32,18 +42,25 @@ def write_report(verification: Verification, folder: Path) -> list[Path]:
         raise UsageError(f"--report {folder}: can't be written: {error.strerror}") from error
 
 
-def render_html(figures: Figures) -> str:
+def render_html(figures: Figures, busiest: Busiest | None = None) -> str:
     """The page."""
     return (
         _environment(escape=True)
         .get_template("page.html.j2")
-        .render(**_values(figures), charts=_charts(figures), months=MONTH_NAMES)
+        .render(
+            **_values(figures, busiest),
+            charts=_charts(figures),
+            months=MONTH_NAMES,
+            strokes=strokes(figures.taxis),
+        )
     )
 
 
-def render_markdown(figures: Figures) -> str:
+def render_markdown(figures: Figures, busiest: Busiest | None = None) -> str:
     """The summary."""
-    return _environment(escape=False).get_template("report.md.j2").render(**_values(figures))
+    return (
+        _environment(escape=False).get_template("report.md.j2").render(**_values(figures, busiest))
+    )
 
 
 def _environment(*, escape: bool) -> Environment:
@@ -66,7 +83,7 @@ def _environment(*, escape: bool) -> Environment:
     return environment
 
 
-def _values(figures: Figures) -> Mapping[str, Any]:
+def _values(figures: Figures, busiest: Busiest | None) -> Mapping[str, Any]:
     found = figures.verification
     return {
         "figures": figures,
@@ -74,8 +91,22 @@ def _values(figures: Figures) -> Mapping[str, Any]:
         "wrong": found.wrong,
         "start": found.request.start,
         "end": found.request.end,
+        "busiest": {taxi: rows for taxi, rows in (busiest or {}).items() if rows},
+        "unnamed": not any(one.zone for rows in (busiest or {}).values() for one in rows),
         "at": f"{found.at:%Y-%m-%d %H:%M} UTC",
     }
+
+
+def charts_of(figures: Figures) -> list[tuple[str, Drawing]]:
+    """Every chart of the page with its title, in the page's order."""
+    charts = _charts(figures)
+    if not charts:
+        return []
+    titled = [(f"Rows per month, {taxi}", one) for taxi, one in charts["rows"].items()]
+    titled += [("Trips per month", charts["trips"])]
+    titled += [("Revenue per month, in dollars", charts["revenue"])] if charts["revenue"] else []
+    titled += [("Seconds of each load", charts["loads"])] if charts["loads"] else []
+    return [*titled, ("Share of rows in null blocks, in percent", charts["nulls"])]
 
 
 def _charts(figures: Figures) -> Mapping[str, Any]:

@@ -233,8 +233,8 @@ class Target(ABC):
         """How this command reaches servers on a VM; None where they are on this machine."""
         return None
 
-    def page(self) -> str:
-        """The address of Kestra's page. Raises MissingError for a server that has none."""
+    def kestras_page(self) -> str | None:
+        """The address of Kestra's own page, None for a server that has none."""
         return f"{self.kestra_url()}/ui/"
 
     # What runs on this machine for the stack: nothing, where the stack is in Google Cloud.

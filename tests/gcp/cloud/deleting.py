@@ -100,19 +100,19 @@ def delete_thing(google: Google, request: Request, parts: Parts) -> dict[str, An
         if _names(other[key], one["name"]):
             google.project.remove(part, other)
     google.project.remove(kind, one)
-    return operation("delete")
+    return operation("delete", parts)
 
 
 @route("POST", rf"{_THING}/setDeletionProtection")
 def protect(google: Google, request: Request, parts: Parts) -> dict[str, Any]:
     """Lift it."""
-    need(google, "compute.instances.update")
+    need(google, "compute.instances.setDeletionProtection")
     kind, one, _ = _find(google, parts)
     if request.query.get("deletionProtection") != "false":
         raise Refused(400, "", "only lifted here", "invalid")
     google.project.remove(kind, one)
     google.project.made.setdefault(kind, []).append({**one, "deletion_protection": False})
-    return operation("setDeletionProtection")
+    return operation("setDeletionProtection", parts)
 
 
 @route("POST", rf"{_THING}/removeResourcePolicies")
@@ -125,15 +125,7 @@ def detach(google: Google, request: Request, parts: Parts) -> dict[str, Any]:
     for one in list(google.project.objects(kind)):
         if _names(one["disk"], disk["name"]) and one["name"] in names:
             google.project.remove(kind, one)
-    return operation("removeResourcePolicies")
-
-
-@route(
-    "POST", rf"/compute/v1/{_PROJECT}/(regions/[^/]+|global)/operations/(?P<operation>[\w-]+)/wait"
-)
-def wait(google: Google, request: Request, parts: Parts) -> dict[str, Any]:
-    """A region's and the global ones, as a zone's."""
-    return {"kind": "compute#operation", "name": parts["operation"], "status": "DONE"}
+    return operation("removeResourcePolicies", parts)
 
 
 # --- Secret Manager, IAM, the project's policy -------------------------------------------------

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -16,7 +17,7 @@ import pytest
 
 from localcloud.errors import CloudError, MissingError, PartError
 from localcloud.kestra import build, built, launcher, require_built, runtime
-from localcloud.kestra.build import _step, _sweep
+from localcloud.kestra.build import _only_one, _step, _sweep
 from localcloud.kestra.config import Config
 
 
@@ -130,13 +131,25 @@ def test_a_marker_of_another_format_is_no_build(whole: runtime.Build, marker: st
 
 def test_what_killed_builds_left_goes_and_what_is_in_use_stays(whole: runtime.Build) -> None:
     engines = whole.folder.parent
-    for name in ("killed", "forgotten", "in-use"):
+    for name in ("killed", "forgotten", "in-use", "being-built"):
         (engines / name / "tmp").mkdir(parents=True)
     for name in ("forgotten", "in-use"):
         (engines / name / "complete").touch()
     os.utime(engines / "forgotten" / "complete", (1, 1))
+    os.utime(engines / "killed", (1, 1))
     _sweep(whole)
-    assert [path.name for path in engines.iterdir()] == ["in-use"]
+    assert {path.name for path in engines.iterdir()} == {"in-use", "being-built"}
+
+
+def test_the_second_of_two_bootstraps_at_once_says_that_it_waits(whole: runtime.Build) -> None:
+    said: list[str] = []
+    with ThreadPoolExecutor(1) as pool, _only_one(whole, said.append):
+        assert said == []
+        second = pool.submit(lambda: _only_one(whole, said.append).__enter__())
+        while not said:
+            assert not second.done()
+            time.sleep(0.01)
+    assert "waiting" in said[0]
 
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL])

@@ -28,12 +28,13 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(bootstrap, "EVERYTHING", tmp_path / "requirements.txt")
     monkeypatch.setattr(bootstrap, "CLOUD", tmp_path / "requirements-cloud.txt")
     monkeypatch.setattr(bootstrap, "STAMP", tmp_path / ".venv" / "taxistack.complete")
-    monkeypatch.setattr(bootstrap, "_install", lambda _: None)
+    monkeypatch.setattr(bootstrap, "_install", lambda _: 0)
     bootstrap.EVERYTHING.write_text("uv==1.0 \\\n    --hash=sha256:aa\nother==2.0\n")
     bootstrap.CLOUD.write_text("uv==1.0 \\\n    --hash=sha256:aa\n")
     programs = tmp_path / ".venv" / "bin"
     programs.mkdir(parents=True)
     (programs / "python").symlink_to(sys.executable)
+    (programs / "taxistack").touch()
     packages = tmp_path / ".venv/lib/python3.11/site-packages"
     for name in ("uv-1.0", "other-2.0"):
         (packages / f"{name}.dist-info").mkdir(parents=True)
@@ -88,6 +89,15 @@ def test_what_was_made_for_the_cloud_is_not_everything_and_is_added_to(clone):
     bootstrap.prepare(bootstrap.EVERYTHING)
     assert _whole()
     assert bootstrap.STAMP.read_text().endswith("\nother-2.0\nuv-1.0\n")
+
+
+def test_an_engine_that_could_not_be_built_costs_no_package(clone, monkeypatch):
+    monkeypatch.setattr(bootstrap, "_install", lambda _: 3)
+    bootstrap.STAMP.write_text("cut off\n")
+    with pytest.raises(SystemExit) as raised:
+        bootstrap.prepare(bootstrap.EVERYTHING)
+    assert raised.value.code == 3
+    assert _whole()
 
 
 def test_a_moved_clone_makes_it_anew(clone, monkeypatch):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import json
 import re
-import shutil
 import subprocess
 
 import pytest
@@ -29,15 +28,6 @@ document.body.dataset.probe = JSON.stringify({
   load: performance.now(),
 });
 </script>"""
-
-
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    """The browser; skips with the reason where there is none."""
-    found = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
-    if found is None:
-        pytest.skip("no Chromium on PATH (Debian: package chromium)")
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -36,6 +36,21 @@ def test_the_one_on_path_is_taken_when_it_is_new_enough(tmp_path, monkeypatch) -
     assert program.executable() == (str(path),)
 
 
+def test_opentofu_is_taken_where_there_is_no_terraform_that_is_new_enough(
+    tmp_path, monkeypatch
+) -> None:
+    old = binary(tmp_path / "bin", """echo '{"terraform_version": "1.5.7"}'""")
+    tofu = old.with_name("tofu")
+    tofu.write_text("""#!/bin/sh\necho '{"terraform_version": "1.11.2"}'\n""")
+    tofu.chmod(0o755)
+    only(monkeypatch, old.parent)
+    assert program.executable() == (str(tofu),)
+    program.executable.cache_clear()
+    binary(tmp_path / "new", """echo '{"terraform_version": "1.12.0"}'""")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'new'}:{old.parent}:/usr/bin:/bin")
+    assert program.executable() == (str(tmp_path / "new" / "terraform"),)
+
+
 @pytest.mark.parametrize(
     "script", ["""echo '{"terraform_version": "1.10.5"}'""", "echo broken", "exit 1"]
 )

@@ -130,7 +130,7 @@ def test_empty_folders_are_refused(client, tmp_path, repository):
     with pytest.raises(UsageError, match="no flow"):
         deploy(client, tmp_path, repository.etl, {})
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UsageError, match="no ETL package"):
+    with pytest.raises(UsageError, match="nothing to deploy in"):
         deploy(client, repository.flows, tmp_path / "empty", {})
 
 

@@ -36,5 +36,11 @@ def test_the_help_names_every_series_and_destination():
         assert all(destination in told["destination"] for destination in DESTINATIONS)
 
 
+def test_what_a_setting_does_beyond_its_line_is_told_for_most():
+    told = reference.explanations()
+    assert {"source", "state", "location", "kestra", "parallel"} <= set(told)
+    assert all(len(text) > 50 for text in told.values())
+
+
 def test_every_setting_is_explained():
     assert "|  |" not in reference.settings().replace('`""`', "x")

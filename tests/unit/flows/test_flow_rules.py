@@ -100,7 +100,12 @@ def test_no_yaml_anchor_is_used(path):
 
 def test_the_password_goes_only_where_postgres_is_used(flow, tasks):
     holders = {one["id"] for one in tasks if "PGPASSWORD" in one.get("env", {})}
-    assert holders == ({"load", "reconcile"} if flow["id"] == "taxi_to_postgres" else set())
+    wanted = {
+        "taxi_to_postgres": {"load", "reconcile"},
+        "taxi_zones": {"postgres"},
+        "taxi_analytics": {"postgres"},
+    }
+    assert holders == wanted.get(flow["id"], set())
 
 
 @pytest.mark.parametrize("name", ETL_FLOWS)
@@ -125,7 +130,9 @@ def test_the_etl_flows_label_every_run(named, name):
     }
 
 
-@pytest.mark.parametrize("name", [*ETL_FLOWS, "taxi_backfill", "getting_started"])
+@pytest.mark.parametrize(
+    "name", [*ETL_FLOWS, "taxi_backfill", "taxi_zones", "taxi_analytics", "getting_started"]
+)
 def test_a_failure_ends_with_a_line_that_says_why(named, name):
     last = named(name)["errors"][-1]
     assert (last["type"], last["level"]) == ("io.kestra.plugin.core.log.Log", "ERROR")

@@ -23,6 +23,7 @@ final class Bells {
     private static final Duration LIVELY = Duration.ofSeconds(10);
 
     private final Map<String, Bell> bells = new ConcurrentHashMap<>();
+    private volatile boolean ended;
 
     void ring(String queue) {
         bell(queue).ring();
@@ -57,11 +58,17 @@ final class Bells {
         bell(queue).rest();
     }
 
+    /** Nobody sleeps any more: who reads a queue looks whether it is to end. */
+    void end() {
+        ended = true;
+        bells.values().forEach(Bell::ring);
+    }
+
     private Bell bell(String queue) {
         return bells.computeIfAbsent(queue, name -> new Bell());
     }
 
-    private static final class Bell {
+    private final class Bell {
         private long rings;
         private long rung = System.nanoTime();
 
@@ -76,7 +83,7 @@ final class Bells {
         }
 
         synchronized boolean sleep(long heard, Duration most) {
-            if (rings == heard) {
+            if (rings == heard && !ended) {
                 long age = System.nanoTime() - rung;
                 doze(Math.clamp(age / PART, SHORTEST.toNanos(), most.toNanos()));
             }
@@ -85,7 +92,7 @@ final class Bells {
 
         void rest() {
             synchronized (this) {
-                if (System.nanoTime() - rung >= LIVELY.toNanos()) {
+                if (System.nanoTime() - rung >= LIVELY.toNanos() && !ended) {
                     doze(IDLE.minus(REST).toNanos());
                 }
             }

@@ -40,8 +40,8 @@ final class Engine {
     private static final String DATABASE_USER = "sa";
     /**
      * The worker, which must tell the database which tasks it leaves, is done after its grace
-     * period. The executor closes its queues one by one, each of which may sleep for a second when
-     * idle; what it has not finished then it does after the next start.
+     * period. The executor closes its queues one by one; what it has not finished then it does after
+     * the next start.
      */
     private static final Duration STOP_TIMEOUT = Duration.ofSeconds(3);
     private static final Duration START_TIMEOUT = Duration.ofSeconds(90);
@@ -132,6 +132,7 @@ final class Engine {
      * JVM now: closing the whole context would take as long again.
      */
     void stop() throws InterruptedException, SQLException {
+        bells.end();
         // Each waits a second or two for its own threads: one after the other that is a long time.
         List<Thread> closing = services.stream()
             .filter(service -> !(service instanceof Controller))

@@ -42,10 +42,12 @@ final class LocalProcess extends Process {
         AbstractLogConsumer log = commands.getLogConsumer();
         Thread out = pump(process.getInputStream(), log, false);
         Thread err = pump(process.getErrorStream(), log, true);
+        boolean ended = false;
         try {
             int code = process.waitFor();
             // What it left behind would hold the pipes open.
             tree.end();
+            ended = true;
             out.join();
             err.join();
             if (code != 0) {
@@ -58,7 +60,9 @@ final class LocalProcess extends Process {
         } finally {
             // The worker interrupts a task that is killed or late; the signals must go out first.
             boolean interrupted = Thread.interrupted();
-            tree.end();
+            if (!ended) {
+                tree.end();
+            }
             if (interrupted) {
                 Thread.currentThread().interrupt();
             }

@@ -1,0 +1,63 @@
+"""What a command of the operator takes
+
+On a platform of its own: brought up, asked, deployed to twice, taken down. Wall clock, the start of
+Python included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks._platform import invoke
+from benchmarks.frame import Row
+
+
+@contextmanager
+def rows(folder: Path) -> Iterator[list[Row]]:
+    """A row for each command; `up` and `down` undo each other and go together."""
+    changing, standing = folder / "changing", folder / "standing"
+    for place in (changing, standing):
+        place.mkdir()
+    invoke(standing, "up")
+    invoke(standing, "deploy-flows")
+
+    def up(_: int) -> None:
+        invoke(changing, "up")
+
+    def fresh_up(n: int) -> float:
+        invoke(changing, "down", "--yes")
+        return _seconds(lambda: up(n))
+
+    def down(n: int) -> float:
+        up(n)
+        return _seconds(lambda: invoke(changing, "down", "--yes"))
+
+    try:
+        yield [
+            Row("`up` of nothing", fresh_up, reach=7),
+            Row("`down`", down, reach=3),
+            Row("`up` of what is up", lambda _: _asked(standing, "up"), reach=1.2),
+            Row(
+                "`deploy-flows` of nothing new",
+                lambda _: _asked(standing, "deploy-flows"),
+                reach=0.8,
+            ),
+            Row("`status`", lambda _: _asked(standing, "status"), reach=0.7),
+        ]
+    finally:
+        for place in (changing, standing):
+            invoke(place, "down", "--yes")
+
+
+def _asked(folder: Path, command: str) -> None:
+    invoke(folder, command)
+
+
+def _seconds(work) -> float:
+    import time
+
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began

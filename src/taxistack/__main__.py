@@ -1,0 +1,5 @@
+"""`python -m taxistack`: the program `taxistack`, see program.py."""
+
+from taxistack.program import main
+
+main()

@@ -1,0 +1,189 @@
+"""Executions: a page of them, one with all that it left behind, and what is done to it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from taxistack.backfill.executions import last_word
+from taxistack.commands.executions import start_of
+from taxistack.errors import UsageError
+from taxistack.kestra import Execution, KestraClient, LogLine
+from taxistack.kestra.models import TERMINAL
+
+SIZE = 25
+MOST_LINES = 2000
+"""Lines of a log that a page shows; the file has all."""
+_CORRELATION = "system.correlationId"
+_FILE = "kestra:///"
+# The states of `Executions` by what a person looks for.
+STATES: Mapping[str, tuple[str, ...]] = {
+    "running": (
+        "CREATED", "SUBMITTED", "RUNNING", "RESTARTED", "KILLING", "RETRYING", "QUEUED", "PAUSED",
+    ),
+    "success": ("SUCCESS",),
+    "warning": ("WARNING",),
+    "failed": ("FAILED",),
+    "killed": ("KILLED", "CANCELLED"),
+}  # fmt: skip
+_RESTARTABLE = {"FAILED", "KILLED", "WARNING", "CANCELLED"}
+
+
+def listed(client: KestraClient, query: Mapping[str, str]) -> dict[str, Any]:
+    """One page: `state` (a key of `STATES`), `flow`, `label` (key:value), `since`, `page`.
+
+    Raises UsageError for a filter that is none.
+    """
+    number = int(query.get("page") or 1) if (query.get("page") or "1").isdecimal() else 0
+    if number < 1:
+        raise UsageError(f"page {query['page']}: must be 1 or more")
+    namespace, _, flow = (query.get("flow") or "").rpartition("/")
+    since = query.get("since") or ""
+    found, total = client.executions.page(
+        number,
+        SIZE,
+        namespace=namespace or None,
+        flow_id=flow or None,
+        states=_states(query.get("state") or ""),
+        labels=_wanted(query.get("label") or ""),
+        start_after=start_of(since) if since else None,
+    )
+    return {
+        "page": number,
+        "size": SIZE,
+        "total": total,
+        "executions": [short(each) for each in found],
+    }
+
+
+def _states(name: str) -> tuple[str, ...]:
+    if name and name not in STATES:
+        raise UsageError(f"state {name}: must be one of {', '.join(STATES)}")
+    return STATES.get(name, ())
+
+
+def _wanted(text: str) -> dict[str, str]:
+    pairs = [one.partition(":") for one in text.replace(",", " ").split()]
+    if any(not key or not value for key, _, value in pairs):
+        raise UsageError(f"label {text}: must be key:value, for example month:2019-01")
+    return {key: value for key, _, value in pairs}
+
+
+def short(one: Execution) -> dict[str, Any]:
+    """An execution in a list."""
+    return {
+        "id": one.id,
+        "namespace": one.namespace,
+        "flow": one.flow_id,
+        "state": one.state,
+        "ended": one.terminated,
+        "labels": {key: value for key, value in one.labels.items() if "." not in key},
+        "start": _iso(one.start),
+        "end": _iso(one.end),
+        "trigger": one.trigger_id,
+    }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+def whole(client: KestraClient, execution_id: str) -> dict[str, Any]:
+    """An execution with its task runs, outputs, files and relatives. Raises `NotFound`."""
+    one = client.executions.get(execution_id)
+    outputs = client.outputs.tasks(execution_id)
+    result = client.outputs.flow(execution_id) if one.terminated else {}
+    root = one.labels.get(_CORRELATION) or one.id
+    family = list(client.executions.search(labels={_CORRELATION: root}, limit=200, page_size=200))
+    return {
+        **short(one),
+        "inputs": one.inputs,
+        "outputs": result,
+        "task_outputs": outputs,
+        "files": sorted(set(_files([one.inputs, result, outputs]))),
+        "tasks": [_task(run) for run in one.task_runs],
+        "root": root if root != one.id else None,
+        "subflows": [short(each) for each in family if each.id != one.id] if root == one.id else [],
+        "restartable": one.state in _RESTARTABLE,
+    }
+
+
+def _task(run: Mapping[str, Any]) -> dict[str, Any]:
+    state = run.get("state") or {}
+    return {
+        "id": run.get("id"),
+        "task": run.get("taskId"),
+        "parent": run.get("parentTaskRunId"),
+        "value": run.get("value"),
+        "state": state.get("current"),
+        "ended": state.get("current") in TERMINAL,
+        "start": state.get("startDate"),
+        "end": state.get("endDate"),
+        "attempts": len(run.get("attempts") or ()),
+    }
+
+
+def _files(values: Iterable[Any]) -> Iterator[str]:
+    """The addresses of internal storage that stand anywhere in inputs and outputs."""
+    for value in values:
+        if isinstance(value, str) and value.startswith(_FILE):
+            yield value
+        elif isinstance(value, Mapping):
+            yield from _files(value.values())
+        elif isinstance(value, list):
+            yield from _files(value)
+
+
+def log(client: KestraClient, execution_id: str, level: str) -> dict[str, Any]:
+    """The last lines of the log, and why it failed, if it did."""
+    lines = client.logs(execution_id, min_level=level)
+    errors = [one.message.strip() for one in lines if one.level == "ERROR" and one.message.strip()]
+    return {
+        "left_out": max(0, len(lines) - MOST_LINES),
+        "reason": last_word(errors) if errors else None,
+        "lines": [
+            [_iso(one.timestamp), one.level, one.task_id, one.message]
+            for one in lines[-MOST_LINES:]
+        ],
+    }
+
+
+def log_file(client: KestraClient, execution_id: str) -> Response:
+    """The whole log as text."""
+    text = "".join(_line(one) for one in client.logs(execution_id, min_level="TRACE"))
+    return _attached(text.encode(), f"{execution_id}.log", "text/plain; charset=utf-8")
+
+
+def _line(one: LogLine) -> str:
+    return f"{_iso(one.timestamp) or ''} {one.level} {one.task_id or ''} {one.message}\n"
+
+
+def file(client: KestraClient, execution_id: str, uri: str) -> Response:
+    """A file that the execution left. Raises `Invalid` for one that is not its own."""
+    content = client.files.download(execution_id, uri)
+    return _attached(content, uri.rsplit("/", 1)[-1], "application/octet-stream")
+
+
+def _attached(content: bytes, name: str, media_type: str) -> Response:
+    plain = re.sub(r"[^\w.-]", "_", name, flags=re.ASCII)
+    disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name)}"
+    return Response(content, media_type=media_type, headers={"Content-Disposition": disposition})
+
+
+def act(client: KestraClient, request: Request) -> dict[str, Any]:
+    """Kill, restart or replay; the id of the execution to look at then."""
+    execution_id, action = request.path_params["id"], request.path_params["action"]
+    if action == "kill":
+        client.executions.kill(execution_id)
+        return {"id": execution_id}
+    if action == "restart":
+        return {"id": client.executions.restart(execution_id).id}
+    if action == "replay":
+        return {"id": client.executions.replay(execution_id).id}
+    raise UsageError(f"there is no action {action}: one of kill, restart, replay")

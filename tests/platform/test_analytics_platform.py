@@ -1,0 +1,147 @@
+"""The dbt project through its flow, on both destinations, in a dataset and a database of its own.
+
+dbt is installed by run.py, from the package registry: where that can't be reached this is skipped.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import yaml
+
+from taxi_etl import sample
+from taxi_etl.month import Month
+from taxi_etl.release import file_name
+from taxistack import zones
+from taxistack.commands import dbt
+from taxistack.targets import NAMESPACE
+
+ROOT = Path(__file__).resolve().parents[2]
+DATASET = DATABASE = "analytics"
+NO_NETWORK = ("dns error", "failed to fetch", "connection", "timed out", "name or service")
+
+
+@pytest.fixture(scope="module")
+def installed() -> None:
+    spec = importlib.util.spec_from_file_location("run", ROOT / "analytics" / "run.py")
+    run = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(run)
+    try:
+        run.python()
+    except run.Stop as stop:
+        if any(word in str(stop).lower() for word in NO_NETWORK):
+            pytest.skip(f"the package registry can't be reached: {stop}")
+        raise
+
+
+@pytest.fixture
+def own_place(platform) -> Iterator[None]:
+    """The flows work in a dataset and a database of this test's: other tests' months stay out."""
+    client, kv = platform.target.bigquery(), platform.target.kestra().kv
+    usual = {name: kv.get(NAMESPACE, name) for name in ("dataset", "postgres_database")}
+    with closing(platform.target.postgres()) as connection:
+        connection.autocommit = True
+        connection.execute(f"CREATE DATABASE {DATABASE}")
+        client.create_dataset(DATASET)
+        kv.put(NAMESPACE, "dataset", DATASET)
+        kv.put(NAMESPACE, "postgres_database", DATABASE)
+        try:
+            yield
+        finally:
+            for name, value in usual.items():
+                kv.put(NAMESPACE, name, value)
+            client.delete_dataset(DATASET, delete_contents=True)
+            connection.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
+
+
+@pytest.fixture
+def published(platform) -> Iterator[None]:
+    path = zones.publish(platform.releases)
+    yield
+    shutil.rmtree(path.parent)
+
+
+def publish(platform, taxi: str, month: str, rows: int) -> None:
+    path = platform.releases / taxi / file_name(taxi, Month.parse(month))
+    path.parent.mkdir(exist_ok=True)
+    sample.write(path, taxi, Month.parse(month), rows)
+
+
+def run(platform, flow: str, **inputs: str) -> dict:
+    flags = [text for pair in inputs.items() for text in ("--input", "=".join(pair))]
+    ran = json.loads(platform.invoke("run", flow, *flags, "--json").stdout)
+    assert ran["state"] == "SUCCESS"
+    return ran
+
+
+def mart(platform, destination: str) -> dict[tuple[str, str], tuple]:
+    """Trips, revenue and the moment of the load, by taxi and month."""
+    query = (
+        "SELECT taxi, source_month, sum(trips), sum(revenue), max(loaded_at) "
+        "FROM {}monthly_zone_revenue GROUP BY taxi, source_month"
+    )
+    if destination == "bigquery":
+        job = platform.target.bigquery().query(query.format(f"{DATASET}."))
+        rows = [row.values() for row in job.result()]
+    else:
+        import psycopg
+
+        address = {**platform.target.postgres_address(), "dbname": DATABASE}
+        password = platform.target.postgres_password()
+        with closing(psycopg.connect(**address, password=password)) as connection:
+            rows = connection.execute(query.format("")).fetchall()
+    return {(taxi, f"{month:%Y-%m}"): tuple(rest) for taxi, month, *rest in rows}
+
+
+def test_the_project_is_built_on_both_destinations_and_follows_what_is_loaded(
+    installed, platform, published, own_place
+):
+    publish(platform, "green", "2013-01", 60)  # no other test loads 2013
+    publish(platform, "yellow", "2013-02", 60)
+    for destination in ("bigquery", "postgres"):
+        run(platform, f"taxi_to_{destination}", taxi="green", month="2013-01")
+        run(platform, "taxi_analytics", destination=destination)
+        found = mart(platform, destination)
+        assert [(key, int(value[0])) for key, value in found.items()] == [
+            (("green", "2013-01"), 60)
+        ], "a stray pickup makes no month of its own"
+
+    # What is new and what was loaded again is made, and nothing else is touched.
+    run(platform, "taxi_to_postgres", taxi="yellow", month="2013-02")
+    run(platform, "taxi_analytics", destination="postgres")
+    later = mart(platform, "postgres")
+    assert later["green", "2013-01"] == found["green", "2013-01"]
+    assert int(later["yellow", "2013-02"][0]) == 60
+
+
+def test_the_profile_that_status_prints_leads_to_both_destinations(platform):
+    content = yaml.safe_load(platform.invoke("status", "--dbt").stdout)
+    bigquery, postgres = (content["taxi"]["outputs"][name] for name in ("bigquery", "postgres"))
+    assert (bigquery["method"], bigquery["type"]) == ("oauth-secrets", "bigquery")
+    assert bigquery["token"]
+    assert bigquery["token"] not in bigquery["api_endpoint"]
+    assert platform.target.emulators()["BIGQUERY_EMULATOR_HOST"] == (
+        f"{bigquery['api_endpoint']}/{bigquery['token']}"
+    )
+    address = platform.target.postgres_address()
+    assert (postgres["host"], postgres["port"]) == (address["host"], address["port"])
+    assert postgres["password"] == platform.target.postgres_password()
+
+
+def test_on_google_cloud_the_profile_takes_the_machines_credentials():
+    known = {"GOOGLE_CLOUD_PROJECT": "mine", "TAXI_DATASET": "trips", "BIGQUERY_LOCATION": "EU",
+             "BIGQUERY_MAXIMUM_BYTES": "1000"}  # fmt: skip
+    made = dbt.profile(known)["taxi"]
+    assert list(made["outputs"]) == ["bigquery"], "PostgreSQL is behind a tunnel"
+    assert made["target"] == "bigquery"
+    assert made["outputs"]["bigquery"] == {
+        "type": "bigquery", "method": "oauth", "project": "mine", "dataset": "trips",
+        "location": "EU", "maximum_bytes_billed": 1000, "threads": 2, "priority": "interactive",
+        "job_retries": 1,
+    }  # fmt: skip

@@ -1,0 +1,357 @@
+"""The page in a real browser, as a student uses it in the introduction, the ETL and the backfills.
+
+With PAGE_SCREENSHOTS=docs/images the pictures that the guides show are made anew.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from taxi_etl import sample
+from taxi_etl.month import Month
+from taxi_etl.release import file_name
+from taxistack.page import Served, served
+
+ROOT = Path(__file__).resolve().parents[2]
+PICTURES = ("page-flow.png", "page-execution.png", "page-triggers.png", "page-months.png")
+PATIENCE = 90_000  # milliseconds; a load on a busy machine
+expect.set_options(timeout=PATIENCE / 3)
+MONTHS = ("2010-02", "2010-03", "2010-04", "2010-05")  # no other test loads green in these
+SCREENS = ("/", "/flows/taxi/taxi_to_postgres", "/executions", "/triggers",
+           "/months?start=2010-02&end=2010-05&taxi=green")  # fmt: skip
+EVIL = (
+    "<img src=x onerror=\"document.title='broken in'\"><script>document.title='broken in'</script>"
+)
+
+
+@pytest.fixture(scope="module")
+def address(platform) -> Iterator[Served]:
+    """The page of the platform, with months to load."""
+    (platform.releases / "green").mkdir(exist_ok=True)
+    for month in MONTHS:
+        path = platform.releases / "green" / file_name("green", Month.parse(month))
+        sample.write(path, "green", Month.parse(month), 100)
+    with served(platform.target, 0) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def browser(chromium) -> Iterator[Browser]:
+    with sync_playwright() as driver:
+        # Root's Chromium needs --no-sandbox; what it opens here is our own page only.
+        opened = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+def context_of(browser: Browser, address: Served, platform, **how: object) -> BrowserContext:
+    password = platform.target.kestra_password()
+    how.setdefault("viewport", {"width": 1000, "height": 720})
+    made = browser.new_context(
+        base_url=address.url,
+        http_credentials={
+            "username": platform.target.settings.kestra_user,
+            "password": password,
+        },
+        **how,
+    )
+    made.set_default_timeout(PATIENCE)
+    return made
+
+
+@pytest.fixture
+def page(browser, address, platform, request) -> Iterator[Page]:
+    """A window; what its console says against the page fails the test."""
+    context = context_of(browser, address, platform, **getattr(request, "param", {}))
+    window = context.new_page()
+    said: list[str] = []
+    window.on("pageerror", lambda error: said.append(str(error)))
+    # The browser logs refused calls too; those are answered on the page.
+    window.on(
+        "console",
+        lambda line: (
+            said.append(line.text)
+            if line.type == "error" and "Failed to load resource" not in line.text
+            else None
+        ),
+    )
+    yield window
+    context.close()
+    assert said == []
+
+
+@pytest.fixture(scope="module")
+def own_flows(platform) -> Iterator[None]:
+    """A flow that waits, and one whose every text tries to be HTML."""
+    client = platform.target.kestra()
+    quoted = EVIL.replace("'", "''")
+    flows = {
+        "page_waits": "  - id: long\n    type: io.kestra.plugin.core.flow.Sleep\n"
+        "    duration: PT5M\n",
+        "page_evil": "  - id: say\n    type: io.kestra.plugin.core.log.Log\n"
+        f"    message: '{quoted}'\n"
+        "  - id: no\n    type: io.kestra.plugin.core.execution.Fail\n"
+        f"    errorMessage: '{quoted}'\n",
+    }
+    for name, tasks in flows.items():
+        client.flows.create(
+            f"id: {name}\nnamespace: taxi\ndescription: '{quoted} [x](javascript:alert(1))'\n"
+            f"tasks:\n{tasks}"
+        )
+    yield
+    for name in flows:
+        client.flows.delete("taxi", name)
+
+
+def picture(page: Page, name: str, *, height: int = 720) -> None:
+    """One of the guides' pictures, where they are asked for; `height` in pixels."""
+    assert name in PICTURES
+    if folder := os.environ.get("PAGE_SCREENSHOTS"):
+        page.set_viewport_size({"width": 1000, "height": height})
+        page.screenshot(path=ROOT / folder / name, animations="disabled")
+
+
+def state_is(page: Page, *states: str) -> None:
+    expect(page.locator(".status .badge")).to_have_text(
+        re.compile("|".join(states)), timeout=PATIENCE
+    )
+
+
+def test_hello_world_is_executed_from_its_form_by_keyboard_alone(page):
+    page.goto("/")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Flows")
+    press_until(page, "hello_world")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("hello_world")
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
+    picture(page, "page-flow.png")
+    press_until(page, "Your name")
+    page.keyboard.type("Ada")  # what was there is chosen when the field is entered
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/executions/*")
+    state_is(page, "SUCCESS")
+    expect(page.get_by_role("log")).to_contain_text("Hello, Ada!")
+    expect(page.get_by_role("region", name="Outputs")).to_contain_text("ran for Ada")
+    for task in ("hello", "compose", "rest", "show", "goodbye"):
+        expect(page.get_by_role("rowheader", name=task, exact=True)).to_be_visible()
+
+
+def press_until(page: Page, name: str) -> None:
+    """Press Tab until what is so named has the focus."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        named = page.evaluate(
+            "[document.activeElement.labels?.[0]?.textContent, document.activeElement.textContent]"
+        )
+        if name in [(text or "").strip() for text in named]:
+            return
+    raise AssertionError(f"Tab never comes to {name}")
+
+
+def test_what_the_engine_refuses_is_said_where_it_was_typed(page):
+    page.goto("/flows/taxi/taxi_backfill")
+    page.get_by_label("Months at once").fill("99")
+    page.get_by_label("Months (required)").fill("[]")
+    page.get_by_role("button", name="Execute").click()
+    expect(page.get_by_role("form").get_by_role("alert")).to_contain_text("parallel")
+    expect(page.get_by_label("Months at once")).to_be_focused()
+    expect(page).to_have_url(re.compile("/flows/taxi/taxi_backfill$"))
+
+
+def test_a_load_is_watched_live_to_its_end(page):
+    page.goto("/flows/taxi/taxi_to_postgres")
+    expect(page.get_by_role("img", name="Diagram")).to_be_visible()
+    page.get_by_label("Taxi", exact=True).select_option("green")
+    page.get_by_label("Month", exact=True).fill(MONTHS[0])
+    page.get_by_role("button", name="Execute").click()
+    page.wait_for_url("**/executions/*")
+    expect(page.get_by_role("button", name="Kill")).to_be_visible()
+    expect(page.get_by_role("rowheader", name="extract")).to_be_visible()
+    state_is(page, "SUCCESS")  # nothing was reloaded
+    expect(page.get_by_role("log")).to_contain_text("100 rows")
+    expect(page.get_by_role("rowheader", name="reconcile")).to_be_visible()
+    expect(page.get_by_role("region", name="Outputs")).to_contain_text("rows")
+    picture(page, "page-execution.png", height=880)
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="Download").click()
+    assert "100 rows" in Path(saved.value.path()).read_text()
+
+
+def test_an_execution_is_found_killed_and_replayed(page, own_flows):
+    page.goto("/flows/taxi/page_waits")
+    page.get_by_role("button", name="Execute").click()
+    page.wait_for_url("**/executions/*")
+    first = page.url
+    state_is(page, "RUNNING")
+    page.get_by_role("link", name="Executions", exact=True).first.click()
+    page.get_by_role("combobox", name="Flow").select_option("page_waits")
+    page.get_by_role("combobox", name="State").select_option("running")
+    page.wait_for_url("**/executions?*state=running*")
+    expect(page.get_by_role("cell", name="hello_world")).to_have_count(0)
+    page.locator(f"a[href='/executions/{first.rsplit('/', 1)[1]}']").click()
+    page.wait_for_url(first)
+    page.get_by_role("button", name="Kill").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    state_is(page, "RUNNING")
+    for again in (True, False):
+        page.get_by_role("button", name="Kill").click()
+        page.get_by_role("dialog").get_by_role("button", name="Kill").click()
+        state_is(page, "KILLED")
+        if again:
+            page.get_by_role("button", name="Replay").click()
+            page.wait_for_url(lambda url: url != first)
+            state_is(page, "RUNNING")
+
+
+def test_texts_of_flows_and_logs_are_texts(page, own_flows):
+    page.goto("/flows/taxi/page_evil")
+    expect(page.get_by_role("region", name="Description")).to_contain_text("<script>")
+    assert page.get_by_role("link", name="x", exact=True).count() == 0
+    page.get_by_role("button", name="Execute").click()
+    page.wait_for_url("**/executions/*")
+    state_is(page, "FAILED")
+    expect(page.get_by_role("log")).to_contain_text("<script>document.title")
+    expect(page.locator(".verdict.bad")).to_contain_text("onerror")
+    page.get_by_role("button", name="Restart").click()
+    state_is(page, "RUNNING", "CREATED", "RESTARTED", "FAILED")
+    page.goto("/")
+    expect(page.get_by_role("row", name="page_evil")).to_contain_text("<img src=x")
+    assert "broken in" not in page.title()
+    assert page.locator("main script, main img").count() == 0
+
+
+def test_a_trigger_is_switched_and_a_range_of_it_backfilled(page, platform):
+    client = platform.target.kestra()
+    page.goto("/triggers")
+    mine = page.get_by_role("region", name="Trigger green of taxi_to_postgres")
+    switch = mine.get_by_role("switch")
+    expect(switch).to_have_attribute("aria-checked", "true")
+    switch.click()
+    expect(switch).to_have_attribute("aria-checked", "false")
+    switch.click()
+    expect(switch).to_have_attribute("aria-checked", "true")
+    mine.get_by_text("Backfill executions").click()
+    mine.get_by_label("First day").fill(f"{MONTHS[2]}-01")
+    mine.get_by_label("Last day").fill(f"{MONTHS[3]}-02")
+    mine.get_by_role("button", name="Backfill").click()
+    mine.get_by_role("button", name="Pause").click()
+    expect(mine.get_by_text("Backfill, paused")).to_be_visible()
+    expect(mine.get_by_role("progressbar")).to_be_visible()
+    picture(page, "page-triggers.png", height=860)
+    mine.get_by_role("button", name="Continue").click()
+    expect(mine.get_by_text("Backfill executions")).to_be_visible(timeout=PATIENCE)
+    for month in MONTHS[2:]:
+        page.goto(f"/executions?flow=taxi/taxi_to_postgres&label=month:{month}")
+        expect(page.get_by_role("row").nth(1)).to_contain_text("SUCCESS", timeout=PATIENCE)
+    assert not client.triggers.search(namespace="taxi", flow_id="taxi_to_postgres")[0].disabled
+
+
+def test_what_the_months_say_is_missing_is_loaded_and_proven(page):
+    """Needs nothing of the tests before: what they loaded is loaded, the rest is missing."""
+    page.goto(SCREENS[-1])
+    page.get_by_role("button", name=re.compile(r"Choose \d+ missing")).click()
+    page.get_by_label(f"load green {MONTHS[2]} into bigquery, missing").uncheck()
+    page.get_by_label(f"load green {MONTHS[3]} into bigquery, missing").uncheck()
+    page.get_by_role("button", name=re.compile(r"^Load \d+ months$")).click()
+    expect(page.get_by_text(re.compile(r"Load \d+: \d+ chosen, under way"))).to_be_visible()
+    expect(page.get_by_role("cell", name="loading").first).to_be_visible()
+    running = page.get_by_role("link", name=re.compile("loading$")).first
+    expect(running).to_be_visible(timeout=PATIENCE)
+    picture(page, "page-months.png")
+    expect(page.get_by_role("status")).to_contain_text("done in", timeout=3 * PATIENCE)
+    seen = page.get_by_role("link", name=f"green {MONTHS[1]} in bigquery: loaded")
+    expect(seen).to_be_visible()
+    expect(page.get_by_label(f"load green {MONTHS[2]} into bigquery, missing")).to_be_visible()
+    page.get_by_role("button", name="Prove and draw").click()
+    report = page.get_by_role("region", name="Report")
+    expect(report.locator(".verdict")).to_contain_text("proven", timeout=PATIENCE)
+    for drawing in report.get_by_role("img").all():
+        drawing.scroll_into_view_if_needed()
+        expect(drawing).to_have_js_property("complete", True)
+        assert drawing.evaluate("one => one.naturalWidth") > 0
+    seen.click()
+    page.wait_for_url("**/executions/*")
+    state_is(page, "SUCCESS")
+
+
+# --- how it looks, and to whom --------------------------------------------------------------------
+
+LOOK = """() => {
+  const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
+  const bright = ([r, g, b]) => [r, g, b].map((one) => one / 255)
+    .map((one) => one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, one, n) => sum + one * [0.2126, 0.7152, 0.0722][n], 0);
+  const ground = (element) => {
+    for (let one = element; one; one = one.parentElement) {
+      const colour = rgb(getComputedStyle(one).backgroundColor);
+      if (colour.length < 4 || colour[3] === 1) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const pale = [];
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const element = walk.currentNode.parentElement;
+    const box = element.getBoundingClientRect();
+    const unseen = box.width < 2 || element.closest("svg, option, noscript, :disabled");
+    if (unseen || !walk.currentNode.data.trim()) continue;
+    const [a, b] = [bright(rgb(getComputedStyle(element).color)), bright(ground(element))];
+    const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (contrast < 4.5) pale.push(`${walk.currentNode.data.trim()} ${contrast.toFixed(1)}`);
+  }
+  const unnamed = [...document.querySelectorAll("input, select, textarea, button, a")]
+    .filter((one) => !one.textContent.trim() && !one.labels?.length && !one.ariaLabel)
+    .map((one) => one.outerHTML);
+  return {
+    pale, unnamed, overflow: document.documentElement.scrollWidth > innerWidth,
+    paper: getComputedStyle(document.body).backgroundColor,
+    heads: document.querySelectorAll("h1").length,
+  };
+}"""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize(("scheme", "paper"), [("light", 200), ("dark", 40)])
+def test_every_screen_fits_and_can_be_read(browser, address, platform, width, scheme, paper):
+    context = context_of(
+        browser, address, platform, color_scheme=scheme, viewport={"width": width, "height": 800}
+    )
+    page = context.new_page()
+    for path in SCREENS:
+        page.goto(path)
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        expect(page.locator("[aria-busy]")).to_have_count(0)
+        seen = page.evaluate(LOOK)
+        red = int(re.findall(r"\d+", seen["paper"])[0])
+        assert (red > paper) is (scheme == "light"), path
+        assert (path, seen["overflow"], seen["heads"]) == (path, False, 1)
+        assert (path, seen["pale"], seen["unnamed"]) == (path, [], [])
+    context.close()
+
+
+def test_a_screen_reader_meets_landmarks_names_and_states(page):
+    page.goto(SCREENS[-1])
+    expect(page.locator("[aria-busy]")).to_have_count(0)
+    heard = page.locator("body").aria_snapshot()
+    for landmark in ("banner:", 'navigation "Screens"', "main:", "contentinfo:"):
+        assert landmark in heard, heard
+    assert 'region "Months by taxi and destination"' in heard
+    assert f'rowheader "{MONTHS[0]}"' in heard
+    page.goto("/triggers")
+    expect(page.get_by_role("switch").first).to_be_visible()
+    assert (
+        'switch "every_day of hello_world is switched on"' in page.locator("body").aria_snapshot()
+    )
+
+
+def test_the_pictures_of_the_guides_are_there_and_small():
+    shown = "".join(path.read_text() for path in (ROOT / "docs").glob("*.md"))
+    for name in PICTURES:
+        assert f"](images/{name})" in shown
+        assert (ROOT / "docs" / "images" / name).stat().st_size < 150_000

@@ -1,0 +1,178 @@
+"""What `sweep` removes of this machine, and what it lets be."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+
+from localcloud import processes, register
+from localcloud.google.store import Store
+from localcloud.layout import Layout
+from localcloud.record import Record
+from taxistack import state_folder
+from taxistack.commands import provision, sweep
+from taxistack.console import Console
+from taxistack.errors import FailedError, UsageError
+from taxistack.settings import ROOT, Settings
+from taxistack.targets import open_target
+
+LONG_AGO = time.time() - 7 * 3600
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("TAXISTACK_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def target(tmp_path: Path, cache: Path):
+    raw = yaml.safe_load((ROOT / "invoke.yaml").read_text())["taxistack"]
+    return open_target(Settings.load(raw, state=str(tmp_path / "own")))
+
+
+def swept(target, capsys, *, yes: bool = False, older_than: str = "6h") -> dict[str, tuple]:
+    """Verdict and reason by name, as `--json` tells them."""
+    sweep.sweep(target, Console(json=True, assume_yes=yes), older_than=older_than)
+    said = json.loads(capsys.readouterr().out)
+    assert said["changed"] is yes
+    return {Path(one["name"]).name: (one["goes"], one["why"]) for one in said["found"]}
+
+
+def build(cache: Path, name: str, runtime: Path | None, *, complete: bool = True) -> Path:
+    folder = cache / "engine" / name
+    folder.mkdir(parents=True)
+    (folder / "face.jar").write_bytes(b"x")
+    if runtime is not None:
+        (folder / "runtime").write_text(f"{runtime}\n")
+    if complete:
+        (folder / "complete").touch()
+    return folder
+
+
+def age(folder: Path) -> None:
+    for path in (folder, *folder.rglob("*")):
+        os.utime(path, (LONG_AGO, LONG_AGO), follow_symlinks=False)
+
+
+def cloud(cache: Path, state: Path, run: str, *, mark: bool = True) -> Path:
+    """A stopped local cloud with a stack of that run, which nobody has touched for long."""
+    layout = Layout(state / "cloud")
+    layout.create()
+    record = Record()
+    record.save(layout)
+    labels = {"stack": "taxi", "environment": "ci", "run": run}
+    made = {"project": "taxistack-local", "effective_labels": labels}
+    Store(layout.data("google") / "objects.db").put("google_storage_bucket", "lake", made)
+    if mark:
+        (state / state_folder.MARK).touch()
+    register.note(cache, record.id, layout.folder)
+    age(layout.folder)
+    return layout.folder
+
+
+def test_builds_of_gone_clones_go_and_all_others_stay(target, cache, tmp_path, capsys):
+    alive = tmp_path / "clone" / ".venv" / "java"
+    alive.mkdir(parents=True)
+    builds = {
+        "orphan": build(cache, "orphan", tmp_path / "gone" / ".venv" / "java"),
+        "mine": build(cache, "mine", alive),
+        "older": build(cache, "older", None),
+        "broken": build(cache, "broken", None, complete=False),
+        "under-way": build(cache, "under-way", alive, complete=False),
+    }
+    age(builds["broken"])
+
+    told = swept(target, capsys)
+    assert {name for name, (goes, _) in told.items() if goes} == {"orphan", "broken"}
+    assert "its clone is gone" in told["orphan"][1]
+    assert f"of {tmp_path / 'clone'}" in told["mine"][1]
+    assert all(folder.exists() for folder in builds.values()), "nothing goes without --yes"
+
+    swept(target, capsys, yes=True)
+    assert {name for name, folder in builds.items() if folder.exists()} == {
+        "mine", "older", "under-way",
+    }  # fmt: skip
+
+
+def test_a_runs_stack_in_another_folder_goes_and_a_persons_stays(
+    target, cache, tmp_path, capsys, monkeypatch
+):
+    of_run = cloud(cache, tmp_path / "run", "gh-7")
+    by_hand = cloud(cache, tmp_path / "hand", "manual")
+    cloud(cache, tmp_path / "test", "gh-8", mark=False)
+    young = cloud(cache, tmp_path / "young", "gh-9")
+    os.utime(young / "state.json")
+    asked = []
+
+    def down(one, console, *, keep_data):
+        asked.append((one.settings.state, one.settings.name, console.assume_yes, keep_data))
+        shutil.rmtree(one.cloud.layout.folder)
+
+    monkeypatch.setattr(provision, "down", down)
+    sweep.sweep(target, Console(json=True), older_than="6h")
+    found = {one["name"]: one for one in json.loads(capsys.readouterr().out)["found"]}
+    assert [name for name, one in found.items() if one["goes"]] == [str(of_run)]
+    assert f"INVOKE_TAXISTACK_STATE={by_hand.parent} invoke down" in found[str(by_hand)]["why"]
+    assert asked == []
+
+    sweep.sweep(target, Console(json=True, assume_yes=True), older_than="6h")
+    assert asked == [(of_run.parent, "taxi", True, False)]
+    assert by_hand.exists()
+    assert young.exists()
+
+
+def test_what_stays_ends_with_an_error(target, cache, tmp_path, monkeypatch):
+    cloud(cache, tmp_path / "run", "gh-7")
+
+    def down(one, console, *, keep_data):
+        raise FailedError("no space left on device")
+
+    monkeypatch.setattr(provision, "down", down)
+    with pytest.raises(FailedError, match=r"1 thing stayed: .*no space left on device"):
+        sweep.sweep(target, Console(json=True, assume_yes=True), older_than="6h")
+
+
+def test_processes_whose_folder_was_deleted_go(target, cache, tmp_path, capsys):
+    folder = tmp_path / "deleted" / "cloud"
+    register.note(cache, "0123456789abcdef", folder)
+    register.note(cache, "fedcba9876543210", tmp_path / "long-gone")
+    mark = {**os.environ, processes.MARK: "0123456789abcdef"}
+    sleeper = [sys.executable, "-c", "import time; time.sleep(600)"]
+    with subprocess.Popen(sleeper, env=mark) as process:
+        try:
+            told = swept(target, capsys)
+            assert told == {"cloud": (True, "1 live on, and their folder is gone")}
+            assert psutil.pid_exists(process.pid)
+            swept(target, capsys, yes=True)
+            assert process.wait(timeout=20) != 0
+        finally:
+            process.kill()
+    assert swept(target, capsys) == {}
+    assert list((cache / "clouds").iterdir()) == [], "what is gone is forgotten"
+
+
+def test_a_length_of_time_that_is_none_is_refused(target):
+    with pytest.raises(UsageError, match="--older-than soon: must be like 30m, 6h or 2d"):
+        sweep.sweep(target, Console(), older_than="soon")
+
+
+def test_a_build_says_whose_it_is(cache):
+    from localcloud.kestra.runtime import Build, java
+
+    made = Build(cache)
+    made.folder.mkdir(parents=True)
+    register.claim(made)
+    (found,) = register.builds(cache)
+    assert found.runtime == java().resolve()
+    assert not found.orphaned
