@@ -167,7 +167,7 @@ def sweep(
     dry_run: bool = False,
     json: bool = False,
 ) -> None:
-    """Remove what lost runs have left: their stacks, and locally engine builds of gone clones.
+    """Remove what lost runs have left: their stacks, and locally engine builds that nobody uses.
 
     What was made by hand (label `run` = manual) is told and let be.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -45,7 +46,11 @@ def main() -> int:
     if options.page:
         page.write()
         return 0
-    found = [run(name) for name in ([options.name] if options.name else names())]
+    chosen = [options.name] if options.name else names()
+    tables = [name for name in chosen if not page.has_rows(name)]
+    found = [run(name) for name in chosen if name not in tables]
+    for name in [] if options.check else tables:  # these write a table of their own beside them
+        subprocess.run([sys.executable, str(page.FOLDER / f"{name}.py")], check=True)
     if options.check:
         kept = {one.name: one for one in results.committed()}
         slower = [

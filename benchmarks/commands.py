@@ -6,7 +6,8 @@ Python included.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -55,9 +56,7 @@ def _asked(folder: Path, command: str) -> None:
     invoke(folder, command)
 
 
-def _seconds(work) -> float:
-    import time
-
+def _seconds(work: Callable[[], object]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began

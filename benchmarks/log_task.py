@@ -6,7 +6,6 @@ published figure is 0.17 s for two tasks on a full server.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,5 +64,5 @@ def _run(kestra: httpx.Client, flow: str) -> float:
     done = kestra.post(f"/executions/bench/{flow}?wait=true", files={"none": (None, b"")})
     took = time.perf_counter() - began
     if done.json()["state"]["current"] != "SUCCESS":
-        raise RuntimeError(f"{flow} ended {done.text[:500]}{os.linesep}")
+        raise RuntimeError(f"{flow} ended {done.text[:500]}")
     return took

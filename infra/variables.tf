@@ -265,7 +265,7 @@ variable "schedule" {
   }
 
   validation {
-    condition     = var.schedule == null ? true : split("-", var.schedule)[0] < split("-", var.schedule)[1]
+    condition     = var.schedule == null ? true : try(tonumber(replace(split("-", var.schedule)[0], ":", "")) < tonumber(replace(split("-", var.schedule)[1], ":", "")), false)
     error_message = "schedule must begin before it ends: a night within it can't be said."
   }
 }

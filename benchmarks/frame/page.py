@@ -74,6 +74,12 @@ def words(name: str) -> tuple[str, str, str]:
     return title.rstrip("."), said.strip(), "".join(notes).strip()
 
 
+def has_rows(name: str) -> bool:
+    """Whether a benchmark compares rows; another one writes a table of its own."""
+    tree = ast.parse((FOLDER / f"{name}.py").read_text(encoding="utf-8"))
+    return any(isinstance(node, ast.FunctionDef) and node.name == "rows" for node in tree.body)
+
+
 def _line(row: Figures) -> str:
     if row.ratio is None:
         figures = f"{_spread(row.ours)} | - | - | {_seconds(row.reach)} s"

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Iterable
 from types import ModuleType
 
 OPTIONAL = (
@@ -36,9 +37,9 @@ OPTIONAL = (
 _GRPC_DETAILS = "google.rpc.error_details_pb2"
 
 
-def hide_optional_packages() -> None:
-    """Make `import` of every optional package fail in this process, as if not installed."""
-    for name in OPTIONAL:
+def hide_optional_packages(names: Iterable[str] = OPTIONAL) -> None:
+    """Make `import` of the optional packages fail in this process, as if not installed."""
+    for name in names:
         sys.modules.setdefault(name, None)  # type: ignore[arg-type]
     sys.modules.setdefault(_GRPC_DETAILS, ModuleType(_GRPC_DETAILS))
     # requests would say on stderr, which is for failures, that it can't guess

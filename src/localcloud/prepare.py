@@ -12,9 +12,8 @@ import sys
 import time
 from pathlib import Path
 
-from localcloud import jars, kestra, postgres, register
+from localcloud import jars, kestra, postgres
 from localcloud.errors import CloudError
-from localcloud.kestra.runtime import Build
 from localcloud.layout import default_cache
 
 _LOCKS = ("engine.lock", "build.lock")
@@ -28,7 +27,6 @@ def prepare(cache: Path, say: jars.Say) -> None:
     if fetched or not kestra.built(cache):
         kestra.build(cache, say)
         say(f"engine: ready in {time.monotonic() - begun:.0f} s")
-    register.claim(Build(cache))  # every time: a build of an older version does not say whose it is
 
 
 def link_programs(folder: Path) -> None:

@@ -1,8 +1,8 @@
 """Which local clouds and engine builds the cache folder knows of, and what became of them.
 
 A local cloud is noted here when it starts and struck out when it is erased, so that one in a
-folder that nobody remembers can be found. A build says whose Java runtime it was made with: when
-that is gone, so is the clone, and nobody can use the build any more.
+folder that nobody remembers can be found. Builds are shared by all clones with the same files; when
+one was last started from is told by the time of its last file.
 """
 
 from __future__ import annotations
@@ -12,17 +12,18 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
 
 from localcloud import processes
-from localcloud.kestra.runtime import Build, java
+from localcloud.kestra.build import KEPT_SECONDS
+from localcloud.kestra.runtime import Build
 from localcloud.layout import Layout
 from localcloud.record import Record
 
-_OWNER = "runtime"  # file of a build: the Java runtime that it was made with
+_MARKER = "complete"  # the last file of a build; touched whenever something is started from it
 
 
 @dataclass(frozen=True)
@@ -80,19 +81,17 @@ def known(cache: Path) -> list[Known]:
 
 # --- engine builds ----------------------------------------------------------------------------
 
+KEPT = timedelta(seconds=KEPT_SECONDS)
+"""So long a build is kept that nothing is started from."""
+
 
 @dataclass(frozen=True)
 class EngineBuild:
-    """One folder of a build. `runtime`: whose it is; None: an older version did not say."""
+    """One folder of a build. `own`: what the clone that asks is started from."""
 
     folder: Path
-    runtime: Path | None
+    own: bool
     complete: bool
-
-    @property
-    def orphaned(self) -> bool:
-        """Whether the clone that it was made for is gone."""
-        return self.runtime is not None and not self.runtime.exists()
 
     @property
     def size(self) -> int:
@@ -100,27 +99,24 @@ class EngineBuild:
         return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
 
     @property
-    def last_change(self) -> datetime:
-        """When it was made, or how far a build that broke off has come."""
-        return _newest([self.folder, *self.folder.iterdir()])
+    def last_used(self) -> datetime:
+        """When it was last started from, or how far a build that broke off has come."""
+        marker = self.folder / _MARKER
+        places = [marker] if self.complete else [self.folder, *self.folder.iterdir()]
+        return _newest(places)
 
     def remove(self) -> None:
         """Delete it."""
         shutil.rmtree(self.folder)
 
 
-def claim(build: Build) -> None:
-    """Write down whose build it is."""
-    (build.folder / _OWNER).write_text(f"{java().resolve()}\n", encoding="utf-8")
-
-
 def builds(cache: Path) -> Iterator[EngineBuild]:
-    """All builds in the cache, this clone's too."""
+    """All builds in the cache."""
+    own = Build(cache).folder
     for folder in sorted((cache / "engine").glob("*")):
         if folder.is_dir():
-            owner = folder / _OWNER
-            runtime = Path(owner.read_text(encoding="utf-8").strip()) if owner.exists() else None
-            yield EngineBuild(folder, runtime, (folder / "complete").is_file())
+            mine = folder.resolve() == own.resolve()
+            yield EngineBuild(folder, mine, (folder / _MARKER).is_file())
 
 
 def _newest(places: list[Path]) -> datetime:

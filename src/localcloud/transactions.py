@@ -83,11 +83,11 @@ class _Own:
 
     def execute(self, sql: str, parameters: list[Any] | None = None) -> Any:
         """As the engine's, here."""
-        return type(self._engine).execute(self, sql, parameters)  # type: ignore[arg-type]
+        return type(self._engine).execute(self, sql, parameters)
 
     def fetch_arrow(self, sql: str, parameters: list[Any] | None = None) -> Any:
         """As the engine's, here."""
-        return type(self._engine).fetch_arrow(self, sql, parameters)  # type: ignore[arg-type]
+        return type(self._engine).fetch_arrow(self, sql, parameters)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)

@@ -6,9 +6,7 @@ command is asynchronous either, so httpx needs neither of the two loops that it 
 
 from __future__ import annotations
 
-import sys
-
-from taxi_etl.lean import OPTIONAL
+from taxi_etl import lean
 from taxistack.interrupts import is_a_command
 
 _OURS = {"rich"}
@@ -21,5 +19,4 @@ def hide_optional_packages() -> None:
     Tests and notebooks that import the package keep theirs.
     """
     if is_a_command():
-        for name in (set(OPTIONAL) | _LOOPS) - _OURS:
-            sys.modules.setdefault(name, None)  # type: ignore[arg-type]
+        lean.hide_optional_packages((set(lean.OPTIONAL) | _LOOPS) - _OURS)

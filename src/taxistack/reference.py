@@ -101,12 +101,13 @@ def explanations() -> dict[str, str]:
     (body,) = (one.body for one in tree.body
                if isinstance(one, ast.ClassDef) and one.name == "Settings")  # fmt: skip
     return {
-        field.target.id: " ".join(text.value.value.split())
+        field.target.id: " ".join(str(text.value.value).split())
         for field, text in itertools.pairwise(body)
         if isinstance(field, ast.AnnAssign)
         and isinstance(field.target, ast.Name)
         and isinstance(text, ast.Expr)
         and isinstance(text.value, ast.Constant)
+        and isinstance(text.value.value, str)
     }
 
 

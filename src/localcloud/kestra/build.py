@@ -27,7 +27,7 @@ Say = Callable[[str], None]
 
 _STEP_SECONDS = 300  # a step that takes longer hangs
 _BUILD_SECONDS = 86400  # one that began longer ago was killed
-_KEPT_SECONDS = 30 * 86400
+KEPT_SECONDS = 30 * 86400
 _LOG_LINES = 25
 
 
@@ -85,7 +85,7 @@ def _sweep(target: Build) -> None:
         marker = folder / target.marker.name
         if not folder.is_dir():
             continue
-        kept, last = (_KEPT_SECONDS, marker) if marker.exists() else (_BUILD_SECONDS, folder)
+        kept, last = (KEPT_SECONDS, marker) if marker.exists() else (_BUILD_SECONDS, folder)
         if last.stat().st_mtime < time.time() - kept:
             shutil.rmtree(folder, ignore_errors=True)
             folder.with_suffix(".lock").unlink(missing_ok=True)

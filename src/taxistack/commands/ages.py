@@ -17,11 +17,3 @@ def age(flag: str, text: str) -> timedelta:
     if found is None:
         raise UsageError(f"{flag} {text}: must be like 30m, 6h or 2d")
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
-
-
-def in_words(length: timedelta) -> str:
-    """The largest unit of which it is two or more, as a person says it: `3 h`."""
-    minutes = int(length.total_seconds() // 60)
-    if minutes >= 2 * 24 * 60:
-        return f"{minutes // (24 * 60)} d"
-    return f"{minutes // 60} h" if minutes >= 120 else f"{minutes} min"

@@ -50,7 +50,7 @@ def profile(known: Mapping[str, str]) -> dict[str, Any]:
 
     BigQuery is called `bigquery` whether it is the local one or Google's.
     """
-    content = yaml.safe_load(PROFILES.read_text(encoding="utf-8"))
+    content: dict[str, Any] = yaml.safe_load(PROFILES.read_text(encoding="utf-8"))
     outputs = content["taxi"]["outputs"]
     local = outputs.pop(LOCAL)
     if "BIGQUERY_ENDPOINT" in known:

@@ -170,7 +170,8 @@ def verify(target: Target, console: Console, chosen: Scope, *, repair: bool, rep
         from taxistack.zones.busiest import busiest
 
         asked = found.request
-        places = busiest(target, asked.destinations[0], asked.taxis, asked.start, asked.end)
+        listed = [check.cell.month for check in found.checks]
+        places = busiest(target, asked.destinations[0], asked.taxis, min(listed), max(listed))
         for page in write_report(found, Path(report), places):
             console.say(f"wrote {page}")
     if found.exit_code:

@@ -35,10 +35,10 @@ PROTECTED = (
 def _open(target: Target, console: Console, force_unlock: str = "", **extra: Any) -> Terraform:
     """Terraform on the stack, ready to plan; a lock named by the user is released first."""
     target.prepare(console.say)
+    if force_unlock:  # before Terraform: without a state its first question waits for the lock
+        locks.release(target, console, force_unlock)
     terraform = target.terraform(on_event=Progress(console), **extra)
     terraform.init()
-    if force_unlock:
-        locks.release(target, terraform, console, force_unlock)
     return terraform
 
 

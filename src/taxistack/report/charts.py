@@ -88,11 +88,12 @@ def lines_chart(
         layers: list[alt.Chart] = []
         for taxi in taxis:
             base = _chart([row for row in rows if row["taxi"] == taxi]).encode(x, y)
-            stroke = {"color": COLOUR[taxi], "strokeWidth": 2, "strokeDash": _dash(taxis, taxi)}
-            point = {"color": COLOUR[taxi], "size": _size(taxis, taxi), "opacity": 1}
+            colour, dash = COLOUR[taxi], _dash(taxis, taxi)
             layers += [
-                base.mark_line(**stroke).encode(detail="part:O"),
-                base.mark_point(filled=True, **point),
+                base.mark_line(color=colour, strokeWidth=2, strokeDash=dash).encode(
+                    detail="part:O"
+                ),
+                base.mark_point(color=colour, filled=True, size=_size(taxis, taxi), opacity=1),
             ]
         return alt.layer(*layers).properties(width=width, height=150)
 

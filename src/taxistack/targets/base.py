@@ -31,17 +31,15 @@ from taxistack.sources import Source, in_words
 from taxistack.terraform import Plan, Terraform, TerraformError
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     import psycopg
     from google.cloud.bigquery import Client as BigQueryClient
     from google.cloud.storage import Client as StorageClient
 
     from taxistack.backups.vault import Vault
-    from taxistack.console import Console
     from taxistack.costs import MonthlyCost
     from taxistack.doctor.check import Check
     from taxistack.google import GoogleApis
+    from taxistack.sweeping import Found, Order
     from taxistack.tunnels import Ways
 
 INFRA = ROOT / "infra"
@@ -227,6 +225,10 @@ class Target(ABC):
         """What `down` leaves on purpose, in words."""
 
     @abstractmethod
+    def sweep(self, order: Order) -> Found:
+        """Find what lost runs have left here, judge it, and remove it if `order` says so."""
+
+    @abstractmethod
     def doctor_checks(self) -> Iterator[Check]:
         """What this target needs of the machine and of the project, looked at one by one."""
 
@@ -281,13 +283,6 @@ class Target(ABC):
         `error`: what `planned` ended with. The addresses; none where it may be somebody else's.
         """
         return []
-
-    @abstractmethod
-    def sweep(self, console: Console, limit: timedelta, change: bool) -> None:
-        """Find what runs have left and not changed for `limit`; with `change` take it away.
-
-        Raises FailedError while anything stays that should have gone.
-        """
 
     def recorded_only(self, kind: str) -> bool:
         """Whether a resource of this type is a record and nothing else."""

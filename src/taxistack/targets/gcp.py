@@ -30,14 +30,12 @@ from taxistack.targets.base import Say, Target, new_password, silent
 from taxistack.tunnels import POSTGRES_PORT, NotListening, VmAddress, Ways
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     import psycopg
     from google.cloud import bigquery, storage
 
-    from taxistack.console import Console
     from taxistack.costs import MonthlyCost
     from taxistack.doctor.check import Check
+    from taxistack.sweeping import Found, Order
     from taxistack.targets.gcp_vault import GcpVault
 
 PAUSE = 5.0  # seconds between two tries to reach Kestra
@@ -330,17 +328,17 @@ class GcpTarget(Target):
             "the Google Cloud APIs that were enabled",
         ]
 
+    def sweep(self, order: Order) -> Found:
+        """The stacks of the project that runs have made (`taxistack.sweeping.google`)."""
+        from taxistack.sweeping.google import Sweep
+
+        return Sweep(self, order).run()
+
     def doctor_checks(self) -> Iterator[Check]:
         """Credentials, the project with its APIs and permissions, what the tunnels need."""
         from taxistack.doctor import cloud
 
         return cloud.checks(self)
-
-    def sweep(self, console: Console, limit: timedelta, change: bool) -> None:
-        """Whole stacks of the project, by the label of their run."""
-        from taxistack.commands.sweep import Cloud
-
-        Cloud(self, console, limit).run(change)
 
     def explained(self, error: Exception) -> TaxistackError | None:
         """What Google's client libraries raise."""

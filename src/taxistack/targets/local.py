@@ -36,12 +36,10 @@ from taxistack.targets.base import INFRA, Say, Target
 from taxistack.terraform import Plan, StateLockedError, Terraform, TerraformError
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     from google.cloud import bigquery, storage
 
-    from taxistack.console import Console
     from taxistack.doctor.check import Check
+    from taxistack.sweeping import Found, Order
     from taxistack.targets.local_vault import LocalVault
 
 _LAST_URL = "releases.url"  # where the release site was when the flows learnt of it
@@ -462,17 +460,17 @@ class LocalTarget(Target):
         count = len(vault.names())
         return [f"{count} backup{'s' if count > 1 else ''} in {vault.folder}"] if count else []
 
+    def sweep(self, order: Order) -> Found:
+        """Stacks in other state folders, engine builds (`taxistack.sweeping.local`)."""
+        from taxistack.sweeping.local import sweep
+
+        return sweep(self, order)
+
     def doctor_checks(self) -> Iterator[Check]:
         """The machine, and the engine or Docker."""
         from taxistack.doctor import local
 
         return local.checks(self)
-
-    def sweep(self, console: Console, limit: timedelta, change: bool) -> None:
-        """Stacks in other state folders, and engine builds of clones that are gone."""
-        from taxistack.commands.sweep_local import sweep_local
-
-        sweep_local(self, console, limit, change)
 
     def explained(self, error: Exception) -> TaxistackError | None:
         """What the local cloud raises."""

@@ -134,19 +134,21 @@ def error_of(
 ) -> TaxistackError:
     """The error that says it best."""
     errors = [d for d in diagnostics if d.severity == "error"]
-    for diagnostic in errors:
-        if diagnostic.summary == "Error acquiring the state lock":
-            fields = dict(_LOCK_FIELD.findall(diagnostic.detail))
-            if fields.get("ID"):
-                return StateLockedError(
-                    Lock(
-                        id=fields["ID"],
-                        who=fields.get("Who") or "somebody",
-                        operation=fields.get("Operation", ""),
-                        created=fields.get("Created", "").split(".")[0],
-                        path=fields.get("Path", ""),
-                    )
+    # A state that is not there yet is made under the lock: then the reason stands in the text.
+    texts = [d.detail for d in errors if d.summary == "Error acquiring the state lock"]
+    texts += [text for text in (*(d.detail for d in errors), stderr) if "Lock Info:" in text]
+    for text in texts:
+        fields = dict(_LOCK_FIELD.findall(text))
+        if fields.get("ID"):
+            return StateLockedError(
+                Lock(
+                    id=fields["ID"],
+                    who=fields.get("Who") or "somebody",
+                    operation=fields.get("Operation", ""),
+                    created=fields.get("Created", "").split(".")[0],
+                    path=fields.get("Path", ""),
                 )
+            )
     if errors and all(d.summary.endswith("value for variable") for d in errors):
         return UsageError("\n".join(_variable_problem(d) for d in errors))
     missing = [d for d in errors if d.summary == "No value for required variable"]

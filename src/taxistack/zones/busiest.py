@@ -96,7 +96,7 @@ def _postgres(session: Any, taxi: Taxi, start: Month, end: Month) -> Iterable[An
 
     from taxi_etl.destinations import postgres_sql
 
-    measure = sql.SQL("NULL::numeric")
+    measure: sql.Composable = sql.SQL("NULL::numeric")
     if taxi.measure:
         measure = sql.SQL("sum({}::numeric)").format(sql.Identifier(taxi.measure.lower()))
     query = sql.SQL(
@@ -110,7 +110,7 @@ def _postgres(session: Any, taxi: Taxi, start: Month, end: Month) -> Iterable[An
     )
     try:
         with session.transaction():  # else a missing table would end the caller's
-            return session.execute(query, [start.first_day, end.first_day]).fetchall()
+            return list(session.execute(query, [start.first_day, end.first_day]))
     except errors.UndefinedTable:
         return []
 

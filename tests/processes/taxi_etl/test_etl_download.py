@@ -81,7 +81,7 @@ def test_a_month_that_the_site_does_not_have_is_not_published(site, fetch, statu
     assert len(site.requests) == 1
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
 def test_trouble_at_the_site_is_tried_again(site, fetch, status):
     site.answer_status(status)
     site.answer_status(status)

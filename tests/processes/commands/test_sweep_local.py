@@ -16,6 +16,7 @@ import yaml
 
 from localcloud import processes, register
 from localcloud.google.store import Store
+from localcloud.kestra.runtime import Build
 from localcloud.layout import Layout
 from localcloud.record import Record
 from taxistack import state_folder
@@ -49,20 +50,18 @@ def swept(target, capsys, *, yes: bool = False, older_than: str = "6h") -> dict[
     return {Path(one["name"]).name: (one["goes"], one["why"]) for one in said["found"]}
 
 
-def build(cache: Path, name: str, runtime: Path | None, *, complete: bool = True) -> Path:
+def build(cache: Path, name: str, *, complete: bool = True) -> Path:
     folder = cache / "engine" / name
     folder.mkdir(parents=True)
     (folder / "face.jar").write_bytes(b"x")
-    if runtime is not None:
-        (folder / "runtime").write_text(f"{runtime}\n")
     if complete:
         (folder / "complete").touch()
     return folder
 
 
-def age(folder: Path) -> None:
+def age(folder: Path, moment: float = LONG_AGO) -> None:
     for path in (folder, *folder.rglob("*")):
-        os.utime(path, (LONG_AGO, LONG_AGO), follow_symlinks=False)
+        os.utime(path, (moment, moment), follow_symlinks=False)
 
 
 def cloud(cache: Path, state: Path, run: str, *, mark: bool = True) -> Path:
@@ -81,27 +80,30 @@ def cloud(cache: Path, state: Path, run: str, *, mark: bool = True) -> Path:
     return layout.folder
 
 
-def test_builds_of_gone_clones_go_and_all_others_stay(target, cache, tmp_path, capsys):
-    alive = tmp_path / "clone" / ".venv" / "java"
-    alive.mkdir(parents=True)
+def test_builds_that_no_clone_uses_go_and_all_others_stay(target, cache, capsys):
+    month = time.time() - register.KEPT.total_seconds() - 3600
+    own = Build(cache).folder.name
     builds = {
-        "orphan": build(cache, "orphan", tmp_path / "gone" / ".venv" / "java"),
-        "mine": build(cache, "mine", alive),
-        "older": build(cache, "older", None),
-        "broken": build(cache, "broken", None, complete=False),
-        "under-way": build(cache, "under-way", alive, complete=False),
+        "forgotten": build(cache, "forgotten"),
+        own: build(cache, own),
+        "another": build(cache, "another"),
+        "broken": build(cache, "broken", complete=False),
+        "under-way": build(cache, "under-way", complete=False),
     }
+    age(builds["forgotten"], month)
+    age(builds[own], month)
+    age(builds["another"])
     age(builds["broken"])
 
     told = swept(target, capsys)
-    assert {name for name, (goes, _) in told.items() if goes} == {"orphan", "broken"}
-    assert "its clone is gone" in told["orphan"][1]
-    assert f"of {tmp_path / 'clone'}" in told["mine"][1]
+    assert {name for name, (goes, _) in told.items() if goes} == {"forgotten", "broken"}
+    assert "last started 30 d ago" in told["forgotten"][1]
+    assert "this clone's" in told[own][1]
     assert all(folder.exists() for folder in builds.values()), "nothing goes without --yes"
 
     swept(target, capsys, yes=True)
     assert {name for name, folder in builds.items() if folder.exists()} == {
-        "mine", "older", "under-way",
+        own, "another", "under-way",
     }  # fmt: skip
 
 
@@ -165,14 +167,3 @@ def test_processes_whose_folder_was_deleted_go(target, cache, tmp_path, capsys):
 def test_a_length_of_time_that_is_none_is_refused(target):
     with pytest.raises(UsageError, match="--older-than soon: must be like 30m, 6h or 2d"):
         sweep.sweep(target, Console(), older_than="soon")
-
-
-def test_a_build_says_whose_it_is(cache):
-    from localcloud.kestra.runtime import Build, java
-
-    made = Build(cache)
-    made.folder.mkdir(parents=True)
-    register.claim(made)
-    (found,) = register.builds(cache)
-    assert found.runtime == java().resolve()
-    assert not found.orphaned

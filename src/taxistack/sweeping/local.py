@@ -1,16 +1,15 @@
-"""The local half of `sweep`: stacks in other state folders, engine builds that nobody can use.
+"""What lost runs and gone clones have left on this machine.
 
-A stack in another folder goes when a run has made it (label `run`, not `manual`) and it has not
-changed for a time; one that was made by hand may hold what somebody loaded, and is only told.
-Processes whose folder was deleted under them go too. An engine build goes when the Java runtime
-that it was made with is gone, and with it the clone.
+A stack in another state folder goes when a run has made it (label `run`, not `manual`) and it has
+not changed for a time; one that was made by hand may hold what somebody loaded, and is only told.
+Processes whose folder was deleted under them go too. An engine build goes when no clone has started
+it for a month, or when it was never finished.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from localcloud import processes, register
@@ -19,12 +18,10 @@ from localcloud.google.store import Store
 from localcloud.layout import Layout
 from localcloud.register import EngineBuild, Known
 from taxistack import state_folder
-from taxistack.commands import provision
-from taxistack.commands.ages import in_words
-from taxistack.commands.sweep import Verdict, close, quiet
 from taxistack.console import Console
 from taxistack.errors import TaxistackError
 from taxistack.stacks import BY_HAND
+from taxistack.sweeping.verdict import Found, Order, Verdict, in_words, quiet
 
 if TYPE_CHECKING:
     from taxistack.targets.local import LocalTarget
@@ -32,20 +29,20 @@ if TYPE_CHECKING:
 _MIB = 2**20
 
 
-def sweep_local(target: LocalTarget, console: Console, limit: timedelta, change: bool) -> None:
-    """Find, judge, and with `change` remove; see `sweep`."""
+def sweep(target: LocalTarget, order: Order) -> Found:
+    """Find, judge, and if so asked remove."""
     cache, now = target.cloud.cache, datetime.now(UTC)
     others = [one for one in register.known(cache) if one.folder != target.cloud.layout.folder]
-    clouds = [(one, _judge_cloud(one, limit, now)) for one in others]
-    builds = [(one, _judge_build(one, limit, now)) for one in register.builds(cache)]
+    clouds = [(one, _judge_cloud(one, order.limit, now)) for one in others]
+    builds = [(one, _judge_build(one, order.limit, now)) for one in register.builds(cache)]
     left: list[str] = []
     for cloud, verdict in clouds:
-        if change and verdict.goes:
-            left += _take_away(target, cloud, console)
+        if order.change and verdict.goes:
+            left += _take_away(target, cloud, order)
     for build, verdict in builds:
-        if change and verdict.goes:
-            left += _remove_build(build, console)
-    close(console, [verdict for _, verdict in (*clouds, *builds)], change, left)
+        if order.change and verdict.goes:
+            left += _remove_build(build, order.console)
+    return Found([verdict for _, verdict in (*clouds, *builds)], left)
 
 
 def _judge_cloud(cloud: Known, limit: timedelta, now: datetime) -> Verdict:
@@ -80,25 +77,19 @@ def _labels(cloud: Known) -> dict[str, str]:
 
 
 def _judge_build(build: EngineBuild, limit: timedelta, now: datetime) -> Verdict:
-    name, size = str(build.folder), f"{build.size / _MIB:.0f} MiB"
-    if build.orphaned:
-        return Verdict("engine build", name, True, f"{size}; its clone is gone: {build.runtime}")
-    if not build.complete and now - build.last_change >= limit:
-        return Verdict("engine build", name, True, f"{size}; it was never finished")
-    if build.runtime is None:
-        why = f"{size}; it does not say whose it is; scripts/bootstrap in its clone makes it say"
-        return Verdict("engine build", name, False, why)
-    return Verdict("engine build", name, False, f"{size}; of {_clone_of(build.runtime)}")
+    name, size, old = str(build.folder), f"{build.size / _MIB:.0f} MiB", now - build.last_used
+    if build.own:
+        return Verdict("engine build", name, False, f"{size}; this clone's")
+    if not build.complete:
+        return Verdict("engine build", name, old >= limit, f"{size}; it is not finished")
+    # Clones share builds: only one that no clone has started for so long is nobody's.
+    why = f"{size}; last started {in_words(old)} ago"
+    return Verdict("engine build", name, old >= max(limit, register.KEPT), why)
 
 
-def _clone_of(runtime: Path) -> str:
-    parts = runtime.parts
-    return str(Path(*parts[: parts.index(".venv")])) if ".venv" in parts else str(runtime)
-
-
-def _take_away(target: LocalTarget, cloud: Known, console: Console) -> list[str]:
+def _take_away(target: LocalTarget, cloud: Known, order: Order) -> list[str]:
     """`down` on the stack in that folder; what stayed, in words."""
-    console.say(f"{cloud.folder}: taking it down")
+    order.console.say(f"{cloud.folder}: taking it down")
     if not cloud.exists:
         alive = processes.end(cloud.processes())
         return [f"{cloud.folder}: process {one.pid} does not end" for one in alive]
@@ -112,7 +103,7 @@ def _take_away(target: LocalTarget, cloud: Known, console: Console) -> list[str]
     )
     one = type(target)(settings)
     try:
-        provision.down(one, quiet(console), keep_data=False)
+        order.down(one, quiet(order.console), keep_data=False)
     except (TaxistackError, CloudError) as error:
         return [f"{cloud.folder}: {error}"]
     finally:
