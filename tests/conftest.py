@@ -10,10 +10,14 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 import yaml
+
+if TYPE_CHECKING:
+    from taxi_etl.month import Month
 
 ROOT = Path(__file__).resolve().parents[1]
 TLC = ROOT.parent / "shared" / "tlc"
@@ -74,6 +78,15 @@ class Platform:
     def invoke(self, *arguments: str, code: int = 0, **environment: str):
         """Run a command as a user does; asserts its exit code, gives the finished process."""
         return run_invoke(self.state, *arguments, code=code, **environment)
+
+    def publish(self, taxi: str, month: Month, rows: int) -> Path:
+        """Put a sample month on the release site; its file."""
+        from taxi_etl import release, sample
+
+        path = self.releases / taxi / release.file_name(taxi, month)
+        path.parent.mkdir(exist_ok=True)
+        sample.write(path, taxi, month, rows)
+        return path
 
 
 def run_invoke(

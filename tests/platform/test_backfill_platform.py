@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from taxi_etl import release, sample
+from taxi_etl import release
 from taxi_etl.month import Month
 from taxistack.backfill import Outcome, Request, State, plan_backfill, run_backfill
 from taxistack.console import Console
@@ -29,9 +29,7 @@ def publish(platform):
 
     def put(taxi: str, first: str, last: str) -> None:
         for month in Month.range(Month.parse(first), Month.parse(last)):
-            path = platform.releases / taxi / release.file_name(taxi, month)
-            path.parent.mkdir(exist_ok=True)
-            sample.write(path, taxi, month, ROWS)
+            platform.publish(taxi, month, ROWS)
 
     return put
 

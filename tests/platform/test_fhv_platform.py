@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from taxi_etl import release, sample
 from taxi_etl.month import Month
 from taxistack.backfill import Outcome, Request, plan_backfill, run_backfill
 from taxistack.console import Console
@@ -20,9 +19,7 @@ ROWS = 400
 def loaded(platform):
     """Two months of fhv in both destinations; the platform."""
     for month in MONTHS:
-        path = platform.releases / "fhv" / release.file_name("fhv", month)
-        path.parent.mkdir(exist_ok=True)
-        sample.write(path, "fhv", month, ROWS)
+        platform.publish("fhv", month, ROWS)
     plan = plan_backfill(platform.context, Request.parse("2019-02", "2020-01", taxi="fhv"))
     done = run_backfill(platform.context, plan, Console(), poll_s=0.3)
     assert (done.outcome, done.rows) == (Outcome.DONE, 4 * ROWS)

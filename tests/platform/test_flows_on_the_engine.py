@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from taxi_etl import release, sample
 from taxi_etl.month import Month
 from taxistack.commands.flows import ETL, FLOWS, settings_of_flows
 from taxistack.deploy import deploy
@@ -29,19 +28,12 @@ LATER = "2031-01"
 """A month that is not published."""
 
 
-def publish(releases: Path, taxi: str, month: str) -> Path:
-    path = releases / taxi / release.file_name(taxi, Month.parse(month))
-    path.parent.mkdir(exist_ok=True)
-    sample.write(path, taxi, Month.parse(month), ROWS)
-    return path
-
-
 @pytest.fixture(scope="module")
 def kestra(platform) -> KestraClient:
     """The platform's Kestra; the release site has a few sample months of both taxis."""
     for taxi in ("yellow", "green"):
         for month in MONTHS:
-            publish(platform.releases, taxi, month)
+            platform.publish(taxi, Month.parse(month), ROWS)
     return platform.target.kestra()
 
 
@@ -49,7 +41,7 @@ def kestra(platform) -> KestraClient:
 def broken_month(platform) -> Iterator[str]:
     """A month whose file is cut off in the middle; another one for each test."""
     month = f"2018-{next(_BROKEN) + 5:02d}"
-    path = publish(platform.releases, "green", month)
+    path = platform.publish("green", Month.parse(month), ROWS)
     path.write_bytes(path.read_bytes()[:2000])
     yield month
     path.unlink()
@@ -202,7 +194,7 @@ def test_a_broken_file_fails_with_its_reason_on_the_last_line(kestra, broken_mon
 def test_a_restart_goes_on_at_the_step_that_failed(kestra, platform, broken_month):
     failed = run(kestra, "taxi_to_postgres", {"taxi": "green", "month": broken_month})
     assert failed.state == "FAILED"
-    publish(platform.releases, "green", broken_month)
+    platform.publish("green", Month.parse(broken_month), ROWS)
     kestra.executions.restart(failed.id)
 
     def again() -> Execution | None:

@@ -9,6 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+MONTH = "2009-02"
+"""A month that no other test loads; nor the one after it."""
 LIBPQ = {
     "PGSSLMODE": "require",
     "PGSERVICE": "nosuch",
@@ -57,8 +59,8 @@ def answers(platform, environment: Mapping[str, str]) -> dict[str, object]:
         "env": ["status", "--env"],
         "plan": ["plan"],
         "deploy": ["deploy-flows"],
-        "backfill": ["backfill", "--start", "2009-02", "--end", "2009-03", "--dry-run"],
-        "verify": ["verify", "--start", "2009-02", "--end", "2009-02"],
+        "backfill": ["backfill", "--start", MONTH, "--end", "2009-03", "--dry-run"],
+        "verify": ["verify", "--start", MONTH, "--end", MONTH],
         "executions": ["executions"],
     }
     said = {
@@ -72,17 +74,15 @@ def answers(platform, environment: Mapping[str, str]) -> dict[str, object]:
 
 
 def test_commands_say_the_same_and_no_proxy_hears_of_it(platform, proxy):
-    from taxi_etl import sample
     from taxi_etl.month import Month
-    from taxi_etl.release import file_name
 
     variables, asked = proxy
-    month = Month(2009, 2)
     for taxi in ("green", "yellow"):
-        (platform.releases / taxi).mkdir(exist_ok=True)
-        sample.write(platform.releases / taxi / file_name(taxi, month), taxi, month, 100)
-    # Loaded in such a shell, too: the steps find their database and their lake.
-    platform.invoke("backfill", "--start", "2009-02", "--end", "2009-02", **variables, **LIBPQ)
+        platform.publish(taxi, Month.parse(MONTH), 100)
+    # Deployed in such a shell, too, whatever another test has left; and loaded: the steps find
+    # their database and their lake.
+    platform.invoke("deploy-flows", **variables, **LIBPQ)
+    platform.invoke("backfill", "--start", MONTH, "--end", MONTH, **variables, **LIBPQ)
     plain = answers(platform, {})
     assert {one["state"] for one in plain["verify"]} == {"loaded"}
     assert answers(platform, {**variables, **LIBPQ}) == plain

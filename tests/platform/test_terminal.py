@@ -93,15 +93,12 @@ def test_cancel_ends_a_backfill_with_its_loads(platform, publish):
 @pytest.fixture
 def publish(platform):
     """Put generated months on the release site."""
-    from taxi_etl import sample
     from taxi_etl.month import Month
-    from taxi_etl.release import file_name
 
     def put(first: str, last: str) -> None:
         for taxi in ("green", "yellow"):
-            (platform.releases / taxi).mkdir(exist_ok=True)
             for month in Month.range(Month.parse(first), Month.parse(last)):
-                sample.write(platform.releases / taxi / file_name(taxi, month), taxi, month, 100)
+                platform.publish(taxi, month, 100)
 
     return put
 

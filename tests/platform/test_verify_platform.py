@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from taxi_etl import release, sample
+from taxi_etl import release
 from taxi_etl.month import Month
 from taxistack.backfill import Request, plan_backfill, run_backfill
 from taxistack.backfill.executions import Executions
@@ -19,17 +19,11 @@ REQUEST = VerifyRequest.parse(START, END, taxi="yellow")
 ROWS = 80
 
 
-def put(platform, month: Month, rows: int) -> None:
-    path = platform.releases / "yellow" / release.file_name("yellow", month)
-    path.parent.mkdir(exist_ok=True)
-    sample.write(path, "yellow", month, rows)
-
-
 @pytest.fixture(scope="module")
 def loaded(platform):
     """Five yellow months in both destinations, proven; the platform."""
     for month in Month.range(Month.parse(START), Month.parse(END)):
-        put(platform, month, ROWS)
+        platform.publish("yellow", month, ROWS)
     request = Request.parse(START, END, taxi="yellow", parallel=2)
     plan = plan_backfill(platform.context, request)
     result = run_backfill(platform.context, plan, Console(), poll_s=0.3)
@@ -81,7 +75,7 @@ def remove_a_ledger_row(platform) -> dict[str, set[str]]:
 
 
 def change_the_source(platform) -> dict[str, set[str]]:
-    put(platform, Month(2015, 5), ROWS + 1)
+    platform.publish("yellow", Month(2015, 5), ROWS + 1)
     return {f"yellow 2015-05 in {where}": {"source"} for where in ("bigquery", "postgres")}
 
 
@@ -121,7 +115,7 @@ def test_damage_is_named_and_mended_and_nothing_else_is_touched(loaded, damage):
 
 def test_the_command_names_all_the_damage_and_mends_it(loaded):
     repair = ["verify", "--start", START, "--end", END, "--taxi", "yellow"]
-    put(loaded, Month(2015, 5), ROWS)  # `change_the_source` gives it one row more
+    loaded.publish("yellow", Month(2015, 5), ROWS)  # `change_the_source` gives it one row more
     loaded.invoke(*repair, "--repair")
     before = verify_months(loaded.context, REQUEST)
     assert before.exit_code == 0
@@ -144,7 +138,7 @@ def test_the_command_names_all_the_damage_and_mends_it(loaded):
 
 
 def test_the_grid_shows_a_changed_source_as_stale(loaded):
-    put(loaded, Month(2015, 5), ROWS + 7)
+    loaded.publish("yellow", Month(2015, 5), ROWS + 7)
     plan = plan_backfill(loaded.context, Request.parse("2015-05", "2015-05", taxi="yellow"))
     assert {str(one.state) for one in plan.states.values()} == {"stale"}
     assert plan.steps == ()
@@ -178,7 +172,7 @@ def test_the_command_gives_json_and_a_report(loaded, tmp_path):
 
 def test_verify_repair_attaches_to_a_load_that_runs(loaded):
     """Not `loading again would not help`: it waits, as backfill does."""
-    put(loaded, Month(2015, 5), ROWS + 9)
+    loaded.publish("yellow", Month(2015, 5), ROWS + 9)
     request = Request.parse("2015-05", "2015-05", taxi="yellow", only="all", parallel=1)
     made = plan_backfill(loaded.context, request)
     executions = Executions(loaded.context.kestra())
