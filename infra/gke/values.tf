@@ -60,6 +60,7 @@ locals {
         for name, key in {
           BASIC_AUTH_PASSWORD      = "kestra-password"
           DATABASE_PASSWORD        = "database-password"
+          SECRET_ALARM_WEBHOOK     = "alarm-webhook"
           SECRET_POSTGRES_PASSWORD = "postgres-password"
         } : { name = name, valueFrom = { secretKeyRef = { name = var.secret, key = key } } }
       ]

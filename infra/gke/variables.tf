@@ -24,7 +24,7 @@ variable "image" {
 }
 
 variable "secret" {
-  description = "Name of the Kubernetes secret with the keys kestra-password, database-password and, in base64, postgres-password."
+  description = "Name of the Kubernetes secret with the keys kestra-password, database-password and, in base64, alarm-webhook and postgres-password."
   type        = string
   default     = "kestra"
 }

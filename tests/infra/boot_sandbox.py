@@ -41,7 +41,13 @@ METADATA = {
     "kestra-user": "admin@kestra.io",
     "kestra-bucket": "a-bucket",
     "kestra-port": "8080",
-    "kestra-secrets": '{"KESTRA_PASSWORD": "s-kestra", "POSTGRES_PASSWORD": "s-postgres"}',
+    "kestra-secrets": json.dumps(
+        {
+            "ALARM_WEBHOOK": "s-alarm",
+            "KESTRA_PASSWORD": "s-kestra",
+            "POSTGRES_PASSWORD": "s-postgres",
+        }
+    ),
     "etl-requirements": "a-digest",
     "secret-version": "1",
 }
@@ -108,7 +114,11 @@ class Cloud:
     url: str = ""
     metadata: dict[str, str] = field(default_factory=lambda: dict(METADATA))
     secrets: dict[str, str] = field(
-        default_factory=lambda: {"s-kestra": "Kestra-Secret-1", "s-postgres": "postgres-secret-2"}
+        default_factory=lambda: {
+            "s-alarm": "https://hooks.example.org/token-3",
+            "s-kestra": "Kestra-Secret-1",
+            "s-postgres": "postgres-secret-2",
+        }
     )
     refusals: int = 0
     failures: int = 0

@@ -325,15 +325,17 @@ def entrypoint(tmp_path: Path):
 
 def test_flows_find_their_secrets_and_not_the_servers_passwords(entrypoint) -> None:
     values = {
+        "ALARM_WEBHOOK": "https://hooks.example.org/token-3",
         "KESTRA_PASSWORD": "Admin-1 'quoted' \"twice\"",
         "KESTRA_DB_PASSWORD": "database-2",
         "POSTGRES_PASSWORD": "flows-3-" + "x" * 100,  # longer than a line of base64
     }
     environment = entrypoint(**values)
     secrets = {name: value for name, value in environment.items() if name.startswith("SECRET_")}
-    assert set(secrets) == {"SECRET_POSTGRES_PASSWORD"}
-    decoded = base64.b64decode(secrets["SECRET_POSTGRES_PASSWORD"]).decode()
-    assert decoded == values["POSTGRES_PASSWORD"]
+    assert {name: base64.b64decode(value).decode() for name, value in secrets.items()} == {
+        "SECRET_ALARM_WEBHOOK": values["ALARM_WEBHOOK"],
+        "SECRET_POSTGRES_PASSWORD": values["POSTGRES_PASSWORD"],
+    }
     assert environment["BASIC_AUTH_PASSWORD"] == values["KESTRA_PASSWORD"]
     assert environment["DATABASE_PASSWORD"] == values["KESTRA_DB_PASSWORD"]
 

@@ -89,10 +89,12 @@ def test_secrets_are_files_that_only_root_reads(vm: Vm) -> None:
     folder = vm.root / "run/taxistack/secrets"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {
+        "ALARM_WEBHOOK": 0o600,
         "KESTRA_DB_PASSWORD": 0o600,
         "KESTRA_PASSWORD": 0o600,
         "POSTGRES_PASSWORD": 0o600,
     }
+    assert (folder / "ALARM_WEBHOOK").read_text() == "https://hooks.example.org/token-3"
     assert (folder / "KESTRA_PASSWORD").read_text() == "Kestra-Secret-1"
     assert (folder / "POSTGRES_PASSWORD").read_text() == "postgres-secret-2"
     database = vm.root / "var/lib/taxistack/database-password"

@@ -28,7 +28,11 @@ FILES = tuple(ROOT / "infra" / "kestra" / name for name in ("compose.yaml", "com
 CONFIG = InstanceConfig(
     user="admin@kestra.io",
     password="Sesame-2026",
-    secrets={"KESTRA_PASSWORD": "Sesame-2026", "POSTGRES_PASSWORD": "hush-hush-hush"},
+    secrets={
+        "ALARM_WEBHOOK": "https://hooks.example.org/token-3",
+        "KESTRA_PASSWORD": "Sesame-2026",
+        "POSTGRES_PASSWORD": "hush-hush-hush",
+    },
     variables={"KESTRA_VERSION": "2.0.0", "ETL_REQUIREMENTS": "ab12", "SECRET_VERSION": "1"},
 )
 
@@ -155,6 +159,7 @@ def test_docker_is_handed_the_ports_of_the_parts_and_no_secret(cloud: LocalCloud
     }
     secrets = {path.name: path for path in cloud.layout.compose_secrets.iterdir()}
     assert sorted(secrets) == [
+        "ALARM_WEBHOOK",
         "EMULATOR_KEY",
         "KESTRA_DB_PASSWORD",
         "KESTRA_PASSWORD",

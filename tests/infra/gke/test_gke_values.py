@@ -104,7 +104,12 @@ def test_the_server_is_configured_as_on_the_vm(values: dict[str, Any]) -> None:
 
 def test_nothing_secret_is_in_it_but_names(values: dict[str, Any]) -> None:
     named = {one["name"]: one["valueFrom"]["secretKeyRef"] for one in values["common"]["extraEnv"]}
-    assert set(named) == {"BASIC_AUTH_PASSWORD", "DATABASE_PASSWORD", "SECRET_POSTGRES_PASSWORD"}
+    assert set(named) == {
+        "BASIC_AUTH_PASSWORD",
+        "DATABASE_PASSWORD",
+        "SECRET_ALARM_WEBHOOK",
+        "SECRET_POSTGRES_PASSWORD",
+    }
     assert {one["name"] for one in named.values()} == {"kestra"}
     outputs = (ROOT / "infra" / "outputs.tf").read_text()
     assert all(f'output "{name}"' in outputs for name in VARIABLES["stack"])
