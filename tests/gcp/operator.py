@@ -31,12 +31,14 @@ from localcloud.record import Record
 from taxi_etl import sample
 from taxi_etl.month import Month
 from taxi_etl.release import file_name
+from taxistack.backups import dump
 from taxistack.kestra import KestraClient
 
 MONTHS = ("2019-01", "2019-02")
 ALL_MONTHS = ("--start", MONTHS[0], "--end", MONTHS[-1], "--taxi", "yellow")
 STATE_BUCKET = f"{PROJECT}-tfstate"
 SECRETS = ("taxistack-kestra-password", "taxistack-postgres-password")
+DISK = "google_compute_disk"
 
 
 class Operator(Machine):
@@ -162,6 +164,42 @@ def _prepare_database(cloud: LocalCloud) -> None:
         db.execute(sql.SQL("ALTER ROLE taxi PASSWORD {}").format(sql.Literal(password)))
 
 
+class DataDisk:
+    """What is on the VM's data disk: a snapshot keeps it, and a disk made of one has it.
+
+    A VM that is made anew loses the engine's data here, which on Google Cloud are on this disk:
+    only for a disk that is made anew with it, as a restore does, is this a twin.
+    """
+
+    def __init__(self, project: Project, cloud: LocalCloud, folder: Path) -> None:
+        folder.mkdir()
+        self._project, self._cloud, self._folder = project, cloud, folder
+        self._made_of = ""
+
+    def keep(self, snapshot: str) -> None:
+        """Both databases, as they are now."""
+        with self._cloud.standing_still() as engine:
+            engine.save(self._folder / f"{snapshot}.tar.gz")
+            dump.dump(*self._database(), self._folder / f"{snapshot}.dump")
+
+    def attach(self) -> None:
+        """Before a boot: a disk that was made of a snapshot has what that kept."""
+        disks = self._project.objects(DISK)
+        (snapshot,) = [one["snapshot"] or "" for one in disks if one["name"] == "taxistack-data"]
+        name = snapshot.rpartition("/")[2]
+        if name and name != self._made_of:
+            assert name in [one["name"] for one in self._project.snapshots]
+            with self._cloud.standing_still() as engine:
+                dump.restore(*self._database(), self._folder / f"{name}.dump")
+                engine.load(self._folder / f"{name}.tar.gz")
+        self._made_of = name
+
+    def _database(self) -> tuple[dict[str, object], str]:
+        server = self._cloud.state().postgres
+        address = {"host": server.host, "port": server.port, "dbname": "taxi", "user": "taxi"}
+        return address, self._cloud.secrets.get("taxistack-postgres-password")
+
+
 @contextlib.contextmanager
 def working(folder: Path) -> Iterator[Operator]:
     """In a new project: nothing is enabled but what every project has, and news takes a while."""
@@ -183,9 +221,12 @@ def working(folder: Path) -> Iterator[Operator]:
             sample.write(path, "yellow", Month.parse(month), 200)
         cloud.serve(releases)
         google = ends.enter_context(WholeGoogle(project))
+        disk = DataDisk(project, cloud, folder / "disk")
+        google.snapshotted = disk.keep
 
         def booted(metadata) -> None:
             _prepare_database(cloud)
+            disk.attach()
             # From now on the VM's two ports lead somewhere.
             gcloud.serve(
                 "taxistack-kestra", p8080=_port(cloud, "kestra"), p5432=state.postgres.port

@@ -7,6 +7,7 @@ database) is written into the KV pairs after `deploy-flows`: the engine's steps 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -87,6 +88,27 @@ def test_from_a_new_project_to_proven_tables_and_back_to_nothing(operator: Opera
     assert len(operator.passwords) == 4
     operator.run("status")
     operator.run("verify", *ALL_MONTHS, "--debug")
+
+    # An upgrade that does not come about, and the way back as it is printed.
+    ran, loaded = operator.json("executions", "--limit", "100"), operator.json("status")["loaded"]
+    failed = operator.run("upgrade", "--to", "2.0.9", "--auto-approve", code=1)
+    assert "the server is Kestra 2.0.0 still, and not 2.0.9" in failed.stderr
+    assert google.vm("taxistack-kestra").starts == 3, "it has booted with the newer version"
+    back = re.search(
+        r"the way back: INVOKE_TAXISTACK_KESTRA_VERSION=2.0.0 invoke (restore --name \S+)",
+        failed.stderr,
+    )
+    assert back
+    (kept,) = operator.json("backup", "--list")
+    assert back[1].endswith(kept["name"])
+    operator.run("run", "hello_world")  # lost: it is younger than the backup
+    restored = operator.run(*back[1].split(), "--yes", INVOKE_TAXISTACK_KESTRA_VERSION="2.0.0")
+    assert "compared equal" in restored.stdout
+    assert google.vm("taxistack-kestra").starts == 1, "it is another machine"
+    assert operator.json("executions", "--limit", "100") == ran
+    assert operator.json("status")["loaded"] == loaded
+    operator.as_on_the_vm()
+    operator.run("verify", *ALL_MONTHS)
 
     project.snapshots.append({"name": "daily-1", "labels": {"stack": "taxistack"}})
     down = operator.step(ci, "down")

@@ -107,6 +107,35 @@ def list_global(google: Google, request: Request, parts: Parts) -> dict[str, Any
     return {"items": items} if items else {}
 
 
+@route("POST", rf"{_ZONE}/disks/(?P<disk>[^/]+)/createSnapshot")
+def create_snapshot(google: Google, request: Request, parts: Parts) -> dict[str, Any]:
+    """Begin one of a disk; it is ready when it was looked at once."""
+    need(google, "compute.disks.createSnapshot")
+    need(google, "compute.snapshots.create")
+    asked, snapshots = request.json, google.project.snapshots
+    disks = google.project.objects("google_compute_disk")
+    if (parts["disk"], parts["zone"]) not in {(one["name"], one["zone"]) for one in disks}:
+        raise not_found(f"The resource '{parts['zone']}/disks/{parts['disk']}' was not found")
+    if asked["name"] in [one["name"] for one in snapshots]:
+        raise Refused(409, "", f"The resource '{asked['name']}' already exists", "alreadyExists")
+    google.snapshotted(asked["name"])
+    kept = {name: asked[name] for name in ("name", "labels", "storageLocations")}
+    snapshots.append({**kept, "kind": "compute#snapshot", "status": "CREATING"})
+    return operation("createSnapshot", parts)
+
+
+@route("GET", rf"{_PROJECT}/global/snapshots/(?P<snapshot>[^/]+)")
+def get_snapshot(google: Google, request: Request, parts: Parts) -> dict[str, Any]:
+    """One, as it is now."""
+    need(google, "compute.snapshots.get")
+    for one in google.project.snapshots:
+        if one["name"] == parts["snapshot"]:
+            seen = dict(one)
+            one["status"] = "READY"
+            return seen
+    raise not_found(f"The resource '{parts['snapshot']}' was not found")
+
+
 @route("DELETE", rf"{_PROJECT}/global/snapshots/(?P<snapshot>[^/]+)")
 def delete_snapshot(google: Google, request: Request, parts: Parts) -> dict[str, Any]:
     """Remove one."""

@@ -75,6 +75,8 @@ class Google:
         self.vms: dict[str, Vm] = {}
         self.booted: Callable[[Any], None] = lambda metadata: None
         """Called with the metadata of every boot of a VM."""
+        self.snapshotted: Callable[[str], None] = lambda name: None
+        """Called with the name of every snapshot of a disk that is asked for."""
         self.calls: list[str] = []
         """`METHOD /path` of every call, in order."""
         self._faults: list[Fault] = []
@@ -129,19 +131,24 @@ class Google:
         return None
 
     def vm(self, name: str) -> Vm:
-        """The machine of an instance that Terraform has made; its first boot begins now."""
+        """The machine of an instance that Terraform has made; its first boot begins now.
+
+        One that was made anew in its place is another machine, without the report of the former.
+        """
+        instance_id = self._instance(name).get("instance_id", "")
         with self._guard:
-            if name not in self.vms:
-                self.vms[name] = Vm(booted=lambda metadata: self.booted(metadata))
+            if name not in self.vms or self.vms[name].id != instance_id:
+                self.vms[name] = Vm(lambda metadata: self.booted(metadata), instance_id)
                 self.vms[name].boot(self.metadata(name))
             return self.vms[name]
 
     def metadata(self, name: str) -> dict[str, str]:
         """The metadata of an instance, as Terraform set it last."""
-        for one in self.project.objects("google_compute_instance"):
-            if one["name"] == name:
-                return dict(one["metadata"] or {})
-        return {}
+        return dict(self._instance(name).get("metadata") or {})
+
+    def _instance(self, name: str) -> dict[str, Any]:
+        instances = self.project.objects("google_compute_instance")
+        return next((one for one in instances if one["name"] == name), {})
 
     def answer(self, request: Request) -> Answer:
         """One call."""

@@ -40,6 +40,8 @@ class Vm:
     """One machine. `booted` is called with the metadata of each boot."""
 
     booted: Callable[[Mapping[str, str]], None] = lambda metadata: None
+    id: str = ""
+    """Of the instance that it is."""
     status: str = "RUNNING"
     report: list[str] = field(default_factory=list)
     starts: int = 0
