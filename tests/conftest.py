@@ -17,6 +17,8 @@ import pytest
 import yaml
 
 if TYPE_CHECKING:
+    from tests.channel import Channel
+
     from taxi_etl.month import Month
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -69,6 +71,8 @@ class Platform:
     state: Path
     releases: Path
     """The folder that the release site serves; a test may put month files of its own there."""
+    channel: Channel
+    """Where its alarms are posted."""
 
     @property
     def context(self):
@@ -123,19 +127,24 @@ def quiet():
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """The whole local platform: parts, stack, Kestra, flows; on free ports, taken away after."""
+    from tests.channel import Channel
+
     from taxistack.commands import flows, provision
     from taxistack.targets import open_target
 
+    channel = Channel()
     state = tmp_path_factory.mktemp("platform")
     releases = tmp_path_factory.mktemp("published")
-    target = open_target(settings_of(state, source=str(releases), sample_rows=200))
+    settings = settings_of(state, source=str(releases), sample_rows=200, alarm_webhook=channel.url)
+    target = open_target(settings)
     try:
         provision.up(target, quiet())
         flows.deploy_flows(target, quiet(), source=str(releases))
-        yield Platform(target, state, releases)
+        yield Platform(target, state, releases, channel)
     finally:
         provision.down(target, quiet(), keep_data=False)
         target.forget()
+        channel.close()
 
 
 @pytest.fixture(scope="session")
