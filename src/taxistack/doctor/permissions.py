@@ -26,7 +26,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
         *_each("compute.instances", "create delete get getGuestAttributes list setMetadata"),
         *_each("compute.instances", "setDeletionProtection setServiceAccount start stop"),
         *_each("compute.resourcePolicies", "create delete get list"),
-        *_each("compute.snapshots", "delete list"),
+        *_each("compute.snapshots", "delete get list"),
         "compute.subnetworks.use",
     ),
     "roles/compute.networkAdmin": (
