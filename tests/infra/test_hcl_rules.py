@@ -45,10 +45,11 @@ def rules_of(root: str) -> list[Rule]:
     return found
 
 
-RULES = [*rules_of("."), *rules_of("bootstrap")]
+ROOTS = (".", "bootstrap", "gke")
+RULES = [rule for root in ROOTS for rule in rules_of(root)]
 
 
-@pytest.fixture(scope="module", params=[".", "bootstrap"])
+@pytest.fixture(scope="module", params=ROOTS)
 def root(request: pytest.FixtureRequest, copy_root, tmp_path_factory):
     return copy_root(tmp_path_factory.mktemp("rules"), request.param)
 
@@ -62,9 +63,7 @@ def cases_about(variable: str, text: str) -> str:
 
 
 def test_every_validation_block_is_found() -> None:
-    written = sum(
-        (INFRA / r / "variables.tf").read_text().count("validation {") for r in (".", "bootstrap")
-    )
+    written = sum((INFRA / r / "variables.tf").read_text().count("validation {") for r in ROOTS)
     assert len(RULES) == written > 30
 
 
@@ -75,7 +74,7 @@ def test_the_message_names_the_setting_and_the_rule(rule: Rule) -> None:
 
 
 def test_every_rule_has_a_case_that_fails_without_it(root) -> None:
-    name = "bootstrap" if root.folder.name == "bootstrap" else "."
+    name = root.folder.name if root.folder.name in ROOTS else "."
     variables, cases = root.folder / "variables.tf", root.folder / "tests" / "rules.tftest.hcl"
     original, all_cases = variables.read_text(), cases.read_text()
     for other in cases.parent.glob("*.hcl"):
