@@ -127,7 +127,8 @@ def operation(kind: str, parts: Parts) -> dict[str, Any]:
 
 def _instance(google: Google, parts: Parts) -> dict[str, Any]:
     for one in google.project.objects("google_compute_instance"):
-        if (one["name"], one["zone"]) == (parts["instance"], parts["zone"]):
+        zone = as_rest(google, "google_compute_instance", one)["zone"]
+        if (one["name"], zone) == (parts["instance"], parts["zone"]):
             return one
     place = f"projects/{google.project.id}/zones/{parts['zone']}/instances/{parts['instance']}"
     raise not_found(f"The resource '{place}' was not found")
@@ -149,6 +150,7 @@ def get_instance(google: Google, request: Request, parts: Parts) -> dict[str, An
         "status": status,
         "lastStartTimestamp": vm.started_at,
         "labels": one["effective_labels"] or {},
+        "deletionProtection": bool(one.get("deletion_protection")),
         "metadata": {
             "fingerprint": "AAAA",
             "items": [{"key": k, "value": v} for k, v in sorted(metadata.items())],

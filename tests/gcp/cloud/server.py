@@ -140,7 +140,7 @@ class Google:
         """The metadata of an instance, as Terraform set it last."""
         for one in self.project.objects("google_compute_instance"):
             if one["name"] == name:
-                return dict(one["metadata"] or {})
+                return dict(one.get("metadata") or {})
         return {}
 
     def answer(self, request: Request) -> Answer:
