@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -15,15 +14,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from taxi_etl import sample
 from taxi_etl.month import Month
-from taxi_etl.release import file_name
-from taxistack import zones
 from taxistack.commands import dbt
 from taxistack.targets import NAMESPACE
 
 ROOT = Path(__file__).resolve().parents[2]
 DATASET = DATABASE = "analytics"
+GREEN, YELLOW = "2009-06", "2009-07"
+"""Months that no other test loads: the lake is everybody's."""
 NO_NETWORK = ("dns error", "failed to fetch", "connection", "timed out", "name or service")
 
 
@@ -60,19 +58,6 @@ def own_place(platform) -> Iterator[None]:
             connection.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
 
 
-@pytest.fixture
-def published(platform) -> Iterator[None]:
-    path = zones.publish(platform.releases)
-    yield
-    shutil.rmtree(path.parent)
-
-
-def publish(platform, taxi: str, month: str, rows: int) -> None:
-    path = platform.releases / taxi / file_name(taxi, Month.parse(month))
-    path.parent.mkdir(exist_ok=True)
-    sample.write(path, taxi, Month.parse(month), rows)
-
-
 def run(platform, flow: str, **inputs: str) -> dict:
     flags = [text for pair in inputs.items() for text in ("--input", "=".join(pair))]
     ran = json.loads(platform.invoke("run", flow, *flags, "--json").stdout)
@@ -100,24 +85,24 @@ def mart(platform, destination: str) -> dict[tuple[str, str], tuple]:
 
 
 def test_the_project_is_built_on_both_destinations_and_follows_what_is_loaded(
-    installed, platform, published, own_place
+    installed, platform, zones_list, own_place
 ):
-    publish(platform, "green", "2013-01", 60)  # no other test loads 2013
-    publish(platform, "yellow", "2013-02", 60)
+    platform.publish("green", Month.parse(GREEN), 60)
+    platform.publish("yellow", Month.parse(YELLOW), 60)
     for destination in ("bigquery", "postgres"):
-        run(platform, f"taxi_to_{destination}", taxi="green", month="2013-01")
+        run(platform, f"taxi_to_{destination}", taxi="green", month=GREEN)
         run(platform, "taxi_analytics", destination=destination)
         found = mart(platform, destination)
-        assert [(key, int(value[0])) for key, value in found.items()] == [
-            (("green", "2013-01"), 60)
-        ], "a stray pickup makes no month of its own"
+        assert [(key, int(value[0])) for key, value in found.items()] == [(("green", GREEN), 60)], (
+            "a stray pickup makes no month of its own"
+        )
 
     # What is new and what was loaded again is made, and nothing else is touched.
-    run(platform, "taxi_to_postgres", taxi="yellow", month="2013-02")
+    run(platform, "taxi_to_postgres", taxi="yellow", month=YELLOW)
     run(platform, "taxi_analytics", destination="postgres")
     later = mart(platform, "postgres")
-    assert later["green", "2013-01"] == found["green", "2013-01"]
-    assert int(later["yellow", "2013-02"][0]) == 60
+    assert later["green", GREEN] == found["green", GREEN]
+    assert int(later["yellow", YELLOW][0]) == 60
 
 
 def test_the_profile_that_status_prints_leads_to_both_destinations(platform):
