@@ -14,6 +14,9 @@ import psutil
 import pytest
 from tests.families import named
 
+from localcloud.kestra.runtime import Build, java
+from localcloud.layout import default_cache
+
 # Three processes that ignore SIGTERM, one of them in a session of its own with no parent, one
 # without any environment.
 STUBBORN = """\
@@ -59,6 +62,53 @@ def test_everything_survives_a_stop_and_a_kill(new_engine, until) -> None:
     assert engine.http.get("/flows/tests/hello").status_code == 200
     assert engine.http.get("/namespaces/tests/kv/key").json()["value"] == "value"
     assert engine.run("hello")["state"]["current"] == "SUCCESS"
+
+
+def test_what_was_half_written_at_a_kill_does_not_change_what_is_read(new_engine):
+    """H2 rolls a torn transaction back at the next start, and must read the table as before."""
+    engine = new_engine()
+    engine.start()
+    engine.save("hello", "tasks:\n  - {id: a, type: io.kestra.plugin.core.log.Log, message: hi}\n")
+    before = engine.run("hello")
+    engine.stop()
+    tear_a_transaction(engine)
+
+    engine.start()
+    found = engine.http.get(
+        "/executions/search",
+        params={"filters[namespace][EQUALS]": "tests", "filters[state][IN]": "SUCCESS,RUNNING"},
+    )
+    assert found.status_code == 200, found.text
+    assert [one["id"] for one in found.json()["results"]] == [before["id"]]
+    assert engine.run("hello")["state"]["current"] == "SUCCESS"
+
+
+def tear_a_transaction(engine) -> None:
+    """Be killed while a change of an execution is in the file and not committed."""
+    build = Build(default_cache())
+    database = f"jdbc:h2:file:{engine.folder / 'data' / 'db'};CASE_INSENSITIVE_IDENTIFIERS=TRUE"
+    shell = [str(java()), "-cp", build.class_path(), "org.h2.tools.Shell"]
+    with subprocess.Popen(
+        [*shell, "-url", database, "-user", "sa"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(
+            "autocommit false\n"
+            'UPDATE executions SET "value" = "value";\n'
+            "CHECKPOINT;\n"
+            "SELECT 'in the ' || 'file';\n"
+        )
+        process.stdin.flush()
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if "in the file" in line:
+                break
+        process.kill()
+    assert "in the file" in said[-1], "".join(said)
+    assert "(Update count: 1," in "".join(said)
 
 
 def test_it_writes_below_its_own_folder_only(new_engine):
