@@ -147,6 +147,17 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         channel.close()
 
 
+@pytest.fixture
+def zones_list(platform: Platform) -> Iterator[Path]:
+    """The list of zones on the platform's release site; gone again afterwards, whatever fails."""
+    from taxistack import zones
+
+    path = zones.publish(platform.releases)
+    assert path is not None, "another test has left its list behind"
+    yield path
+    shutil.rmtree(path.parent)
+
+
 @pytest.fixture(scope="session")
 def real_months() -> Path:
     """The folder of real TLC month files; skips where this clone has none beside it."""

@@ -7,12 +7,11 @@ names that infra/ gives: a prefix would take in what belongs to a stack called <
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from taxistack.google import Api, GoogleApis, NotFoundError
+from taxistack.google import Api, GoogleApis
 
 if TYPE_CHECKING:
     from google.cloud import bigquery, storage
@@ -29,6 +28,8 @@ COLLECTIONS = (
     ("firewall", "global/firewalls", "name = {stack}-iap"),
     ("network", "global/networks", "name = {stack}"),
 )
+LABELS = ("stack", "environment", "run")
+"""What infra/locals.tf puts on everything that can have labels."""
 LABELLED = "labels.stack:*"  # Compute's filter for things that have the label at all
 
 
@@ -104,6 +105,12 @@ def _listed(
                 )
 
 
+def snapshots(google: GoogleApis, project: str, stack: str) -> Iterator[Leftover]:
+    """The snapshots labelled with the stack, which no destroy of Terraform's reaches."""
+    chosen = f"labels.stack = {stack}"
+    yield from _listed(google, project, "snapshot", "global/snapshots", chosen)
+
+
 def labelled_machines(google: GoogleApis, project: str) -> Iterator[Leftover]:
     """The machines, disks and snapshots of the project that carry a label `stack`, whatever one."""
     for kind, collection, chosen in COLLECTIONS:
@@ -165,18 +172,3 @@ def policy_of(google: GoogleApis, project: str) -> dict[str, Any]:
 def _is_of(member: str, account: str) -> bool:
     kind, _, rest = member.removeprefix("deleted:").partition(":")
     return kind == "serviceAccount" and rest.partition("?uid=")[0] == account
-
-
-def delete_snapshots(google: GoogleApis, project: str, stack: str) -> Iterator[str]:
-    """Delete the snapshots labelled with the stack; their names as they go.
-
-    A snapshot schedule makes them on its own, so no destroy of Terraform's reaches them. Raises
-    the errors of `GoogleApis.call` when Compute Engine refuses.
-    """
-    path = f"projects/{project}/global/snapshots"
-    for page in _pages(google, Api.COMPUTE, path, filter=f"labels.stack={stack}"):
-        for snapshot in page.get("items", []):
-            name = snapshot["name"]
-            with contextlib.suppress(NotFoundError):
-                google.call("DELETE", Api.COMPUTE, f"{path}/{name}", doing=f"deleting {name}")
-            yield name

@@ -1,7 +1,7 @@
 """Removes, one by one and by its exact name, what a stack has left and no Terraform state knows.
 
 Nothing is removed for its name alone: right before, each thing is looked at again, and must bear
-what infra/ puts on it: the labels `stack` and `run` where the kind has labels, else a fact that
+what infra/ puts on it: its three labels where the kind has labels, else a fact that
 only our configuration makes (a firewall's account, an account's display name, …). Whatever does
 not bear it is somebody else's, however it is called, and stays.
 
@@ -87,19 +87,23 @@ def remove(
 def bears_labels(kind: str, name: str, labels: Mapping[str, str], project: str) -> str | None:
     """The stack whose labels a thing bears under a name that infra/ gives it; None: nobody's.
 
-    Both count: `stack` and `run` are words that others label their things with too.
+    All of them count: `stack` and `run` are words that others label their things with too.
     """
     stack = labels.get("stack", "")
-    if not stack or not labels.get("run"):
+    if not all(labels.get(one) for one in inventory.LABELS):
         return None
     names = {
         "instance": (f"{stack}-kestra",),
         "disk": (f"{stack}-data", f"{stack}-kestra"),  # a boot disk is called as its machine
-        "secret": (f"{stack}-kestra-password", f"{stack}-postgres-password"),
+        "secret": (
+            f"{stack}-alarm-webhook",
+            f"{stack}-kestra-password",
+            f"{stack}-postgres-password",
+        ),
         "bucket": inventory.bucket_names(project, stack),
         "dataset": inventory.dataset_ids(stack),
     }
-    if kind == "snapshot":  # a schedule names them after the disk, with zone and time
+    if kind == "snapshot":  # a schedule and a backup name them after the disk
         return stack if name.startswith(f"{stack}-data-") else None
     return stack if name in names[kind] else None
 

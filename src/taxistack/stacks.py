@@ -1,7 +1,7 @@
 """The stacks of a Google Cloud project, found by what they left: states and labelled things.
 
 A stack is one when something proves it ours: a state in the state bucket that describes things
-with our labels, or a thing that bears `stack` and `run` under a name that infra/ gives. Another
+with our labels, or a thing that bears infra's labels under a name that infra/ gives. Another
 team's `stack = web` on its own machine is neither.
 """
 
@@ -55,8 +55,13 @@ class Stack:
 
     @property
     def last_change(self) -> datetime:
-        """The last sign of life. A schedule's snapshots are none: they come by themselves."""
-        return max(self.changed) if self.changed else datetime.min.replace(tzinfo=UTC)
+        """The last sign of life. A schedule's snapshots are none: they come by themselves.
+
+        Where nothing else is left they are: no disk is there of which more could come. What does
+        not tell when it was made counts as made now.
+        """
+        told = self.changed or [datetime.fromisoformat(one.made) for one in self.things if one.made]
+        return max(told, default=datetime.now(UTC))
 
 
 def find(clients: Clients, project: str, state_bucket: str) -> list[Stack]:
@@ -82,7 +87,10 @@ def _labelled(clients: Clients, project: str) -> Iterator[Leftover]:
         made = bucket.time_created.isoformat() if bucket.time_created else ""
         yield Leftover("bucket", bucket.name, "", dict(bucket.labels), made)
     for one in clients.bigquery.list_datasets(filter="labels.stack"):
-        yield Leftover("dataset", one.dataset_id, "", dict(one.labels))
+        # Their list does not tell when they were made.
+        whole = clients.bigquery.get_dataset(one.reference)
+        made = whole.created.isoformat() if whole.created else ""
+        yield Leftover("dataset", one.dataset_id, "", dict(one.labels), made)
 
 
 def _add_states(client: storage.Client, bucket: str, found: dict[str, Stack]) -> None:

@@ -110,9 +110,11 @@ def test_from_a_new_project_to_proven_tables_and_back_to_nothing(operator: Opera
     operator.as_on_the_vm()
     operator.run("verify", *ALL_MONTHS)
 
-    project.snapshots.append({"name": "daily-1", "labels": {"stack": "taxistack"}})
+    labels = {"stack": "taxistack", "environment": "ci", "run": "gh-1"}
+    daily = "taxistack-data-us-central1-b-20260102030405-x1"
+    project.snapshots.append({"name": daily, "labels": labels})
     down = operator.step(ci, "down")
-    assert "deleted snapshot daily-1" in down.stderr
+    assert f"removed snapshot {daily}" in down.stderr
     assert "0 left" in down.stdout
     assert project.snapshots == []
     assert "0 left" in operator.run("down", "--yes").stdout, "again, with nothing there"

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 from google.cloud import bigquery, storage
+from tests.gcp.cloud.vm import Vm
 from tests.gcp.conftest import PROJECT, ROOT
 from tests.gcp.operator import STATE_BUCKET, Operator, working
 
@@ -152,6 +153,7 @@ def plant(operator: Operator) -> None:
     }  # fmt: skip
     for kind, one in add.items():
         project.made.setdefault(kind, []).append(one)
+    operator.google.vms[f"{stack}-kestra"] = Vm()  # it has booted long ago
     project.snapshots.append({"name": f"{stack}-data-us-central1-b-1", "labels": LABELS})
     bucket = clients.storage.bucket(f"{PROJECT}-{stack}-lake")
     bucket.labels = LABELS
@@ -230,7 +232,12 @@ def test_ten_kinds_of_leftovers_go_and_nothing_else(operator: Operator) -> None:
     assert "1 thing stayed: ci-8: " in failed.stderr
     assert "network ci-8" in failed.stderr
 
-    operator.run("down", "--yes", INVOKE_TAXISTACK_NAME="ci-8", INVOKE_TAXISTACK_RUN="8")
+    of_run_8 = {"INVOKE_TAXISTACK_NAME": "ci-8", "INVOKE_TAXISTACK_RUN": "8"}
+    down = operator.run("down", "--yes", code=1, **of_run_8)
+    # It has every label of the stack's and no name of infra's: told, and never removed.
+    assert "1 thing of stack ci-8 is left" in down.stderr
+    assert "disk ci-8-data-2: it bears no mark of stack ci-8" in down.stderr
+    assert [one["name"] for one in operator.json("sweep")["found"]] == ["dev"]
     for kind, names in kept.items():
         assert {one["name"] for one in project.objects(kind)} == names, kind
     assert {one["secret_id"] for one in project.objects("google_secret_manager_secret")} == {

@@ -82,6 +82,8 @@ def test_the_server_has_what_the_etl_imports_and_no_more_at_the_top() -> None:
         "google-cloud-storage",
         "google-crc32c",
         "httpx",
+        "isal",
+        "numpy",
         "psycopg",
         "tenacity",
     ]
@@ -98,6 +100,8 @@ BROUGHT_BY = {
     "google.resumable_media": "google-resumable-media",
     "google_crc32c": "google-crc32c",
     "httpx": "httpx",
+    "isal": "isal",
+    "numpy": "numpy",
     "psycopg": "psycopg",
     "requests": "requests",
     "tenacity": "tenacity",

@@ -45,10 +45,11 @@ def rules_of(root: str) -> list[Rule]:
     return found
 
 
-RULES = [*rules_of("."), *rules_of("bootstrap")]
+ROOTS = (".", "bootstrap", "gke")
+RULES = [rule for root in ROOTS for rule in rules_of(root)]
 
 
-@pytest.fixture(scope="module", params=[".", "bootstrap"])
+@pytest.fixture(scope="module", params=ROOTS)
 def root(request: pytest.FixtureRequest, copy_root, tmp_path_factory):
     return copy_root(tmp_path_factory.mktemp("rules"), request.param)
 
@@ -62,9 +63,7 @@ def cases_about(variable: str, text: str) -> str:
 
 
 def test_every_validation_block_is_found() -> None:
-    written = sum(
-        (INFRA / r / "variables.tf").read_text().count("validation {") for r in (".", "bootstrap")
-    )
+    written = sum((INFRA / r / "variables.tf").read_text().count("validation {") for r in ROOTS)
     assert len(RULES) == written > 30
 
 
@@ -75,7 +74,7 @@ def test_the_message_names_the_setting_and_the_rule(rule: Rule) -> None:
 
 
 def test_every_rule_has_a_case_that_fails_without_it(root) -> None:
-    name = "bootstrap" if root.folder.name == "bootstrap" else "."
+    name = root.folder.name if root.folder.name in ROOTS else "."
     variables, cases = root.folder / "variables.tf", root.folder / "tests" / "rules.tftest.hcl"
     original, all_cases = variables.read_text(), cases.read_text()
     for other in cases.parent.glob("*.hcl"):
@@ -115,6 +114,15 @@ WEAKENED = [
     ("nothing_of_the_lake_is_deleted_by_age", LAKE, '"SetStorageClass"', '"Delete"'),
     ("staging_tables_expire_and_trips_do_not", WAREHOUSE, r"hours \* 60", "hours * 61"),
     ("the_server_can_go_while_the_data_stays", "kestra.tf", r"(count +=).*", r"\1 1"),
+    (
+        "the_vm_runs_all_day_unless_hours_are_set",
+        "schedule.tf",
+        r"null \? \{\}",
+        'null ? { vm = { start = ["08", "00"], stop = ["20", "00"] } }',
+    ),
+    ("hours_are_an_instance_schedule_in_utc", "schedule.tf", "Etc/UTC", "America/New_York"),
+    ("hours_are_an_instance_schedule_in_utc", "schedule.tf", r"value\.start\[0\]", "value.stop[0]"),
+    ("hours_are_an_instance_schedule_in_utc", "schedule.tf", r"value\.stop\[1\]", "value.start[1]"),
     ("the_vm_is_hardened", VM, r"(enable_secure_boot +=).*", r"\1 false"),
     ("the_vm_is_hardened", VM, r"(serial-port-enable +=).*", r'\1 "TRUE"'),
     ("the_vm_is_hardened", VM, r"(enable-oslogin +=).*", r'\1 "FALSE"'),

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from taxi_etl.month import Month
-from taxistack.commands.flows import ETL, FLOWS, settings_of_flows
+from taxistack.commands.flows import ANALYTICS, ETL, FLOWS, settings_of_flows
 from taxistack.deploy import deploy
 from taxistack.kestra import Execution, KestraClient
 from taxistack.targets.base import etl_requirements_digest
@@ -85,8 +85,8 @@ def test_the_engine_takes_the_flow(kestra, path: Path):
 
 def test_deploying_again_changes_nothing(platform, kestra):
     kv = settings_of_flows(platform.target, str(kestra.kv.get(NAMESPACE, "source")))
-    deploy(kestra, FLOWS, ETL, kv)
-    assert not deploy(kestra, FLOWS, ETL, kv).changed
+    deploy(kestra, FLOWS, ETL, kv, beside=[ANALYTICS])
+    assert not deploy(kestra, FLOWS, ETL, kv, beside=[ANALYTICS]).changed
 
 
 def test_a_changed_file_and_a_forgotten_one_are_deployed_and_pruned(platform, kestra, tmp_path):
@@ -94,8 +94,10 @@ def test_a_changed_file_and_a_forgotten_one_are_deployed_and_pruned(platform, ke
     shutil.copytree(FLOWS, tmp_path / "flows")
     extra = tmp_path / "flows" / "extra.yaml"
     extra.write_text((FLOWS / "hello_world.yaml").read_text().replace("hello_world", "extra"))
-    assert deploy(kestra, tmp_path / "flows", ETL, {**kv, "extra": "x"}).count("created") == 2
-    report = deploy(kestra, FLOWS, ETL, kv, prune=True)
+    beside = [ANALYTICS]
+    more = deploy(kestra, tmp_path / "flows", ETL, {**kv, "extra": "x"}, beside=beside)
+    assert more.count("created") == 2
+    report = deploy(kestra, FLOWS, ETL, kv, beside=beside, prune=True)
     assert {(one.kind, one.name) for one in report.changes if one.action == "pruned"} == {
         ("flow", "extra"),
         ("key", "extra"),

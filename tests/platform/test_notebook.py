@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from taxi_etl import sample
 from taxi_etl.month import Month
-from taxi_etl.release import file_name
-from taxistack import zones
-from taxistack.commands import zones as command
+from taxistack.commands import zones
 from taxistack.console import Console
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,16 +31,11 @@ def test_the_notebook_carries_no_output():
 
 
 @pytest.fixture
-def loaded(platform):
+def loaded(platform, zones_list) -> None:
     """A month in both destinations, and the zones."""
-    path = platform.releases / "yellow" / file_name("yellow", Month.parse(MONTH))
-    path.parent.mkdir(exist_ok=True)
-    sample.write(path, "yellow", Month.parse(MONTH), 200)
-    listed = zones.publish(platform.releases)
+    platform.publish("yellow", Month.parse(MONTH), 200)
     platform.invoke("backfill", "--start", MONTH, "--end", MONTH, "--taxi", "yellow")
-    command.load(platform.target, Console())
-    yield
-    shutil.rmtree(listed.parent)
+    zones.load(platform.target, Console())
 
 
 def test_every_cell_runs_and_the_destinations_are_equal(platform, loaded):

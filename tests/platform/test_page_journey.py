@@ -5,6 +5,7 @@ With PAGE_SCREENSHOTS=docs/images the pictures that the guides show are made ane
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Iterator
@@ -109,12 +110,27 @@ def own_flows(platform) -> Iterator[None]:
         client.flows.delete("taxi", name)
 
 
+@pytest.fixture(scope="module")
+def ended(platform, own_flows) -> tuple[str, ...]:
+    """One that succeeded, with tasks in tasks and outputs; one that failed, with its errors."""
+    start = platform.target.kestra().executions.create
+    both = start("taxi", "hello_world", wait=True), start("taxi", "page_evil", wait=True)
+    assert [one.state for one in both] == ["SUCCESS", "FAILED"]
+    return tuple(one.id for one in both)
+
+
 def picture(page: Page, name: str, *, height: int = 720) -> None:
     """One of the guides' pictures, where they are asked for; `height` in pixels."""
     assert name in PICTURES
     if folder := os.environ.get("PAGE_SCREENSHOTS"):
         page.set_viewport_size({"width": 1000, "height": height})
         page.screenshot(path=ROOT / folder / name, animations="disabled")
+
+
+def settled(page: Page) -> None:
+    """The screen shows what it asked for, and has nothing to complain of."""
+    expect(page.locator("[aria-busy]")).to_have_count(0)
+    expect(page.locator("#trouble")).to_be_hidden()
 
 
 def state_is(page: Page, *states: str) -> None:
@@ -142,16 +158,22 @@ def test_hello_world_is_executed_from_its_form_by_keyboard_alone(page):
         expect(page.get_by_role("rowheader", name=task, exact=True)).to_be_visible()
 
 
-def press_until(page: Page, name: str) -> None:
+def press_until(page: Page, name: str, key: str = "Tab") -> None:
     """Press Tab until what is so named has the focus."""
-    for _ in range(60):
-        page.keyboard.press("Tab")
-        named = page.evaluate(
-            "[document.activeElement.labels?.[0]?.textContent, document.activeElement.textContent]"
-        )
-        if name in [(text or "").strip() for text in named]:
+    for _ in range(200):
+        page.keyboard.press(key)
+        if name in focused(page):
             return
-    raise AssertionError(f"Tab never comes to {name}")
+    raise AssertionError(f"{key} never comes to {name}")
+
+
+def focused(page: Page) -> list[str]:
+    """The names of what has the focus: of its labels, of its own, of its text."""
+    named = page.evaluate(
+        "(one => [one.labels?.[0]?.textContent, one.ariaLabel, one.textContent])"
+        "(document.activeElement)"
+    )
+    return [(text or "").strip() for text in named]
 
 
 def test_what_the_engine_refuses_is_said_where_it_was_typed(page):
@@ -199,14 +221,19 @@ def test_an_execution_is_found_killed_and_replayed(page, own_flows):
     page.get_by_role("button", name="Kill").click()
     page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
     state_is(page, "RUNNING")
-    for again in (True, False):
-        page.get_by_role("button", name="Kill").click()
-        page.get_by_role("dialog").get_by_role("button", name="Kill").click()
-        state_is(page, "KILLED")
-        if again:
-            page.get_by_role("button", name="Replay").click()
-            page.wait_for_url(lambda url: url != first)
-            state_is(page, "RUNNING")
+    page.get_by_role("button", name="Kill").click()
+    page.get_by_role("dialog").get_by_role("button", name="Kill").click()
+    state_is(page, "KILLED")
+    page.get_by_role("button", name="Replay").click()
+    page.wait_for_url(lambda url: url != first)
+    state_is(page, "RUNNING")
+    press_until(page, "Kill")  # the second one by keyboard
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog").get_by_role("button", name="Cancel")).to_be_focused()
+    press_until(page, "Kill")
+    page.keyboard.press("Enter")
+    state_is(page, "KILLED")
+    expect(page.locator("main :focus")).to_have_count(1)  # though what was pressed is gone
 
 
 def test_texts_of_flows_and_logs_are_texts(page, own_flows):
@@ -226,21 +253,30 @@ def test_texts_of_flows_and_logs_are_texts(page, own_flows):
     assert page.locator("main script, main img").count() == 0
 
 
-def test_a_trigger_is_switched_and_a_range_of_it_backfilled(page, platform):
+def test_a_trigger_is_switched_and_a_range_of_it_backfilled_by_keyboard_alone(page, platform):
     client = platform.target.kestra()
     page.goto("/triggers")
     mine = page.get_by_role("region", name="Trigger green of taxi_to_postgres")
     switch = mine.get_by_role("switch")
     expect(switch).to_have_attribute("aria-checked", "true")
-    switch.click()
+    press_until(page, "green of taxi_to_postgres is switched on")
+    page.keyboard.press("Space")
     expect(switch).to_have_attribute("aria-checked", "false")
-    switch.click()
+    expect(switch).to_be_focused()
+    page.keyboard.press("Space")
     expect(switch).to_have_attribute("aria-checked", "true")
-    mine.get_by_text("Backfill executions").click()
-    mine.get_by_label("First day").fill(f"{MONTHS[2]}-01")
-    mine.get_by_label("Last day").fill(f"{MONTHS[3]}-02")
-    mine.get_by_role("button", name="Backfill").click()
-    mine.get_by_role("button", name="Pause").click()
+    press_until(page, "Backfill executions")
+    page.keyboard.press("Enter")
+    for name, day in (("First day", f"{MONTHS[2]}-01"), ("Last day", f"{MONTHS[3]}-02")):
+        press_until(page, name)
+        year, month, number = day.split("-")
+        page.keyboard.type(month + number + year)
+        expect(mine.get_by_label(name)).to_have_value(day)
+    press_until(page, "Backfill")
+    page.keyboard.press("Enter")
+    expect(mine.get_by_role("button", name="Pause")).to_be_visible()
+    press_until(page, "Pause")
+    page.keyboard.press("Enter")
     expect(mine.get_by_text("Backfill, paused")).to_be_visible()
     expect(mine.get_by_role("progressbar")).to_be_visible()
     picture(page, "page-triggers.png", height=860)
@@ -252,13 +288,20 @@ def test_a_trigger_is_switched_and_a_range_of_it_backfilled(page, platform):
     assert not client.triggers.search(namespace="taxi", flow_id="taxi_to_postgres")[0].disabled
 
 
-def test_what_the_months_say_is_missing_is_loaded_and_proven(page):
+def test_what_the_months_say_is_missing_is_loaded_and_proven_by_keyboard_alone(page):
     """Needs nothing of the tests before: what they loaded is loaded, the rest is missing."""
     page.goto(SCREENS[-1])
-    page.get_by_role("button", name=re.compile(r"Choose \d+ missing")).click()
-    page.get_by_label(f"load green {MONTHS[2]} into bigquery, missing").uncheck()
-    page.get_by_label(f"load green {MONTHS[3]} into bigquery, missing").uncheck()
-    page.get_by_role("button", name=re.compile(r"^Load \d+ months$")).click()
+    settled(page)
+    choose = page.get_by_role("button", name=re.compile(r"Choose \d+ missing"))
+    press_until(page, choose.inner_text())
+    page.keyboard.press("Enter")
+    expect(choose).to_be_focused()
+    for month in MONTHS[2:]:
+        press_until(page, f"load green {month} into bigquery, missing")
+        page.keyboard.press("Space")
+    load = page.get_by_role("button", name=re.compile(r"^Load \d+ months$"))
+    press_until(page, load.inner_text(), "Shift+Tab")
+    page.keyboard.press("Enter")
     expect(page.get_by_text(re.compile(r"Load \d+: \d+ chosen, under way"))).to_be_visible()
     expect(page.get_by_role("cell", name="loading").first).to_be_visible()
     running = page.get_by_role("link", name=re.compile("loading$")).first
@@ -268,7 +311,8 @@ def test_what_the_months_say_is_missing_is_loaded_and_proven(page):
     seen = page.get_by_role("link", name=f"green {MONTHS[1]} in bigquery: loaded")
     expect(seen).to_be_visible()
     expect(page.get_by_label(f"load green {MONTHS[2]} into bigquery, missing")).to_be_visible()
-    page.get_by_role("button", name="Prove and draw").click()
+    press_until(page, "Prove and draw")
+    page.keyboard.press("Enter")
     report = page.get_by_role("region", name="Report")
     expect(report.locator(".verdict")).to_contain_text("proven", timeout=PATIENCE)
     for drawing in report.get_by_role("img").all():
@@ -278,6 +322,22 @@ def test_what_the_months_say_is_missing_is_loaded_and_proven(page):
     seen.click()
     page.wait_for_url("**/executions/*")
     state_is(page, "SUCCESS")
+
+
+def test_an_answer_that_does_not_come_is_told_until_it_does(page):
+    """The other looks of the same screen are answered, and hide nothing."""
+    page.route("**/api/months?*", lambda one: one.fulfill(status=500, json={"error": "no luck"}))
+    with page.expect_response("**/api/loads"), page.expect_response("**/api/report"):
+        page.goto(SCREENS[-1])
+    expect(page.get_by_text("There is no answer; the reason stands above.")).to_be_visible()
+    with page.expect_response("**/api/months?*"):  # it asks again by itself
+        expect(page.locator("#trouble")).to_have_text("no luck")
+    page.unroute("**/api/months?*")
+    expect(page.get_by_role("region", name="Months by taxi and destination")).to_be_visible()
+    settled(page)
+    page.goto("/executions?label=nonsense")
+    expect(page.get_by_role("alert")).to_contain_text("must be key:value")
+    expect(page.locator("[aria-busy]")).to_have_count(0)
 
 
 # --- how it looks, and to whom --------------------------------------------------------------------
@@ -316,28 +376,28 @@ LOOK = """() => {
 }"""
 
 
-@pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize(("scheme", "paper"), [("light", 200), ("dark", 40)])
-def test_every_screen_fits_and_can_be_read(browser, address, platform, width, scheme, paper):
-    context = context_of(
-        browser, address, platform, color_scheme=scheme, viewport={"width": width, "height": 800}
-    )
-    page = context.new_page()
-    for path in SCREENS:
+LOOKS = list(itertools.product(("light", "dark"), (390, 1280)))
+
+
+def test_every_screen_fits_and_can_be_read_in_light_and_dark(page, ended):
+    for path in (*SCREENS, *(f"/executions/{one}" for one in ended)):
         page.goto(path)
         expect(page.get_by_role("heading", level=1)).to_be_visible()
-        expect(page.locator("[aria-busy]")).to_have_count(0)
-        seen = page.evaluate(LOOK)
-        red = int(re.findall(r"\d+", seen["paper"])[0])
-        assert (red > paper) is (scheme == "light"), path
-        assert (path, seen["overflow"], seen["heads"]) == (path, False, 1)
-        assert (path, seen["pale"], seen["unnamed"]) == (path, [], [])
-    context.close()
+        settled(page)
+        for scheme, width in LOOKS:
+            page.emulate_media(color_scheme=scheme)
+            page.set_viewport_size({"width": width, "height": 800})
+            seen = page.evaluate(LOOK)
+            red = int(re.findall(r"\d+", seen["paper"])[0])
+            where = (path, scheme, width)
+            assert red > 200 if scheme == "light" else red < 40, where
+            assert (where, seen["overflow"], seen["heads"]) == (where, False, 1)
+            assert (where, seen["pale"], seen["unnamed"]) == (where, [], [])
 
 
 def test_a_screen_reader_meets_landmarks_names_and_states(page):
     page.goto(SCREENS[-1])
-    expect(page.locator("[aria-busy]")).to_have_count(0)
+    settled(page)
     heard = page.locator("body").aria_snapshot()
     for landmark in ("banner:", 'navigation "Screens"', "main:", "contentinfo:"):
         assert landmark in heard, heard

@@ -73,11 +73,11 @@ def test_cancel_ends_an_execution_and_says_so_twice(platform, own_flow):
 def test_cancel_ends_a_backfill_with_its_loads(platform, publish):
     from taxistack.backfill.executions import Executions
 
-    publish("2011-01", "2011-06")
+    publish("2021-01", "2021-06")
     executions = Executions(platform.context.kestra())
     from taxistack.backfill import Request
 
-    cells = Request.parse("2011-01", "2011-06").grid()
+    cells = Request.parse("2021-01", "2021-06").grid()
     executions.start(cells, "bf-of-the-test", parallel=2, replace=False)
     give_up = time.monotonic() + 60
     while not executions.runs("bf-of-the-test"):
@@ -107,10 +107,10 @@ def publish(platform):
 
 
 def test_status_the_plan_and_verify_name_the_source(platform, publish):
-    publish("2011-07", "2011-07")
+    publish("2021-07", "2021-07")
     words = f"folder {platform.releases}"
     assert f"Months come from {words}" in platform.invoke("status").stdout
-    asked = ("--start", "2011-07", "--end", "2011-07", "--taxi", "green")
+    asked = ("--start", "2021-07", "--end", "2021-07", "--taxi", "green")
     assert f"Months from {words}" in platform.invoke("backfill", *asked, "--dry-run").stdout
     nothing = platform.invoke("backfill", "--start", "1999-01", "--end", "1999-01", code=1)
     assert f"the months come from {words}: another range, or another source" in nothing.stderr
@@ -118,7 +118,7 @@ def test_status_the_plan_and_verify_name_the_source(platform, publish):
 
 def test_no_sample_is_made_by_a_dry_run_nor_for_another_source(platform):
     samples = platform.state / "releases"
-    asked = ("backfill", "--start", "2011-08", "--end", "2011-08")
+    asked = ("backfill", "--start", "2021-08", "--end", "2021-08")
     platform.invoke(*asked, code=1)  # the folder has no such month
     assert not list(samples.glob("*/*.gz"))
     platform.invoke("deploy-flows", "--source", "sample")
@@ -138,7 +138,7 @@ def test_a_backfill_whose_source_is_silent_starts_no_execution(platform, publish
     before = [one.id for one in client.executions.search(namespace="taxi")]
     client.kv.put("taxi", "source", "http://127.0.0.1:9")
     try:
-        asked = ("backfill", "--start", "2011-09", "--end", "2011-12")
+        asked = ("backfill", "--start", "2021-09", "--end", "2021-12")
         done = platform.invoke(*asked, code=1)
     finally:
         client.kv.put("taxi", "source", source)
@@ -164,15 +164,15 @@ def test_down_dry_destroys_nothing(platform):
 
 
 def test_every_table_fits_eighty_columns(platform, own_flow, publish):
-    publish("2011-07", "2011-07")
-    platform.invoke("backfill", "--start", "2011-07", "--end", "2011-07")
+    publish("2021-07", "2021-07")
+    platform.invoke("backfill", "--start", "2021-07", "--end", "2021-07")
     asked = [
         ["status"],
         ["plan"],
         ["down", "--dry-run"],
         ["executions"],
-        ["verify", "--start", "2011-07", "--end", "2011-07"],
-        ["backfill", "--start", "2011-01", "--end", "2011-03", "--dry-run"],
+        ["verify", "--start", "2021-07", "--end", "2021-07"],
+        ["backfill", "--start", "2021-01", "--end", "2021-03", "--dry-run"],
         ["deploy-flows", "--source", "sample", "--dry-run"],
     ]
     for line in asked:

@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
-
-import pytest
 
 from taxi_etl import zones as etl
+from taxi_etl.month import Month
 from taxistack import zones
 from taxistack.backfill.state import DESTINATIONS
 from taxistack.commands import zones as command
 from taxistack.console import Console
 
-MONTH = "2014-06"  # no other test loads it
-
-
-@pytest.fixture
-def published(platform):
-    """The list on the release site; gone again afterwards."""
-    path = zones.publish(platform.releases)
-    yield path
-    shutil.rmtree(path.parent)
+MONTH = "2009-05"  # no other test loads it
 
 
 def run(platform, code: int = 0, **inputs: str) -> dict:
@@ -35,7 +25,7 @@ def test_a_source_without_zones_ends_as_warning(platform):
     assert run(platform)["state"] == "WARNING"
 
 
-def test_both_tables_are_the_file_and_follow_it_when_asked(platform, published):
+def test_both_tables_are_the_file_and_follow_it_when_asked(platform, zones_list):
     expected = {one.location_id: one for one in etl.read(zones.LIST.read_bytes())}
     ran = run(platform)
     assert (ran["state"], ran["outputs"]) == ("SUCCESS", {"rows": "265"})
@@ -44,7 +34,7 @@ def test_both_tables_are_the_file_and_follow_it_when_asked(platform, published):
         assert zones.read(platform.target, destination) == expected
 
     changed = zones.LIST.read_bytes().replace(b"Alphabet City", "Ábc | \u201cCity\u201d".encode())
-    published.write_bytes(changed)
+    zones_list.write_bytes(changed)
     refused = run(platform, code=1)
     assert "the lake holds other bytes" in refused["stderr"]
     for destination in DESTINATIONS:
@@ -55,20 +45,13 @@ def test_both_tables_are_the_file_and_follow_it_when_asked(platform, published):
         found = zones.read(platform.target, destination)
         assert found["4"].zone == "Ábc | \u201cCity\u201d"
         assert len(found) == len(expected)
-    published.write_bytes(zones.LIST.read_bytes())
+    zones_list.write_bytes(zones.LIST.read_bytes())
     run(platform, replace="true")
 
 
-def test_the_report_names_the_busiest_zones(platform, published, tmp_path):
-    from taxi_etl import sample
-    from taxi_etl.month import Month
-    from taxi_etl.release import file_name
-
-    month = Month.parse(MONTH)
+def test_the_report_names_the_busiest_zones(platform, zones_list, tmp_path):
     for taxi in ("yellow", "green"):
-        path = platform.releases / taxi / file_name(taxi, month)
-        path.parent.mkdir(exist_ok=True)
-        sample.write(path, taxi, month, 200)
+        platform.publish(taxi, Month.parse(MONTH), 200)
     platform.invoke("backfill", "--start", MONTH, "--end", MONTH)
     command.load(platform.target, Console())
     platform.invoke("verify", "--start", MONTH, "--end", MONTH, "--report", str(tmp_path))

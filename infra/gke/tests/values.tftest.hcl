@@ -47,23 +47,3 @@ run "every_container_has_a_limit" {
     error_message = "A container beside the server has no limit of memory."
   }
 }
-
-run "a_floating_image_is_refused" {
-  command = plan
-
-  variables {
-    image = "us-central1-docker.pkg.dev/taxi-project/taxistack/kestra:latest"
-  }
-
-  expect_failures = [var.image]
-}
-
-run "a_database_without_its_region_is_refused" {
-  command = plan
-
-  variables {
-    database = "kestra"
-  }
-
-  expect_failures = [var.database]
-}

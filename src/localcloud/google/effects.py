@@ -116,7 +116,7 @@ def _message(answer: httpx.Response) -> str:
 
 
 class Bucket(_Emulated):
-    """A bucket of the storage emulator, which keeps its name and nothing else of it."""
+    """A bucket of the storage emulator, which keeps its name, its place and its labels."""
 
     def _url(self, path: str = "") -> str:
         return f"{self.endpoints().storage.address}/storage/v1/b{path}"
@@ -125,8 +125,15 @@ class Bucket(_Emulated):
         """Make the bucket. Raises AlreadyExists."""
         if self.send("GET", self._url(f"/{obj['name']}")) is not None:
             raise AlreadyExists(obj["name"])
-        body = {"name": obj["name"], "location": obj["location"]}
+        labels = obj["effective_labels"] or {}
+        body = {"name": obj["name"], "location": obj["location"], "labels": labels}
         self.send("POST", self._url(f"?project={obj['project']}"), body)
+
+    def update(self, prior: Object, obj: Object) -> None:
+        """Send the labels; one that is there no more goes by a null."""
+        gone = dict.fromkeys(prior["effective_labels"] or {})
+        body = {"labels": {**gone, **(obj["effective_labels"] or {})}}
+        self.send("PATCH", self._url(f"/{obj['name']}"), body)
 
     def delete(self, obj: Object) -> None:
         """Remove the bucket; its objects go only with `force_destroy`."""
@@ -152,9 +159,9 @@ class Bucket(_Emulated):
                 return names
 
     def read(self, obj: Object) -> Object | None:
-        """The bucket is there, or not."""
+        """The bucket, with the labels that the emulator has."""
         found = self.send("GET", self._url(f"/{obj['name']}"))
-        return None if found is None else obj
+        return None if found is None else {**obj, **_labels(obj, found.get("labels") or {})}
 
     def find(self, id_: str) -> Object | None:
         """A bucket that was made by a call of its own: its name and its place."""

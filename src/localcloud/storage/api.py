@@ -68,7 +68,7 @@ class Api:
             case ["storage", "v1", "b"]:
                 return await self._buckets(request)
             case ["storage", "v1", "b", bucket]:
-                return self._bucket(request, unquote(bucket))
+                return await self._bucket(request, unquote(bucket))
             case ["storage", "v1", "b", bucket, "o"]:
                 return self._list(request, unquote(bucket))
             case ["storage", "v1", "b", bucket, "o", name]:
@@ -102,9 +102,15 @@ class Api:
         self._objects.create_bucket(name, {**kept, "location": location, "timeCreated": now})
         return JSONResponse(_bucket_resource(request, self._objects.bucket(name)))
 
-    def _bucket(self, request: Request, name: str) -> Response:
+    async def _bucket(self, request: Request, name: str) -> Response:
         _only(request)
-        if request.method == "GET":
+        if request.method == "PATCH":
+            body = _json(await request.body())
+            labels = body.pop("labels", None)
+            if body or not isinstance(labels, dict):
+                raise Unsupported("of a bucket the local cloud's storage changes only the labels")
+            self._objects.label_bucket(name, labels)
+        if request.method in ("GET", "PATCH"):
             return JSONResponse(_bucket_resource(request, self._objects.bucket(name)))
         if request.method == "DELETE":
             self._objects.delete_bucket(name)

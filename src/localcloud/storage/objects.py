@@ -147,6 +147,13 @@ class Objects:
             ) from None
         self._db.execute("INSERT OR REPLACE INTO buckets VALUES (?, ?)", (name, json.dumps(body)))
 
+    def label_bucket(self, name: str, labels: Mapping[str, str | None]) -> None:
+        """Set its labels; None takes one away, and others stay. Raises NotFound."""
+        body = self.bucket(name)
+        all_ = {**body.get("labels", {}), **labels}
+        body["labels"] = {key: value for key, value in all_.items() if value is not None}
+        self._db.execute("INSERT OR REPLACE INTO buckets VALUES (?, ?)", (name, json.dumps(body)))
+
     def delete_bucket(self, name: str) -> None:
         """Remove an empty one. Raises NotFound or Conflict."""
         self.bucket(name)

@@ -293,7 +293,8 @@ def _remove_unknown(target: Target, unknown: list[Leftover], console: Console) -
 def _things_left(target: Target, left: list[Leftover], kept: list[Kept]) -> FailedError:
     why = "".join(f"\n  {one.thing.kind} {one.thing.name}: {one.why}" for one in kept)
     return FailedError(
-        f"{len(left)} things of stack {target.settings.name} are left{why}",
+        f"{counted(len(left), 'thing')} of stack {target.settings.name} "
+        f"{'is' if len(left) == 1 else 'are'} left{why}",
         hint="invoke down again tries once more; what bears no mark of the stack is somebody "
         "else's, or is to be removed by hand",
     )

@@ -21,12 +21,12 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     ),
     "roles/bigquery.jobUser": ("bigquery.jobs.create",),
     "roles/compute.instanceAdmin.v1": (
-        *_each("compute.disks", "addResourcePolicies create delete get list"),
+        *_each("compute.disks", "addResourcePolicies create createSnapshot delete get list"),
         *_each("compute.disks", "removeResourcePolicies resize use"),
         *_each("compute.instances", "create delete get getGuestAttributes list setMetadata"),
         *_each("compute.instances", "setDeletionProtection setServiceAccount start stop"),
         *_each("compute.resourcePolicies", "create delete get list"),
-        *_each("compute.snapshots", "delete list"),
+        *_each("compute.snapshots", "create delete get list setLabels useReadOnly"),
         "compute.subnetworks.use",
     ),
     "roles/compute.networkAdmin": (

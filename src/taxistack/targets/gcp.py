@@ -133,9 +133,8 @@ class GcpTarget(Target):
         return self._fresh_password
 
     def clear_snapshots(self, say: Say) -> None:
-        """Delete them by label (Compute Engine REST, `snapshots.delete`)."""
-        for name in inventory.delete_snapshots(self.google, self.project, self.settings.name):
-            say(f"  deleted snapshot {name}")
+        """Those that bear the stack's labels; what stays is found again by the inventory."""
+        self.remove(inventory.snapshots(self.google, self.project, self.settings.name), say)
 
     def vault(self) -> GcpVault:
         """Snapshots of the data disk, and dumps in the bucket of Kestra's files."""

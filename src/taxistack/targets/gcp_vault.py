@@ -134,5 +134,5 @@ class GcpVault(Vault):
 
 
 def snapshot_of(backup: Backup) -> str:
-    """The name of a backup's snapshot."""
-    return f"{backup.stack}-{backup.name}"
+    """The name of a backup's snapshot: after the disk, as those of the schedule."""
+    return f"{backup.stack}-data-{backup.name}"

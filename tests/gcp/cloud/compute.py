@@ -124,18 +124,6 @@ def create_snapshot(google: Google, request: Request, parts: Parts) -> dict[str,
     return operation("createSnapshot", parts)
 
 
-@route("GET", rf"{_PROJECT}/global/snapshots/(?P<snapshot>[^/]+)")
-def get_snapshot(google: Google, request: Request, parts: Parts) -> dict[str, Any]:
-    """One, as it is now."""
-    need(google, "compute.snapshots.get")
-    for one in google.project.snapshots:
-        if one["name"] == parts["snapshot"]:
-            seen = dict(one)
-            one["status"] = "READY"
-            return seen
-    raise not_found(f"The resource '{parts['snapshot']}' was not found")
-
-
 @route("DELETE", rf"{_PROJECT}/global/snapshots/(?P<snapshot>[^/]+)")
 def delete_snapshot(google: Google, request: Request, parts: Parts) -> dict[str, Any]:
     """Remove one."""
@@ -156,7 +144,8 @@ def operation(kind: str, parts: Parts) -> dict[str, Any]:
 
 def _instance(google: Google, parts: Parts) -> dict[str, Any]:
     for one in google.project.objects("google_compute_instance"):
-        if (one["name"], one["zone"]) == (parts["instance"], parts["zone"]):
+        zone = as_rest(google, "google_compute_instance", one)["zone"]
+        if (one["name"], zone) == (parts["instance"], parts["zone"]):
             return one
     place = f"projects/{google.project.id}/zones/{parts['zone']}/instances/{parts['instance']}"
     raise not_found(f"The resource '{place}' was not found")
@@ -178,6 +167,7 @@ def get_instance(google: Google, request: Request, parts: Parts) -> dict[str, An
         "status": status,
         "lastStartTimestamp": vm.started_at,
         "labels": one["effective_labels"] or {},
+        "deletionProtection": bool(one.get("deletion_protection")),
         "metadata": {
             "fingerprint": "AAAA",
             "items": [{"key": k, "value": v} for k, v in sorted(metadata.items())],

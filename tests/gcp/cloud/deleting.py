@@ -76,7 +76,9 @@ def get_thing(google: Google, request: Request, parts: Parts) -> dict[str, Any]:
     if parts["collection"] == "snapshots":
         for one in google.project.snapshots:
             if one["name"] == parts["name"]:
-                return one
+                seen = dict(one)
+                one["status"] = "READY"  # one that was just begun is seen once
+                return seen
     return _find(google, parts)[2]
 
 

@@ -119,6 +119,24 @@ def test_a_listing_has_prefixes_pages_and_order(bucket):
     assert listing.prefixes == {"a/", "c/"}
 
 
+def test_a_buckets_labels_are_set_changed_and_taken_away(bucket):
+    assert bucket.labels == {}
+    bucket.labels = {"stack": "ci-1", "run": "7"}
+    bucket.patch()
+    bucket.labels = {"run": "8"}
+    bucket.patch()
+    found = bucket.client.get_bucket("lake")
+    assert found.labels == {"run": "8"}
+    assert found.time_created is not None
+    assert [one.labels for one in bucket.client.list_buckets()] == [{"run": "8"}]
+
+
+def test_more_of_a_bucket_than_its_labels_is_not_changed(bucket):
+    bucket.storage_class = "NEARLINE"
+    with pytest.raises(exceptions.MethodNotImplemented, match="only the labels"):
+        bucket.patch()
+
+
 def test_a_bucket_goes_by_force_with_what_is_in_it(bucket):
     bucket.blob("a/b").upload_from_string(b"1")
     bucket.blob("c").upload_from_string(b"2")

@@ -12,7 +12,7 @@ from taxistack.google import NotFoundError
 from taxistack.targets import gcp_vault
 from taxistack.targets.gcp_vault import GcpVault
 
-SNAPSHOT = "projects/p/global/snapshots/s-20261127-031500"
+SNAPSHOT = "projects/p/global/snapshots/s-data-20261127-031500"
 
 
 class Bucket:
@@ -94,10 +94,10 @@ def test_a_backup_is_there_when_its_snapshot_is_ready(tmp_path):
     where = vault.save(made(stack="s"), said)
     ((method, path, body),) = target.asked
     assert (method, path) == ("POST", "projects/p/zones/us-central1-b/disks/s-data/createSnapshot")
-    assert body["name"] == "s-20261127-031500"
+    assert body["name"] == "s-data-20261127-031500"
     assert body["labels"] == {"stack": "s", "backup": "20261127-031500"}
     assert body["storageLocations"] == ["us-central1"]
-    assert "s-20261127-031500" in where
+    assert "s-data-20261127-031500" in where
     assert vault.names() == ["20261127-031500"]
     assert vault.read("20261127-031500") == made(stack="s")
 
@@ -113,7 +113,7 @@ def test_a_restore_replaces_the_disk_by_one_of_the_snapshot(tmp_path):
     target = Target(["READY"], tmp_path)
     GcpVault(target).load(made(stack="s"), said)
     assert target.planned == [
-        ({"data_disk_snapshot": "s-20261127-031500"}, ["google_compute_disk.data"]),
+        ({"data_disk_snapshot": "s-data-20261127-031500"}, ["google_compute_disk.data"]),
         "the plan",
     ]
 

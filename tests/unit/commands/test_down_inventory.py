@@ -86,7 +86,7 @@ def down(target: PlayedTarget, *, assume_yes: bool = True) -> None:
 
 
 def test_what_cannot_be_removed_on_google_cloud_is_listed_and_ends_with_an_error(tmp_path, capsys):
-    with pytest.raises(FailedError, match="1 things of stack taxistack are left") as caught:
+    with pytest.raises(FailedError, match="1 thing of stack taxistack is left") as caught:
         down(PlayedTarget("gcp", tmp_path))
     assert "bucket p-taxistack-lake: forbidden" in caught.value.message
     said = json.loads(capsys.readouterr().out)

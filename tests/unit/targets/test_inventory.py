@@ -27,12 +27,8 @@ class Api:
     def __init__(self, answers: dict[str, list[SimpleNamespace]]) -> None:
         self.answers = answers
         self.asked: list[tuple[str, dict[str, str]]] = []
-        self.deleted: list[str] = []
 
     def request(self, method: str, url: str, *, params, json, timeout) -> SimpleNamespace:
-        if method == "DELETE":
-            self.deleted.append(url.rpartition("/")[2])
-            return _answer(200, {})
         self.asked.append((url, params))
         for end, pages in self.answers.items():
             if url.endswith(end):
@@ -93,7 +89,10 @@ def test_an_api_that_refuses_is_an_error_and_not_an_empty_list():
         list(inventory.google_cloud(_google(api), "p", "taxi"))
 
 
-def test_snapshots_of_the_stack_are_deleted():
-    api = Api({"global/snapshots": [_answer(200, {"items": [{"name": "daily-1"}]})]})
-    assert list(inventory.delete_snapshots(_google(api), "p", "taxi")) == ["daily-1"]
-    assert api.deleted == ["daily-1"]
+def test_snapshots_are_asked_for_by_label():
+    made = {"name": "taxi-data-1", "labels": {"run": "7"}}
+    api = Api({"global/snapshots": [_answer(200, {"items": [made]})]})
+    (found,) = inventory.snapshots(_google(api), "p", "taxi")
+    assert api.asked[0][1]["filter"] == "labels.stack = taxi"
+    assert found.place == "projects/p/global/snapshots/taxi-data-1"
+    assert found.labels == {"run": "7"}

@@ -1,5 +1,7 @@
 // Calls of the server, and screens that keep up with it.
 
+import { h } from "./dom.js";
+
 /** What went wrong, as the server says it: a sentence, a hint, the inputs that it is about. */
 export class Failure extends Error {
   constructor(told, status) {
@@ -37,9 +39,11 @@ export const send = async (path, form) => JSON.parse(await answer(path, { method
 
 const trouble = () => document.getElementById("trouble");
 
+/** Says what went wrong at the head of the page; the words, as they stand there. */
 export function complain(error) {
   trouble().textContent = error.hint ? `${error.message} Try: ${error.hint}` : error.message;
   trouble().hidden = false;
+  return trouble().textContent;
 }
 
 export function content() {
@@ -57,10 +61,11 @@ export function still() {
 /**
  * Reads `path` again and again; `show` is called with what it answers whenever that changed.
  * `pause(data)`: milliseconds until the next look, null for never again. A window that nobody
- * looks at asks nothing. The answer's `look()` asks at once.
+ * looks at asks nothing. `waiting`: an element that is busy until the first answer, which may be
+ * that there is none. The answer's `look()` asks at once.
  */
-export function live(path, show, pause) {
-  const own = { stopped: false, timer: 0, last: null, asking: null };
+export function live(path, show, pause, waiting = null) {
+  const own = { stopped: false, timer: 0, last: null, asking: null, said: null };
   const again = (delay) => {
     clearTimeout(own.timer);
     if (!own.stopped && delay !== null) own.timer = setTimeout(() => (document.hidden ? again(1000) : own.look()), delay);
@@ -73,10 +78,14 @@ export function live(path, show, pause) {
     try {
       const text = await answer(typeof path === "function" ? path() : path);
       if (own.stopped) return;
-      content();
+      // Of several that look only the one that complained is content again; what an action was
+      // told stays until the next one.
+      if (own.said !== null && own.said === trouble().textContent) content();
+      own.said = null;
       const data = JSON.parse(text);
       if (text !== own.last) {
         own.last = text;
+        waiting?.removeAttribute("aria-busy");
         show(data);
       }
       // What takes the server long is asked for less often.
@@ -85,7 +94,11 @@ export function live(path, show, pause) {
     } catch (error) {
       if (own.stopped) return;
       if (!(error instanceof Failure)) throw error;
-      complain(error);
+      own.said = complain(error);
+      if (waiting?.hasAttribute("aria-busy")) {
+        waiting.removeAttribute("aria-busy");
+        waiting.replaceChildren(h("p", { class: "empty" }, "There is no answer; the reason stands above."));
+      }
       if (error.status === 0 || error.status >= 500) again(3000);
     }
   };

@@ -29,26 +29,43 @@ export function rendered(elements) {
     typeof one === "string" ? one : h(one[0], one[1].href ? { ...one[1], rel: "noreferrer" } : {}, rendered(one.slice(2))));
 }
 
-/** Put `children` into `element`; what has the focus or is unfolded there, by its key, stays so. */
+const REACHED = "a[href], button, summary, input, select, textarea, [tabindex]";
+/** What tells a thing that the keyboard reaches from the others around it. */
+const mark = (one) => one.dataset.key ?? `${one.tagName} ${one.getAttribute("href") ?? one.ariaLabel ?? one.textContent}`;
+const alike = (element, one) => [...element.querySelectorAll(REACHED)].filter((other) => mark(other) === mark(one));
+
+/** Gives the focus to what `was` has become in `element`; where that is gone, to what was around it. */
+function refocus(element, was, place, around) {
+  const same = alike(element, was);
+  same[Math.min(place, same.length - 1)]?.focus({ preventScroll: true });
+  if (element.contains(document.activeElement) && document.activeElement !== element) return;
+  const near = [...element.querySelectorAll("[aria-label]")].find((one) => one.ariaLabel === around) ?? element;
+  if (!near.hasAttribute("tabindex")) near.tabIndex = -1;
+  near.focus({ preventScroll: true });
+}
+
+/** Put `children` into `element`; what has the focus or is unfolded there stays so. */
 export function swap(element, ...children) {
-  const focused = element.contains(document.activeElement) && document.activeElement.dataset.key;
+  const was = element !== document.activeElement && element.contains(document.activeElement) ? document.activeElement : null;
+  const place = was && alike(element, was).indexOf(was);
+  const around = was && was.parentElement.closest("[aria-label]")?.ariaLabel;
   const open = new Map([...element.querySelectorAll("details[data-key]")].map((one) => [one.dataset.key, one.open]));
   const left = new Map([...element.querySelectorAll(".scroll[data-key]")].map((one) => [one.dataset.key, one.scrollLeft]));
   element.replaceChildren(...children.flat(Infinity).filter((one) => one !== null && one !== undefined && one !== false));
   for (const one of element.querySelectorAll("details[data-key]")) if (open.has(one.dataset.key)) one.open = open.get(one.dataset.key);
   for (const one of element.querySelectorAll(".scroll[data-key]")) one.scrollLeft = left.get(one.dataset.key) ?? 0;
-  if (focused) element.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  if (was) refocus(element, was, place, around);
 }
 
 /** A wide thing that scrolls in itself; its edges show that there is more. */
 export function scroller(label, key, ...children) {
   const box = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label, "data-key": key }, ...children);
-  const mark = () => {
+  const edges = () => {
     box.classList.toggle("more-left", box.scrollLeft > 2);
     box.classList.toggle("more-right", box.scrollLeft + box.clientWidth < box.scrollWidth - 2);
   };
-  box.addEventListener("scroll", mark, { passive: true });
-  new ResizeObserver(mark).observe(box);
+  box.addEventListener("scroll", edges, { passive: true });
+  new ResizeObserver(edges).observe(box);
   return box;
 }
 
@@ -104,6 +121,7 @@ export function speak(text) {
 
 /** A question in a dialog; resolves to whether it was answered with yes. */
 export function asked(question, yes) {
+  const opener = document.activeElement;
   return new Promise((resolve) => {
     const dialog = h("dialog", { "aria-labelledby": "question" },
       h("form", { method: "dialog" },
@@ -111,7 +129,12 @@ export function asked(question, yes) {
         h("div", { class: "actions" },
           h("button", { value: "no", autofocus: true }, "Cancel"),
           h("button", { value: "yes", class: "danger" }, yes))));
-    dialog.addEventListener("close", () => { dialog.remove(); resolve(dialog.returnValue === "yes"); });
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      // The browser gives the focus back, but to an element that may have been made anew.
+      if (!opener.isConnected) alike(document, opener)[0]?.focus();
+      resolve(dialog.returnValue === "yes");
+    });
     document.body.append(dialog);
     dialog.showModal();
   });

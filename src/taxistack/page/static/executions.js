@@ -11,10 +11,9 @@ export async function executions(place, { query, go }) {
   const pages = h("nav", { class: "pages", "aria-label": "Pages" });
   place.append(h("h1", {}, "Executions"), filters(query, go), list, pages);
   live(`/executions?${query}`, (data) => {
-    list.removeAttribute("aria-busy");
     swap(list, listed(data.executions));
     swap(pages, turning(data, query));
-  }, (data) => (data.executions.some((one) => !one.ended) ? 1000 : 3000));
+  }, (data) => (data.executions.some((one) => !one.ended) ? 1000 : 3000), list);
 }
 
 function filters(query, go) {

@@ -48,14 +48,13 @@ export async function months(place, { about, query, go }) {
       pending.delete(name);
       return cell;
     }) })) };
-    grid.removeAttribute("aria-busy");
     const loadable = data.rows.flatMap((row) => row.cells.map((cell, n) => [named(data, row, n), cell])).filter(([, cell]) => LOADABLE.includes(cell.state));
     for (const one of chosen) if (!loadable.some(([name]) => name === one)) chosen.delete(one);
     swap(said, h("p", {}, h("span", { class: "soft" }, `Months from ${data.source}: `), data.counts, "."), data.problems.map((one) => h("p", { class: "verdict bad" }, one)));
     swap(bar, chooser(loadable, chosen, () => show(latest), load));
     swap(grid, scroller("Months by taxi and destination", "grid", drawn(data, chosen, () => swap(bar, chooser(loadable, chosen, () => show(latest), load)))));
   };
-  const looking = live(`/months?${new URLSearchParams(asked)}`, show, (data) => (busy || data.rows.some((row) => row.cells.some((cell) => cell.state === "loading")) ? 1000 : 15000));
+  const looking = live(`/months?${new URLSearchParams(asked)}`, show, (data) => (busy || data.rows.some((row) => row.cells.some((cell) => cell.state === "loading")) ? 1000 : 15000), grid);
   const following = live("/loads", (found) => {
     const before = busy;
     busy = found.some((one) => one.summary === null);

@@ -4,7 +4,7 @@ import { complain, content, live, post } from "./calls.js";
 import { asked, h, rendered, speak, swap, when } from "./dom.js";
 
 export async function triggers(place) {
-  const list = h("div", { class: "cards" }, h("p", { class: "soft" }, "Loading…"));
+  const list = h("div", { class: "cards", "aria-busy": "true" }, h("p", { class: "soft" }, "Loading…"));
   place.append(h("h1", {}, "Triggers"),
     h("p", { class: "soft lead" }, "A schedule starts its flow by itself. A backfill runs the ticks of a range that has passed, one after the other."),
     list);
@@ -12,7 +12,7 @@ export async function triggers(place) {
   const looking = live("/triggers", (found) => swap(list, found.length
     ? found.map((one) => card(one, open, act))
     : h("p", { class: "empty" }, "No flow has a trigger.")),
-  (found) => (found.some((one) => one.backfill && !one.backfill.paused) ? 1000 : 3000));
+  (found) => (found.some((one) => one.backfill && !one.backfill.paused) ? 1000 : 3000), list);
   async function act(one, action, said, body = {}) {
     content();
     try {
