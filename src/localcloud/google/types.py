@@ -164,7 +164,7 @@ TYPES: Mapping[str, Kind] = {
             ),
             "cpu_platform": _always("Intel Broadwell"),
             "current_status": _always("RUNNING"),
-            "instance_id": _object_number,
+            "instance_id": _fresh_number,
             "metadata_fingerprint": _fingerprint("metadata"),
             "network_interface.name": _always("nic0"),
             "network_interface.network": _always("default"),
