@@ -10,6 +10,16 @@ variables {
   postgres_password = "right-password-1"
 }
 
+run "an_alarm_webhook_that_is_no_address" {
+  command = plan
+
+  variables {
+    alarm_webhook = "hooks.example.org/token"
+  }
+
+  expect_failures = [var.alarm_webhook]
+}
+
 run "a_boot_disk_too_small_for_the_images" {
   command = plan
 
