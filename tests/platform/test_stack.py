@@ -60,10 +60,14 @@ def test_a_setting_that_breaks_a_rule_is_wrong_use_and_names_the_rule(platform):
 
 
 def test_another_location_of_a_loaded_stack_is_refused_before_anything_moves(platform):
+    bucket = platform.target.storage().bucket(platform.target.outputs.bucket)
+    held = bucket.blob("mine/held.txt")  # a stack that no other test has loaded yet is empty
+    held.upload_from_string("x")
     done = platform.invoke("up", code=2, INVOKE_TAXISTACK_LOCATION="EU")
     assert "setting location" in done.stderr
     assert "holds data: nothing was changed" in done.stderr
     assert json.loads(platform.invoke("plan", "--json").stdout)["any"] is False
+    held.delete()
 
 
 def test_a_stopped_instance_is_drift_and_up_starts_it_again(platform):
