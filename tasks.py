@@ -384,7 +384,7 @@ def verify(
 
 
 @task(help={"list": "show the backups that there are, and make none", "json": JSON})
-def backup(ctx: Context, list: bool = False, json: bool = False):
+def backup(ctx: Context, list: bool = False, json: bool = False) -> None:
     """Keep what can't be loaded again: Kestra's database and PostgreSQL.
 
     Example: invoke backup
@@ -405,7 +405,7 @@ def backup(ctx: Context, list: bool = False, json: bool = False):
         "json": JSON,
     },
 )
-def restore(ctx: Context, name: str = "latest", yes: bool = False, json: bool = False):
+def restore(ctx: Context, name: str = "latest", yes: bool = False, json: bool = False) -> None:
     """Put a backup in the place of what the stack holds, and compare it with what was kept.
 
     Example: invoke restore --name latest
@@ -423,7 +423,7 @@ def restore(ctx: Context, name: str = "latest", yes: bool = False, json: bool = 
         "json": JSON,
     }
 )
-def upgrade(ctx: Context, to: str = "", auto_approve: bool = False, json: bool = False):
+def upgrade(ctx: Context, to: str = "", auto_approve: bool = False, json: bool = False) -> None:
     """Run a newer Kestra over the same data: backup, new server, smoke run, and the way back.
 
     Example: invoke upgrade --to 2.0.9

@@ -62,8 +62,8 @@ class Contents:
         ):
             for key in sorted({*mine, *yours}):
                 if mine.get(key) != yours.get(key):
-                    here, there = mine.get(key) or "nothing", yours.get(key) or "nothing"
-                    said = f": {here} in the backup, {there} now" if what == "table" else ""
+                    kept, held = mine.get(key) or "nothing", yours.get(key) or "nothing"
+                    said = f": {kept} in the backup, {held} now" if what == "table" else ""
                     found.append(f"{what} {key}{said or ' differs'}")
         return found
 

@@ -130,7 +130,8 @@ class GcpVault(Vault):
         return self._target.google.get(Api.COMPUTE, path, doing=f"looking at snapshot {name}")
 
     def _bucket(self) -> storage.Bucket:
-        return self._target.storage().bucket(self._target.outputs.kestra_bucket)
+        bucket: storage.Bucket = self._target.storage().bucket(self._target.outputs.kestra_bucket)
+        return bucket
 
 
 def snapshot_of(backup: Backup) -> str:
