@@ -24,8 +24,11 @@ module "kestra" {
   deletion_protection = var.deletion_protection
   desired_status      = var.desired_status
   machine_type        = var.machine_type
+  schedule            = var.schedule
   schedules           = [for policy in google_compute_resource_policy.hours : policy.self_link]
   subnet_range        = var.subnet_range
+
+  alarm_email = var.alarm_email
 
   kestra_port    = var.kestra_port
   kestra_user    = var.kestra_user

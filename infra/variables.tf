@@ -1,3 +1,14 @@
+variable "alarm_email" {
+  description = "Address that Cloud Monitoring writes to when Kestra has been silent for 20 minutes. null: none; the incident is opened all the same."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.alarm_email == null ? true : can(regex("^[^@[:space:]]+@[^@[:space:]]+[.][^@[:space:]]+$", var.alarm_email))
+    error_message = "alarm_email must be an e-mail address."
+  }
+}
+
 variable "alarm_webhook" {
   description = "Address that alarms are posted to, or `none`. It is a secret: whoever knows it may post there. Goes to Secret Manager only; a new value counts once secret_version is raised. Not needed to destroy."
   type        = string

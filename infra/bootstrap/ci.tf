@@ -5,18 +5,21 @@ locals {
   # What `up` and `down` do with the project, and the smallest predefined role that lets them.
   # There is no smaller place than the project for what does not exist before `up`.
   deployer_roles = {
-    "roles/bigquery.dataOwner"             = "creates and deletes the two datasets, grants the VM's account its role on them; verify reads the tables"
-    "roles/bigquery.jobUser"               = "verify and backfill run queries"
-    "roles/compute.instanceAdmin.v1"       = "creates, changes and deletes the VM, its data disk and the snapshot schedule"
-    "roles/compute.networkAdmin"           = "creates and deletes network, subnet, router and NAT"
-    "roles/compute.securityAdmin"          = "creates and deletes the firewall rule"
-    "roles/iam.serviceAccountCreator"      = "creates the VM's account"
-    "roles/iam.serviceAccountDeleter"      = "deletes the VM's account"
-    "roles/iam.serviceAccountUser"         = "gives the VM its account; on the project, because the account is made by the same `up`"
-    "roles/iap.tunnelResourceAccessor"     = "reaches Kestra on the VM through Identity-Aware Proxy"
-    "roles/secretmanager.admin"            = "creates and deletes the two secrets and their versions, grants the VM's account access to them, reads Kestra's password"
-    "roles/serviceusage.serviceUsageAdmin" = "enables the APIs"
-    "roles/storage.admin"                  = "creates and deletes the two buckets, grants the VM's account its role on them; reads and writes the state, and the lake"
+    "roles/bigquery.dataOwner"                   = "creates and deletes the two datasets, grants the VM's account its role on them; verify reads the tables"
+    "roles/bigquery.jobUser"                     = "verify and backfill run queries"
+    "roles/compute.instanceAdmin.v1"             = "creates, changes and deletes the VM, its data disk and the snapshot schedule"
+    "roles/compute.networkAdmin"                 = "creates and deletes network, subnet, router and NAT"
+    "roles/compute.securityAdmin"                = "creates and deletes the firewall rule"
+    "roles/iam.serviceAccountCreator"            = "creates the VM's account"
+    "roles/iam.serviceAccountDeleter"            = "deletes the VM's account"
+    "roles/iam.serviceAccountUser"               = "gives the VM its account; on the project, because the account is made by the same `up`"
+    "roles/iap.tunnelResourceAccessor"           = "reaches Kestra on the VM through Identity-Aware Proxy"
+    "roles/logging.configWriter"                 = "creates and deletes the metric of the heartbeat"
+    "roles/monitoring.alertPolicyEditor"         = "creates and deletes the alert policy of the heartbeat"
+    "roles/monitoring.notificationChannelEditor" = "creates and deletes the channel of its e-mails"
+    "roles/secretmanager.admin"                  = "creates and deletes the two secrets and their versions, grants the VM's account access to them, reads Kestra's password"
+    "roles/serviceusage.serviceUsageAdmin"       = "enables the APIs"
+    "roles/storage.admin"                        = "creates and deletes the two buckets, grants the VM's account its role on them; reads and writes the state, and the lake"
   }
 
   # What roles are granted by and tokens are exchanged through; in a new project they are off.
@@ -28,7 +31,7 @@ locals {
   ]
 
   # The only roles that the deployer may grant on the project: those that infra/ grants there.
-  grantable_roles = ["roles/bigquery.jobUser"]
+  grantable_roles = ["roles/bigquery.jobUser", "roles/logging.logWriter"]
 }
 
 resource "google_project_service" "ci" {
@@ -96,7 +99,7 @@ resource "google_project_iam_member" "deployer" {
   member  = google_service_account.deployer["github"].member
 }
 
-# To grant the VM's account `job user` takes the right to set the project's policy. The condition
+# To grant the VM's account `job user` and `log writer` takes the right to set the project's policy. The condition
 # keeps the deployer from granting itself, or anybody, anything else.
 resource "google_project_iam_member" "deployer_grants" {
   for_each = local.ci

@@ -241,6 +241,7 @@ SECRETS=$secrets
 SECRET_VERSION=$(input secret-version)
 KESTRA_BIND=0.0.0.0
 KESTRA_PORT=$(input kestra-port)
+LOG_DRIVER=gcplogs
 KESTRA_MEMORY=$((memory * 65 / 100))m
 POSTGRES_BIND=0.0.0.0
 POSTGRES_MEMORY=$((memory * 25 / 100))m

@@ -10,6 +10,16 @@ variables {
   postgres_password = "right-password-1"
 }
 
+run "an_alarm_email_that_is_no_address" {
+  command = plan
+
+  variables {
+    alarm_email = "ops"
+  }
+
+  expect_failures = [var.alarm_email]
+}
+
 run "an_alarm_webhook_that_is_no_address" {
   command = plan
 

@@ -135,6 +135,11 @@ run "the_service_account_has_the_least_it_needs" {
   }
 
   assert {
+    condition     = google_project_iam_member.logs.role == "roles/logging.logWriter"
+    error_message = "The other right on the project is not log writer."
+  }
+
+  assert {
     condition     = { for key, grant in google_secret_manager_secret_iam_member.kestra : grant.secret_id => grant.role } == { "taxistack-alarm-webhook" = "roles/secretmanager.secretAccessor", "taxistack-kestra-password" = "roles/secretmanager.secretAccessor", "taxistack-postgres-password" = "roles/secretmanager.secretAccessor" }
     error_message = "The rights on secrets are not accessor of its own three."
   }
@@ -145,7 +150,7 @@ run "the_service_account_has_the_least_it_needs" {
         values(google_storage_bucket_iam_member.kestra),
         values(google_bigquery_dataset_iam_member.kestra),
         values(google_secret_manager_secret_iam_member.kestra),
-        [google_project_iam_member.jobs],
+        [google_project_iam_member.jobs, google_project_iam_member.logs],
       ) : grant.member == "serviceAccount:taxistack-kestra@taxistack-local.iam.gserviceaccount.com"
     ])
     error_message = "A right goes to somebody else than the VM's service account."
@@ -226,5 +231,126 @@ run "the_data_disk_is_apart_from_the_boot_disk" {
   assert {
     condition     = one(google_compute_instance.kestra.boot_disk).initialize_params[0].labels == tomap({ stack = "taxistack", environment = "test", run = "run-7" })
     error_message = "The boot disk does not carry the labels."
+  }
+}
+
+run "the_logs_of_the_boot_reach_cloud_logging" {
+  command = plan
+
+  module {
+    source = "./modules/kestra"
+  }
+
+  assert {
+    condition     = google_compute_instance.kestra.metadata["serial-port-logging-enable"] == "TRUE" && google_compute_instance.kestra.metadata["serial-port-enable"] == "FALSE"
+    error_message = "The serial port's output is not logged, or somebody may log in by it."
+  }
+}
+
+run "the_heartbeat_that_is_counted_is_the_one_that_the_health_check_writes" {
+  command = plan
+
+  module {
+    source = "./modules/kestra"
+  }
+
+  assert {
+    condition = (
+      strcontains(google_logging_metric.heartbeat.filter, "jsonPayload.message=\"taxistack: Kestra is healthy\"")
+      && strcontains(google_compute_instance.kestra.metadata["kestra-compose"], "print(\"taxistack: Kestra is healthy\", file=log)")
+    )
+    error_message = "The metric counts a line that nobody writes."
+  }
+
+  assert {
+    condition = alltrue([
+      for part in ["resource.type=\"gce_instance\"", "log_id(\"gcplogs-docker-driver\")", "jsonPayload.instance.name=\"taxistack-kestra\""] :
+      strcontains(google_logging_metric.heartbeat.filter, part)
+    ])
+    error_message = "The metric counts the lines of another machine, or none: Docker's gcplogs driver writes them elsewhere."
+  }
+}
+
+run "a_silent_kestra_is_an_incident_and_nobody_is_written_to" {
+  command = plan
+
+  module {
+    source = "./modules/kestra"
+  }
+
+  assert {
+    condition     = google_monitoring_alert_policy.heartbeat.conditions[0].condition_prometheus_query_language[0].query == "((sum(increase(logging_googleapis_com:user_taxistack_heartbeat{monitored_resource=\"gce_instance\"}[5m])) or vector(0)) < 1)"
+    error_message = "The policy does not ask for the heartbeats of this stack, or takes a missing metric for a good one."
+  }
+
+  assert {
+    condition     = one(google_monitoring_alert_policy.heartbeat.conditions[0].condition_prometheus_query_language).disable_metric_validation && one(google_monitoring_alert_policy.heartbeat.conditions[0].condition_prometheus_query_language).duration == "900s"
+    error_message = "The policy can't be made right after its metric, or a boot would be an incident."
+  }
+
+  assert {
+    condition     = google_monitoring_alert_policy.heartbeat.enabled && length(google_monitoring_alert_policy.heartbeat.notification_channels) == 0 && length(google_monitoring_notification_channel.email) == 0
+    error_message = "The policy is off, or tells somebody although no address was given."
+  }
+
+  assert {
+    condition     = google_monitoring_alert_policy.heartbeat.user_labels == tomap({ stack = "taxistack", environment = "test", run = "run-7" })
+    error_message = "The policy does not carry the labels."
+  }
+}
+
+run "an_address_is_written_to" {
+  command = plan
+
+  module {
+    source = "./modules/kestra"
+  }
+
+  variables {
+    alarm_email = "ops@example.org"
+  }
+
+  assert {
+    condition = (
+      google_monitoring_notification_channel.email["email"].type == "email"
+      && google_monitoring_notification_channel.email["email"].labels == tomap({ email_address = "ops@example.org" })
+      && google_monitoring_notification_channel.email["email"].user_labels == tomap({ stack = "taxistack", environment = "test", run = "run-7" })
+      && google_monitoring_notification_channel.email["email"].force_delete
+    )
+    error_message = "The channel is not of this address, lacks the labels, or can't be taken away again."
+  }
+}
+
+run "a_vm_that_is_stopped_by_its_schedule_is_not_silent" {
+  command = plan
+
+  module {
+    source = "./modules/kestra"
+  }
+
+  variables {
+    schedule = "22:30-09:05"
+  }
+
+  assert {
+    condition     = endswith(google_monitoring_alert_policy.heartbeat.conditions[0].condition_prometheus_query_language[0].query, " < 1) and on() (((hour() * 60 + minute() + 90) % 1440) < 635)")
+    error_message = "The hours in which the VM is stopped would be an incident each night."
+  }
+}
+
+run "a_vm_that_is_to_be_stopped_is_not_silent" {
+  command = plan
+
+  module {
+    source = "./modules/kestra"
+  }
+
+  variables {
+    desired_status = "TERMINATED"
+  }
+
+  assert {
+    condition     = !google_monitoring_alert_policy.heartbeat.enabled
+    error_message = "A VM that is stopped by its setting would be an incident."
   }
 }

@@ -128,8 +128,41 @@ def secrets(google: GoogleApis, project: str, stack: str = "") -> Iterator[Lefto
             yield Leftover("secret", name, place, labels, secret.get("createTime", ""))
 
 
+def alerting(google: GoogleApis, project: str, stack: str = "") -> Iterator[Leftover]:
+    """Alert policies and their channels with the label; without `stack` all of the project's.
+
+    Sources: the REST references of Cloud Monitoring v3 (`alertPolicies.list`,
+    `notificationChannels.list`).
+    """
+    chosen = {"filter": f'user_labels.stack="{stack}"'} if stack else {}
+    kinds = {"alertPolicies": "alert policy", "notificationChannels": "notification channel"}
+    for plural, kind in kinds.items():
+        for page in _pages(google, Api.MONITORING, f"v3/projects/{project}/{plural}", **chosen):
+            for item in page.get(plural, []):
+                yield Leftover(
+                    kind,
+                    item.get("displayName", ""),
+                    f"v3/{item['name']}",
+                    item.get("userLabels") or {},
+                    (item.get("creationRecord") or {}).get("mutateTime", ""),
+                )
+
+
+def log_metrics(google: GoogleApis, project: str, stack: str) -> Iterator[Leftover]:
+    """The metric that counts the heartbeats: Cloud Logging's metrics have no labels.
+
+    Source: the REST reference of Cloud Logging v2 (`projects.metrics.list`).
+    """
+    for page in _pages(google, Api.LOGGING, f"projects/{project}/metrics"):
+        for item in page.get("metrics", []):
+            if item["name"] == f"{stack}-heartbeat":
+                yield Leftover(
+                    "log metric", item["name"], f"projects/{project}/metrics/{item['name']}"
+                )
+
+
 def google_cloud(google: GoogleApis, project: str, stack: str) -> Iterator[Leftover]:
-    """The stack's virtual machines, disks, snapshots, networks, secrets and accounts.
+    """The stack's virtual machines, disks, snapshots, networks, secrets, alerts and accounts.
 
     Sources: the REST references of Compute Engine v1 (`instances.aggregatedList` and its
     siblings), Secret Manager v1 (`secrets.list`) and IAM v1 (`serviceAccounts.list`). Raises the
@@ -138,6 +171,8 @@ def google_cloud(google: GoogleApis, project: str, stack: str) -> Iterator[Lefto
     for kind, collection, ours in COLLECTIONS:
         yield from _listed(google, project, kind, collection, ours.format(stack=stack))
     yield from secrets(google, project, stack)
+    yield from alerting(google, project, stack)
+    yield from log_metrics(google, project, stack)
     for page in _pages(google, Api.IAM, f"projects/{project}/serviceAccounts"):
         for account in page.get("accounts", []):
             if account["email"].startswith(f"{stack}-kestra@"):

@@ -5,8 +5,9 @@ what infra/ puts on it: its three labels where the kind has labels, else a fact 
 only our configuration makes (a firewall's account, an account's display name, …). Whatever does
 not bear it is somebody else's, however it is called, and stays.
 
-Sources: the REST references of Compute Engine v1, Secret Manager v1, IAM v1 and Resource Manager
-v1. A call of Compute Engine's only begins its work: `zoneOperations.wait` and its siblings end it.
+Sources: the REST references of Compute Engine v1, Secret Manager v1, Cloud Monitoring v3, Cloud
+Logging v2, IAM v1 and Resource Manager v1. A call of Compute Engine's only begins its work:
+`zoneOperations.wait` and its siblings end it.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 # What is used goes after what uses it.
 ORDER = (
+    "alert policy",
+    "notification channel",
+    "log metric",
     "instance",
     "snapshot",
     "disk",
@@ -100,6 +104,8 @@ def bears_labels(kind: str, name: str, labels: Mapping[str, str], project: str) 
             f"{stack}-kestra-password",
             f"{stack}-postgres-password",
         ),
+        "alert policy": (f"{stack}-heartbeat",),
+        "notification channel": (f"{stack}-alarms",),
         "bucket": inventory.bucket_names(project, stack),
         "dataset": inventory.dataset_ids(stack),
     }
@@ -118,6 +124,9 @@ class _Removal:
     def remove(self, thing: Leftover) -> str:
         """Remove it; a text: why it was let be."""
         handlers: dict[str, Callable[[Leftover], bool]] = {
+            "alert policy": self._alerting,
+            "notification channel": self._alerting,
+            "log metric": self._log_metric,
             "secret": self._secret,
             "bucket": self._bucket,
             "dataset": self._dataset,
@@ -203,6 +212,21 @@ class _Removal:
         if not self._ours(thing, item.get("labels") or {}):
             return False
         self._call("DELETE", Api.SECRET_MANAGER, thing.place, thing)
+        return True
+
+    def _alerting(self, thing: Leftover) -> bool:
+        item = self._call("GET", Api.MONITORING, thing.place, thing)
+        if not self._ours(thing, item.get("userLabels") or {}):
+            return False
+        self._call("DELETE", Api.MONITORING, thing.place, thing)
+        return True
+
+    def _log_metric(self, thing: Leftover) -> bool:
+        item = self._call("GET", Api.LOGGING, thing.place, thing)
+        # It has no labels; nobody else counts the lines of this machine's Kestra under this name.
+        if f'jsonPayload.instance.name="{self._stack}-kestra"' not in item.get("filter", ""):
+            return False
+        self._call("DELETE", Api.LOGGING, thing.place, thing)
         return True
 
     def _bucket(self, thing: Leftover) -> bool:

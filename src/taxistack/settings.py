@@ -94,6 +94,8 @@ class Settings:
     """A query that would scan more is refused by BigQuery before it runs, and costs nothing."""
     retention_days: int
     """The flow `retention` deletes executions that are older, with their logs and metrics."""
+    alarm_email: str
+    """On Google Cloud: Cloud Monitoring writes to it when Kestra has been silent for 20 minutes."""
     alarm_webhook: str
     """A secret: name it by its variable. It counts once `secret_version` is raised."""
 
@@ -253,5 +255,6 @@ RULES: dict[str, Rule] = {
     "postgres_port": _whole(0, 65535),
     "maximum_gib_billed": _whole(1, 100_000),
     "retention_days": _whole(1, 3650),
+    "alarm_email": _text(r"([^@\s]+@[^@\s]+\.[^@\s]+)?", "an e-mail address, or empty"),
     "alarm_webhook": _webhook,
 }

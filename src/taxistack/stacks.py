@@ -83,6 +83,7 @@ def find(clients: Clients, project: str, state_bucket: str) -> list[Stack]:
 def _labelled(clients: Clients, project: str) -> Iterator[Leftover]:
     yield from inventory.labelled_machines(clients.google, project)
     yield from inventory.secrets(clients.google, project)
+    yield from inventory.alerting(clients.google, project)
     for bucket in clients.storage.list_buckets(prefix=f"{project}-"):
         made = bucket.time_created.isoformat() if bucket.time_created else ""
         yield Leftover("bucket", bucket.name, "", dict(bucket.labels), made)

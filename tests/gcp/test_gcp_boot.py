@@ -58,7 +58,7 @@ def test_every_metadata_that_infra_sets_is_an_input_or_the_guest_agents():
     block = text[text.index("  metadata = {") :]
     names = set(re.findall(r"^    ([\w-]+) +=", block[: block.index("\n  }")], re.M))
     agents = {"block-project-ssh-keys", "enable-guest-attributes", "enable-oslogin",
-              "serial-port-enable"}  # fmt: skip
+              "serial-port-enable", "serial-port-logging-enable"}  # fmt: skip
     assert names == set(vm.BOOT_INPUTS) | agents
 
 

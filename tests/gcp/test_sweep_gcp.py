@@ -143,6 +143,19 @@ def plant(operator: Operator) -> None:
         "google_compute_router_nat": {"name": stack, "router": stack},
         "google_compute_subnetwork": {"name": stack, "network": network},
         "google_compute_network": {"name": stack, "auto_create_subnetworks": False},
+        "google_monitoring_alert_policy": {
+            "name": f"projects/{PROJECT}/alertPolicies/71", "display_name": f"{stack}-heartbeat",
+            "user_labels": LABELS,
+            "notification_channels": [f"projects/{PROJECT}/notificationChannels/81"],
+        },
+        "google_monitoring_notification_channel": {
+            "name": f"projects/{PROJECT}/notificationChannels/81",
+            "display_name": f"{stack}-alarms", "user_labels": LABELS,
+        },
+        "google_logging_metric": {
+            "name": f"{stack}-heartbeat",
+            "filter": f'jsonPayload.instance.name="{stack}-kestra" AND severity>=DEFAULT',
+        },
         "google_secret_manager_secret": {"secret_id": f"{stack}-kestra-password", **labelled},
         "google_service_account": {
             "email": account, "display_name": f"Kestra server of {stack}",
@@ -182,12 +195,16 @@ def plant_what_is_not_ours(operator: Operator) -> dict[str, set[str]]:
         "google_compute_router": [("ci-80", {}), ("web", {})],
         "google_compute_subnetwork": [("ci-80", {})],
         "google_compute_network": [("default", {}), ("ci-80", {}), ("web", {})],
+        "google_monitoring_alert_policy": [("web-heartbeat", team), ("nightly", {})],
+        "google_monitoring_notification_channel": [("web-alarms", team)],
+        "google_logging_metric": [("ci-80-heartbeat", {}), ("web-heartbeat", {})],
     }
     kept: dict[str, set[str]] = {}
     for kind, ones in made.items():
         kept[kind] = {name for name, _ in ones}
         for name, labels in ones:
             one = {"name": name, "effective_labels": labels, "network": f"{NET}/default"}
+            one |= {"display_name": name, "user_labels": labels, "filter": "severity>=ERROR"}
             project.made.setdefault(kind, []).append(one)
     for secret, labels in (("web-password", team), ("dev-kestra-password", person), ("bare", {})):
         one = {"secret_id": secret, "effective_labels": labels}

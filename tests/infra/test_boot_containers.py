@@ -9,7 +9,9 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -215,6 +217,68 @@ def test_the_database_is_mounted_where_postgresql_18_keeps_it(compose: dict) -> 
 def test_containers_come_back_after_a_crash(compose: dict) -> None:
     """And with Docker, which the VM does not start before its data disk is mounted."""
     assert {service["restart"] for service in compose["services"].values()} == {"on-failure"}
+
+
+@pytest.mark.parametrize(
+    ("second", "healthy", "said"),
+    [
+        (5, True, ["taxistack: Kestra is healthy"]),
+        (9.9, True, ["taxistack: Kestra is healthy"]),
+        (10, True, []),
+        (5, False, []),
+    ],
+)
+def test_the_health_check_says_once_a_minute_that_kestra_is_healthy(
+    compose: dict, tmp_path: Path, second: float, healthy: bool, said: list[str]
+) -> None:
+    """Checks are 10 s apart. The place of the log and the port are those of this test."""
+    check = compose["services"]["kestra"]["healthcheck"]
+    assert seconds(check["interval"]) == 10
+    command, interpreter, flag, code = check["test"]
+    assert (command, interpreter, flag) == ("CMD", "python", "-c")
+    log = tmp_path / "log"
+    log.touch()
+
+    class Health(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/health" and healthy else 503)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Health)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    try:
+        for place, ours in (
+            ("127.0.0.1:8081", f"127.0.0.1:{server.server_port}"),
+            ("/proc/1/fd/1", str(log)),
+        ):
+            assert code.count(place) == 1
+            code = code.replace(place, ours)
+        clock = f"import time; time.time = lambda: {1_800_000_000 + second}\n"
+        done = subprocess.run(
+            [sys.executable, "-c", clock + code], capture_output=True, text=True, check=False
+        )
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert (done.returncode == 0) == healthy, done.stderr
+    assert log.read_text().splitlines() == said
+
+
+def test_a_log_that_takes_nothing_makes_no_server_unhealthy(compose: dict) -> None:
+    code = compose["services"]["kestra"]["healthcheck"]["test"][-1]
+    asked = next(line for line in code.splitlines() if line.startswith("urllib.request.urlopen"))
+    code = code.replace(asked, "time.time = lambda: 5").replace("/proc/1/fd/1", "/nowhere/fd/1")
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_containers_logs_go_where_the_machine_says(compose: dict) -> None:
+    """On the VM to Cloud Logging. The driver gcplogs takes none of the options of `local`."""
+    for service in compose["services"].values():
+        assert service["logging"] == {"driver": "${LOG_DRIVER:-local}"}
+    assert "\nLOG_DRIVER=gcplogs\n" in (KESTRA / "boot.sh").read_text()
 
 
 def test_containers_have_few_rights(compose: dict) -> None:

@@ -155,12 +155,19 @@ def collections(changes: list[dict], stack: str) -> dict[str, list[dict]]:
         plural = {"resource_policy": "resourcePolicies"}.get(kind, f"{kind}s")
         kinds[f"google_compute_{kind}"] = plural
     kinds["google_compute_network"] = "networks"
+    kinds["google_logging_metric"] = "metrics"
+    kinds["google_monitoring_alert_policy"] = "alertPolicies"
+    kinds["google_monitoring_notification_channel"] = "notificationChannels"
     found: dict[str, list[dict]] = {}
     for change in changes:
         values = json.loads(json.dumps(change["change"]["after"]).replace("taxistack", stack))
         if kind := kinds.get(change["type"]):
+            if change["type"].startswith("google_monitoring_"):
+                values |= {"name": f"projects/p/{kind}/{values['display_name']}"}
+                values |= {"displayName": values["display_name"]}
+                values |= {"userLabels": values["user_labels"]}
             name = values.get("name") or values.get("secret_id")
-            labels = values.get("effective_labels") or {}
+            labels = values.get("effective_labels") or values.get("user_labels") or {}
             found.setdefault(kind, []).append({**values, "name": name, "labels": labels})
     return found
 
@@ -174,7 +181,7 @@ def test_the_inventory_finds_all_of_a_stack_and_nothing_of_its_neighbour(saved_p
         kind = {"serviceAccounts": "accounts"}.get(end := path.rpartition("/")[2], end)
         items = [*own.get(kind, []), *other.get(kind, [])]
         if wanted := params.get("filter"):
-            key, value = wanted.replace(" ", "").split("=")
+            key, value = wanted.replace(" ", "").replace('"', "").split("=")
             items = [
                 i for i in items if (i["labels"].get("stack") if "." in key else i[key]) == value
             ]
@@ -184,7 +191,7 @@ def test_the_inventory_finds_all_of_a_stack_and_nothing_of_its_neighbour(saved_p
     google = SimpleNamespace(pages=pages)
     found = sorted(one.name for one in inventory.google_cloud(google, "taxistack-local", "taxi"))
     kinds = [kind for kind in own if kind != "accounts"]
-    names = [one["name"] for kind in kinds for one in own[kind]]
+    names = [one.get("displayName") or one["name"] for kind in kinds for one in own[kind]]
     assert found == sorted([*names, own["accounts"][0]["email"]])
     assert len(found) >= 10
 

@@ -111,7 +111,7 @@ run "the_deployer_is_no_owner" {
   }
 
   assert {
-    condition     = one(google_project_iam_member.deployer_grants["github"].condition).expression == "api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly(['roles/bigquery.jobUser'])"
+    condition     = one(google_project_iam_member.deployer_grants["github"].condition).expression == "api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly(['roles/bigquery.jobUser', 'roles/logging.logWriter'])"
     error_message = "The deployer may grant more on the project than infra/ does."
   }
 }

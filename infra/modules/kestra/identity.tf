@@ -27,9 +27,16 @@ resource "google_bigquery_dataset_iam_member" "kestra" {
   member     = google_service_account.kestra.member
 }
 
-# The one role on the project: BigQuery has no smaller place to grant the right to run jobs.
+# The two roles on the project: BigQuery has no smaller place to grant the right to run jobs, and
+# Cloud Logging none to grant the right to write entries.
 resource "google_project_iam_member" "jobs" {
   project = var.project
   role    = "roles/bigquery.jobUser"
+  member  = google_service_account.kestra.member
+}
+
+resource "google_project_iam_member" "logs" {
+  project = var.project
+  role    = "roles/logging.logWriter"
   member  = google_service_account.kestra.member
 }

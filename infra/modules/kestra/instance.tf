@@ -52,10 +52,11 @@ resource "google_compute_instance" "kestra" {
 
   # What boot.sh reads. Nothing here is secret: everyone who may view the VM may read it.
   metadata = {
-    block-project-ssh-keys  = "TRUE"
-    enable-guest-attributes = "TRUE" # boot.sh says there how far it is
-    enable-oslogin          = "TRUE"
-    serial-port-enable      = "FALSE"
+    block-project-ssh-keys     = "TRUE"
+    enable-guest-attributes    = "TRUE" # boot.sh says there how far it is
+    enable-oslogin             = "TRUE"
+    serial-port-enable         = "FALSE"
+    serial-port-logging-enable = "TRUE" # the log of the boot reaches Cloud Logging
 
     startup-script            = file("${local.server_files}/boot.sh")
     kestra-build-requirements = file("${local.server_files}/build-requirements.txt")
@@ -87,6 +88,7 @@ resource "google_compute_instance" "kestra" {
     google_compute_firewall.iap,
     google_compute_router_nat.this,
     google_project_iam_member.jobs,
+    google_project_iam_member.logs,
     google_secret_manager_secret_iam_member.kestra,
     google_secret_manager_secret_version.this,
     google_storage_bucket_iam_member.kestra,

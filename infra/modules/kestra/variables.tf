@@ -1,5 +1,11 @@
 # The root validates what it hands over here; the descriptions that an operator needs are there too.
 
+variable "alarm_email" {
+  description = "Address that Cloud Monitoring writes to when Kestra is silent; null: none."
+  type        = string
+  default     = null
+}
+
 variable "boot_disk_size_gb" {
   description = "Size of the boot disk in GB."
   type        = number
@@ -51,7 +57,7 @@ variable "kestra_version" {
 }
 
 variable "labels" {
-  description = "Labels of the boot disk, which the provider's default labels do not reach."
+  description = "Labels of the boot disk, the alert policy and its channel, which the provider's default labels do not reach."
   type        = map(string)
 }
 
@@ -80,6 +86,12 @@ variable "project" {
 variable "region" {
   description = "Region of the network."
   type        = string
+}
+
+variable "schedule" {
+  description = "Hours in which the VM runs, in UTC, such as 08:00-20:00; null: all day."
+  type        = string
+  default     = null
 }
 
 variable "schedules" {

@@ -78,7 +78,7 @@ def problems(kind: str, config: Object) -> Iterator[Problem]:
             names = ", ".join(f"`{name}`" for name in group)
             said = ", ".join(f"`{name}`" for name in given) or "none"
             yield given[-1] if given else group[0], f"exactly one of {names} is needed: {said}"
-    yield from _label_problems(config)
+    yield from _label_problems(kind, config)
     member = config.get("member")
     if kind.endswith("_iam_member") and isinstance(member, str) and not _MEMBER.fullmatch(member):
         yield "member", f'"{member}" is no member: `serviceAccount:…`, `user:…`, `principalSet:…`'
@@ -87,8 +87,9 @@ def problems(kind: str, config: Object) -> Iterator[Problem]:
         yield from special(config)
 
 
-def _label_problems(config: Object) -> Iterator[Problem]:
-    labels = config.get("labels")
+def _label_problems(kind: str, config: Object) -> Iterator[Problem]:
+    # Those of a notification channel are its settings; `user_labels` are Cloud Monitoring's labels.
+    labels = config.get("user_labels" if kind.startswith("google_monitoring_") else "labels")
     for key, value in labels.items() if isinstance(labels, dict) else ():
         if not _LABEL_KEY.fullmatch(key):
             yield "labels", f'label "{key}": a key is 1-63 of a-z, 0-9, - and _, a letter first'

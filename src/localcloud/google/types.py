@@ -229,6 +229,18 @@ TYPES: Mapping[str, Kind] = {
             "state": _always("ACTIVE"),
         },
     ),
+    "google_logging_metric": Kind("{name}"),
+    # Google gives these two numbers: here they are known by what they are called.
+    "google_monitoring_alert_policy": Kind(
+        "projects/{project}/alertPolicies/{display_name}",
+        {
+            "name": _attribute("id"),
+            "conditions.name": lambda obj: f"{obj['id']}/conditions/1",
+        },
+    ),
+    "google_monitoring_notification_channel": Kind(
+        "projects/{project}/notificationChannels/{display_name}", {"name": _attribute("id")}
+    ),
     "google_project_iam_member": Kind("{project}/{role}/{member}", adopts=True),
     "google_project_service": Kind("{project}/{service}", adopts=True),
     "google_secret_manager_secret": Kind(

@@ -24,7 +24,7 @@ BOOT_DISK_GIB, DATA_DISK_GIB = 30, 50
 SNAPSHOT_GIB, LAKE_GIB, WAREHOUSE_GIB = 10, 3, 22
 NOT_COUNTED = (
     "what goes through NAT (0.045 a GiB) and over the network, what queries read (6.25 a TiB; see "
-    "backfill --dry-run), logs, secrets, taxes, discounts, free tiers"
+    "backfill --dry-run), logs, the alert policy, secrets, taxes, discounts, free tiers"
 )
 # GiB of memory for each vCPU, by family and kind.
 _MEMORY = {"standard": 4.0, "highmem": 8.0, "highcpu": 1.0}

@@ -42,6 +42,13 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     "roles/iam.serviceAccountDeleter": ("iam.serviceAccounts.delete",),
     "roles/iam.serviceAccountUser": ("iam.serviceAccounts.actAs",),
     "roles/iap.tunnelResourceAccessor": ("iap.tunnelInstances.accessViaIAP",),
+    "roles/logging.configWriter": _each("logging.logMetrics", "create delete get list update"),
+    "roles/monitoring.alertPolicyEditor": _each(
+        "monitoring.alertPolicies", "create delete get list update"
+    ),
+    "roles/monitoring.notificationChannelEditor": _each(
+        "monitoring.notificationChannels", "create delete get list update"
+    ),
     "roles/resourcemanager.projectIamAdmin": _each(
         "resourcemanager.projects", "getIamPolicy setIamPolicy"
     ),

@@ -3,7 +3,8 @@
 The real provider takes another base address of a product from the variable
 `GOOGLE_<PRODUCT>_CUSTOM_ENDPOINT` (its guide "Provider reference", section "Advanced settings");
 Terraform's GCS backend reads the one of Storage too. The kit reads the same variables, so that
-provider and kit always speak to the same address. An address ends with the API's version.
+provider and kit always speak to the same address. An address ends with the API's version, but for
+Cloud Monitoring's.
 
 Variables that name emulators (`STORAGE_EMULATOR_HOST`, `BIGQUERY_EMULATOR_HOST`) are not read:
 the guides have users export them for the local target, and an emulator's emptiness would pass
@@ -38,6 +39,17 @@ class Api(Enum):
         "https://compute.googleapis.com/compute/v1/",
     )
     IAM = ("IAM", "GOOGLE_IAM_CUSTOM_ENDPOINT", "https://iam.googleapis.com/v1/")
+    LOGGING = (
+        "Cloud Logging",
+        "GOOGLE_LOGGING_CUSTOM_ENDPOINT",
+        "https://logging.googleapis.com/v2/",
+    )
+    # The provider's address of this one has no version: its paths begin with it.
+    MONITORING = (
+        "Cloud Monitoring",
+        "GOOGLE_MONITORING_CUSTOM_ENDPOINT",
+        "https://monitoring.googleapis.com/",
+    )
     # The provider has no variable for this one: it never asks whose a token is.
     OAUTH = ("Google OAuth", "GOOGLE_OAUTH2_CUSTOM_ENDPOINT", "https://oauth2.googleapis.com/")
     RESOURCE_MANAGER = (

@@ -45,6 +45,9 @@ _ROLES = {
     "iam.serviceAccounts.actAs": "roles/iam.serviceAccountUser",
     "iam.serviceAccounts.": "roles/iam.serviceAccountAdmin",
     "iap.": "roles/iap.tunnelResourceAccessor",
+    "logging.": "roles/logging.configWriter",
+    "monitoring.alertPolicies.": "roles/monitoring.alertPolicyEditor",
+    "monitoring.notificationChannels.": "roles/monitoring.notificationChannelEditor",
     "serviceusage.": "roles/serviceusage.serviceUsageAdmin",
     "resourcemanager.": "roles/resourcemanager.projectIamAdmin",
 }

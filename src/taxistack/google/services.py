@@ -28,6 +28,8 @@ _QUESTIONS = {
     Api.BILLING: "projects/{project}/billingInfo",
     Api.COMPUTE: "projects/{project}",
     Api.IAM: "projects/{project}/serviceAccounts?pageSize=1",
+    Api.LOGGING: "projects/{project}/metrics?pageSize=1",
+    Api.MONITORING: "v3/projects/{project}/alertPolicies?pageSize=1",
     Api.RESOURCE_MANAGER: "projects/{project}",
     Api.SECRET_MANAGER: "projects/{project}/secrets?pageSize=1",
 }

@@ -369,6 +369,7 @@ class Target(ABC):
             "secret_version": chosen.secret_version,
             "kestra_version": chosen.kestra_version,
             "kestra_user": chosen.kestra_user,
+            "alarm_email": chosen.alarm_email or None,
         }
 
     def terraform(self, on_event: Callable[[Any], None] | None = None, **extra: Any) -> Terraform:

@@ -23,6 +23,8 @@ from localcloud.layout import Layout
 _APIS = {
     "google_bigquery_": "bigquery",
     "google_compute_": "compute",
+    "google_logging_": "logging",
+    "google_monitoring_": "monitoring",
     "google_project_iam_": "cloudresourcemanager",
     "google_secret_manager_": "secretmanager",
     "google_service_account": "iam",

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from tests.gcp.cloud import compute, deleting, emulators, platform
+from tests.gcp.cloud import compute, deleting, emulators, platform, watching
 from tests.gcp.cloud.answers import Answer, Refused, Request, disabled
 from tests.gcp.cloud.project import TITLES, Project
 from tests.gcp.cloud.tokens import Tokens
@@ -27,6 +27,8 @@ PLACES = {
     "GOOGLE_CLOUD_BILLING_CUSTOM_ENDPOINT": "cloudbilling/v1/",
     "GOOGLE_COMPUTE_CUSTOM_ENDPOINT": "compute/v1/",
     "GOOGLE_IAM_CUSTOM_ENDPOINT": "iam/v1/",
+    "GOOGLE_LOGGING_CUSTOM_ENDPOINT": "logging/v2/",
+    "GOOGLE_MONITORING_CUSTOM_ENDPOINT": "monitoring/",
     "GOOGLE_OAUTH2_CUSTOM_ENDPOINT": "oauth2/",
     "GOOGLE_RESOURCE_MANAGER_CUSTOM_ENDPOINT": "cloudresourcemanager/v1/",
     "GOOGLE_SECRET_MANAGER_CUSTOM_ENDPOINT": "secretmanager/v1/",
@@ -34,7 +36,7 @@ PLACES = {
     "GOOGLE_STORAGE_CUSTOM_ENDPOINT": "storage/v1/",
 }
 OLD_FORM = ("compute", "storage", "bigquery")
-_ROUTES = (*compute.ROUTES, *platform.ROUTES, *deleting.ROUTES)
+_ROUTES = (*compute.ROUTES, *platform.ROUTES, *deleting.ROUTES, *watching.ROUTES)
 
 
 @dataclass

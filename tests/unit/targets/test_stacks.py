@@ -18,6 +18,8 @@ NAMES = [
     ("snapshot", "web-data-20261127-031500"),
     ("secret", "web-alarm-webhook"),
     ("secret", "web-kestra-password"),
+    ("alert policy", "web-heartbeat"),
+    ("notification channel", "web-alarms"),
     ("bucket", "p-web-lake"),
     ("dataset", "web_trips"),
 ]
