@@ -264,7 +264,7 @@ run "the_heartbeat_that_is_counted_is_the_one_that_the_health_check_writes" {
 
   assert {
     condition = alltrue([
-      for part in ["resource.type=\"gce_instance\"", "log_id(\"gcplogs-docker-driver\")", "jsonPayload.instance.name=\"taxistack-kestra\""] :
+      for part in ["resource.type=\"gce_instance\"", "logName=\"projects/taxistack-local/logs/gcplogs-docker-driver\"", "jsonPayload.instance.name=\"taxistack-kestra\""] :
       strcontains(google_logging_metric.heartbeat.filter, part)
     ])
     error_message = "The metric counts the lines of another machine, or none: Docker's gcplogs driver writes them elsewhere."
@@ -279,7 +279,7 @@ run "a_silent_kestra_is_an_incident_and_nobody_is_written_to" {
   }
 
   assert {
-    condition     = google_monitoring_alert_policy.heartbeat.conditions[0].condition_prometheus_query_language[0].query == "((sum(increase(logging_googleapis_com:user_taxistack_heartbeat{monitored_resource=\"gce_instance\"}[5m])) or vector(0)) < 1)"
+    condition     = google_monitoring_alert_policy.heartbeat.conditions[0].condition_prometheus_query_language[0].query == "((sum(increase(logging_googleapis_com:user_taxistack_heartbeat{monitored_resource=\"gce_instance\",project_id=\"taxistack-local\"}[5m])) or vector(0)) < 1)"
     error_message = "The policy does not ask for the heartbeats of this stack, or takes a missing metric for a good one."
   }
 
@@ -329,11 +329,11 @@ run "a_vm_that_is_stopped_by_its_schedule_is_not_silent" {
   }
 
   variables {
-    schedule = "22:30-09:05"
+    schedule = "04:30-20:05"
   }
 
   assert {
-    condition     = endswith(google_monitoring_alert_policy.heartbeat.conditions[0].condition_prometheus_query_language[0].query, " < 1) and on() (((hour() * 60 + minute() + 90) % 1440) < 635)")
+    condition     = endswith(google_monitoring_alert_policy.heartbeat.conditions[0].condition_prometheus_query_language[0].query, " < 1) and on() (((hour() * 60 + minute() + 1170) % 1440) < 935)")
     error_message = "The hours in which the VM is stopped would be an incident each night."
   }
 }

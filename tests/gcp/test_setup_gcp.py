@@ -242,7 +242,7 @@ def test_a_run_that_was_killed_goes_on(operator, capsys, monkeypatch, place, nam
 
 def test_nothing_is_done_without_a_yes(operator):
     before = set(operator.project.enabled)
-    with pytest.raises(UsageError, match=r"enable 7 APIs .* and make the bucket .* say --yes"):
+    with pytest.raises(UsageError, match=r"enable 9 APIs .* and make the bucket .* say --yes"):
         operator.setup(yes=False)
     assert set(operator.project.enabled) == before
 

@@ -7,7 +7,7 @@ resource "google_logging_metric" "heartbeat" {
 
   filter = join(" AND ", [
     "resource.type=\"gce_instance\"",
-    "log_id(\"gcplogs-docker-driver\")",
+    "logName=\"projects/${var.project}/logs/gcplogs-docker-driver\"",
     "jsonPayload.instance.name=\"${var.name}-kestra\"",
     "jsonPayload.message=\"${local.heartbeat}\"",
   ])
@@ -22,7 +22,7 @@ locals {
   heartbeat = "taxistack: Kestra is healthy" # compose.yaml writes it
 
   # The metric as PromQL names it.
-  heartbeats = "logging_googleapis_com:user_${replace(google_logging_metric.heartbeat.name, "-", "_")}{monitored_resource=\"gce_instance\"}"
+  heartbeats = "logging_googleapis_com:user_${replace(google_logging_metric.heartbeat.name, "-", "_")}{monitored_resource=\"gce_instance\",project_id=\"${var.project}\"}"
   # No data and a count of 0 are the same silence.
   silence = "(sum(increase(${local.heartbeats}[5m])) or vector(0)) < 1"
 

@@ -1,8 +1,7 @@
 """What `up`, `verify` and `down` do with a project, as permissions, under the role that has them.
 
 The roles are those that infra/bootstrap/ci.tf gives to the CI identity, which brings stacks up and
-takes them down too. Asked of Resource Manager (`projects.testIamPermissions`), which takes at most
-100 in one call.
+takes them down too. Asked of Resource Manager (`projects.testIamPermissions`).
 """
 
 from __future__ import annotations
@@ -63,6 +62,8 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     ),
 }
 
+AT_ONCE = 100
+"""So many permissions one call takes at most."""
 PERMISSIONS = tuple(sorted({permission for held in ROLES.values() for permission in held}))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from taxistack.doctor.check import Check, Found
-from taxistack.doctor.permissions import PERMISSIONS, roles_for
+from taxistack.doctor.permissions import AT_ONCE, PERMISSIONS, roles_for
 from taxistack.doctor.surroundings import Surroundings
 from taxistack.errors import MissingError
 from taxistack.google import Api, DisabledApiError, ForbiddenError, NotFoundError, services
@@ -82,18 +82,21 @@ def billing(here: Surroundings) -> Check:
 
 def roles(here: Surroundings) -> Check:
     """What `up`, `verify` and `down` need, asked as permissions; the mend names roles."""
+    held: set[str] = set()
     try:
-        answer = here.google.call(
-            "POST",
-            Api.RESOURCE_MANAGER,
-            f"projects/{here.project}:testIamPermissions",
-            doing=f"your rights in project {here.project}",
-            json={"permissions": list(PERMISSIONS)},
-        )
+        for at in range(0, len(PERMISSIONS), AT_ONCE):
+            answer = here.google.call(
+                "POST",
+                Api.RESOURCE_MANAGER,
+                f"projects/{here.project}:testIamPermissions",
+                doing=f"your rights in project {here.project}",
+                json={"permissions": PERMISSIONS[at : at + AT_ONCE]},
+            )
+            held.update(answer.get("permissions", []))
     except DisabledApiError:
         said = "the Cloud Resource Manager API is off"
         return Check("roles", Found.UNKNOWN, said, "the roles of a deployer", SETUP)
-    lacking = sorted(set(PERMISSIONS) - set(answer.get("permissions", [])))
+    lacking = sorted(set(PERMISSIONS) - held)
     lost = roles_for(lacking)
     shown = ", ".join(lacking[:3]) + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
     member = here.member or "user:YOUR_EMAIL"

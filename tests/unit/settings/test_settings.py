@@ -42,6 +42,7 @@ BROKEN = {
     "postgres_port": 65536,
     "maximum_gib_billed": 0,
     "retention_days": 0,
+    "alarm_email": "ops",
     "alarm_webhook": "ftp://x",
 }
 
