@@ -184,6 +184,7 @@ def test_the_settings_are_those_of_the_metadata(vm: Vm) -> None:
         "SECRET_VERSION": "1",
         "KESTRA_BIND": "0.0.0.0",  # noqa: S104 (the VM's only address is in its own network)
         "KESTRA_PORT": "8080",
+        "LOG_DRIVER": "gcplogs",
         "KESTRA_MEMORY": "5161m",  # of 7941 MiB
         "POSTGRES_BIND": "0.0.0.0",  # noqa: S104 (as above)
         "POSTGRES_MEMORY": "1985m",

@@ -92,7 +92,10 @@ def test_every_rule_has_a_case_that_fails_without_it(root) -> None:
 
 LAKE, WAREHOUSE, VM = "lake.tf", "warehouse.tf", "modules/kestra/instance.tf"
 NETWORK, IDENTITY = "modules/kestra/network.tf", "modules/kestra/identity.tf"
-SECRETS = "modules/kestra/secrets.tf"
+SECRETS, HEARTBEAT = "modules/kestra/secrets.tf", "modules/kestra/heartbeat.tf"
+
+HEARTBEAT_RUN = "the_heartbeat_that_is_counted_is_the_one_that_the_health_check_writes"
+SILENT_RUN = "a_silent_kestra_is_an_incident_and_nobody_is_written_to"
 
 # Which run must fail, when in which file what stands there (a regular expression) becomes what.
 WEAKENED = [
@@ -138,6 +141,25 @@ WEAKENED = [
     ("the_service_account_has_the_least_it_needs", IDENTITY, "bigquery.jobUser", "bigquery.admin"),
     ("the_service_account_has_the_least_it_needs", IDENTITY, "bigquery.dataE", "bigquery.dataOwn"),
     ("the_service_account_has_the_least_it_needs", SECRETS, "secretAccessor", "admin"),
+    ("the_service_account_has_the_least_it_needs", IDENTITY, "logging.logWriter", "logging.admin"),
+    ("the_logs_of_the_boot_reach_cloud_logging", VM, r"(port-logging-enable +=).*", r'\1 "FALSE"'),
+    (HEARTBEAT_RUN, HEARTBEAT, "taxistack: Kestra is healthy", "Kestra is healthy"),
+    (HEARTBEAT_RUN, HEARTBEAT, "gcplogs-docker-driver", "docker"),
+    (HEARTBEAT_RUN, HEARTBEAT, r'name=\\"\$\{var.name\}', r'name=\\"other'),
+    (SILENT_RUN, HEARTBEAT, r" or vector\(0\)", ""),
+    (SILENT_RUN, HEARTBEAT, r"project_id=", "project="),
+    (SILENT_RUN, HEARTBEAT, r"(disable_metric_validation =).*", r"\1 false"),
+    (SILENT_RUN, HEARTBEAT, r"(enabled +=).*", r"\1 false"),
+    (SILENT_RUN, HEARTBEAT, r"(user_labels +=).*(#)", r"\1 {} \2"),
+    ("an_address_is_written_to", HEARTBEAT, r"(force_delete =).*", r"\1 false"),
+    ("an_address_is_written_to", HEARTBEAT, r"(user_labels  =).*", r"\1 {}"),
+    (
+        "a_vm_that_is_stopped_by_its_schedule_is_not_silent",
+        HEARTBEAT,
+        r"concat\(\[local.silence\], local.awake\)",
+        "[local.silence]",
+    ),
+    ("a_vm_that_is_to_be_stopped_is_not_silent", HEARTBEAT, r"(enabled +=).*", r"\1 true"),
     ("the_boot_script_finds_what_it_reads", VM, r"(etl-requirements +=).*", r'\1 "stale"'),
 ]
 
