@@ -89,12 +89,13 @@ def problems(kind: str, config: Object) -> Iterator[Problem]:
 
 def _label_problems(kind: str, config: Object) -> Iterator[Problem]:
     # Those of a notification channel are its settings; `user_labels` are Cloud Monitoring's labels.
-    labels = config.get("user_labels" if kind.startswith("google_monitoring_") else "labels")
+    name = "user_labels" if kind.startswith("google_monitoring_") else "labels"
+    labels = config.get(name)
     for key, value in labels.items() if isinstance(labels, dict) else ():
         if not _LABEL_KEY.fullmatch(key):
-            yield "labels", f'label "{key}": a key is 1-63 of a-z, 0-9, - and _, a letter first'
+            yield name, f'label "{key}": a key is 1-63 of a-z, 0-9, - and _, a letter first'
         if isinstance(value, str) and not _LABEL_VALUE.fullmatch(value):
-            yield "labels", f'label {key} = "{value}": a value is up to 63 of a-z, 0-9, - and _'
+            yield name, f'label {key} = "{value}": a value is up to 63 of a-z, 0-9, - and _'
 
 
 def _blocks(config: Object, name: str) -> list[Object]:

@@ -201,6 +201,58 @@ def test_another_machine_type_is_an_update_in_place(
     assert not bigger.plan().any
 
 
+WATCHED = """
+variable "email" {
+  type    = string
+  default = null
+}
+resource "google_logging_metric" "beat" {
+  name   = "beat"
+  filter = "severity>=DEFAULT"
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "INT64"
+  }
+}
+resource "google_monitoring_notification_channel" "email" {
+  for_each     = var.email == null ? {} : { email = var.email }
+  display_name = "alarms"
+  type         = "email"
+  labels       = { email_address = each.value }
+  force_delete = true
+}
+resource "google_monitoring_alert_policy" "beat" {
+  display_name          = "beat"
+  combiner              = "OR"
+  notification_channels = [for one in google_monitoring_notification_channel.email : one.name]
+  conditions {
+    display_name = "silent"
+    condition_prometheus_query_language {
+      query = "vector(0) < 1"
+    }
+  }
+}
+"""
+
+
+def test_an_alarms_address_comes_changes_and_goes_in_place(
+    standin, stack: Stack, tmp_path: Path
+) -> None:
+    plan, _ = up(stack(WATCHED), tmp_path)
+    assert plan.counts == {"create": 2}
+    policy, channel = "google_monitoring_alert_policy", "google_monitoring_notification_channel"
+    for email, wanted in (
+        ("a@example.org", {policy: "update", channel: "create"}),
+        ("b@example.org", {channel: "update"}),
+        (None, {policy: "update", channel: "delete"}),
+    ):
+        terraform = stack(WATCHED, variables={"email": email})
+        plan, _ = up(terraform, tmp_path)
+        assert actions(plan) == wanted
+        assert not terraform.plan().any
+    down(terraform, tmp_path)
+
+
 def test_another_zone_is_a_replacement(running: Terraform, stack: Stack, tmp_path: Path) -> None:
     moved = stack(STACK, secrets=PASSWORD, variables={"zone": "us-central1-b"})
     plan, _ = up(moved, tmp_path)

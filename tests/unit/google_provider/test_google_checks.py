@@ -21,6 +21,7 @@ GOOD = [
     ("google_compute_subnetwork", {"name": "n", "ip_cidr_range": "10.0.0.0/24"}),
     ("google_compute_firewall", {"name": "f", "allow": [{}], "source_ranges": ["10.0.0.0/8"]}),
     ("google_iam_workload_identity_pool", {"workload_identity_pool_id": "github"}),
+    ("google_monitoring_notification_channel", {"labels": {"email_address": "ops@example.org"}}),
     ("google_project_iam_member", {"member": "serviceAccount:a@b.iam.gserviceaccount.com"}),
 ]
 BAD = [
@@ -28,6 +29,7 @@ BAD = [
     ("google_storage_bucket", {"name": "my-google-lake"}, "name"),
     ("google_storage_bucket", {"labels": {"Stack": "a"}}, "labels"),
     ("google_storage_bucket", {"labels": {"stack": "A b"}}, "labels"),
+    ("google_monitoring_alert_policy", {"user_labels": {"stack": "A b"}}, "user_labels"),
     ("google_storage_bucket", {"public_access_prevention": "yes"}, "public_access_prevention"),
     (
         "google_storage_bucket",
