@@ -376,8 +376,8 @@ def test_when_no_month_of_a_taxi_is_published_the_address_is_named(platform, sit
     done = backfill(platform, start, end, taxi="green", code=1)
     assert f"{site.url}/green/green_tripdata_{start}.csv.gz" in done.stderr
     assert "no month of green from 2011-07 to 2011-08 is published" in done.stderr
-    ran = Executions(platform.context.kestra()).runs()
-    assert not [cell for cell in ran if cell.taxi == "green" and start <= cell.month <= end]
+    ran = Executions(platform.context.kestra()).runs_of(Month.range(start, end))
+    assert not [cell for cell in ran if cell.taxi == "green"]
 
 
 def test_a_wrong_address_is_named_though_the_site_answers_no_head(platform, site):
