@@ -1,8 +1,9 @@
 """The hours in which the VM runs (setting `schedule`), and the ticks of the flows within them.
 
-A Schedule trigger whose time comes while the VM is stopped is missed for good: the flows say
+A load's Schedule trigger whose time comes while the VM is stopped is missed for good: the flows say
 `recoverMissedSchedules: NONE`, so that a server that comes back does not load months that nobody
-waits for. So hours that miss a tick are refused.
+waits for. So hours that miss a tick are refused. What is made up for at the next start
+(`LAST`: cleaning, the look for missed months) may come at any time.
 """
 
 from __future__ import annotations
@@ -61,11 +62,15 @@ def share(schedule: str) -> float:
 
 
 def ticks(folder: Path = ROOT / "flows") -> Iterator[Tick]:
-    """Every Schedule trigger of the flows. Raises UsageError for a cron that is no daily time."""
+    """Every Schedule trigger of the flows that is missed for good when the server is away.
+
+    Raises UsageError for a cron that is no daily time.
+    """
     for path in sorted(folder.glob("*.yaml")):
         flow = yaml.safe_load(path.read_text(encoding="utf-8"))
         for trigger in flow.get("triggers") or []:
-            if trigger["type"].endswith(".Schedule") and not trigger.get("disabled"):
+            ticking = trigger["type"].endswith(".Schedule") and not trigger.get("disabled")
+            if ticking and trigger.get("recoverMissedSchedules") != "LAST":
                 found = _TIMES.fullmatch(trigger["cron"])
                 if found is None or trigger.get("timezone") != "UTC":
                     raise UsageError(
