@@ -54,7 +54,7 @@ def test_a_failure_is_told_by_run_and_by_executions_and_by_status(platform, own_
     assert "the well is dry" in listed.stdout
     assert listed.stdout.splitlines()[-1] == "1 failed execution"
     assert "of_mine_fails: the well is dry" in platform.invoke("status").stdout
-    as_json = json.loads(platform.invoke("executions", "--limit", "1", "--json").stdout)
+    as_json = json.loads(platform.invoke("executions", "--failed", "--limit", "1", "--json").stdout)
     assert [one["flow"] for one in as_json] == ["of_mine_fails"]
     none = platform.invoke("executions", "--flow", "of_mine_fails", "--since", "2099-01-01")
     assert none.stdout == "0 executions\n"

@@ -398,15 +398,26 @@ async def _answer(api: Api, request: Request) -> Response:
     return await api.answer(request)
 
 
+def server(layout: Layout, port: int) -> uvicorn.Server:
+    """The storage as a server that is to be run."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            functools.partial(application, layout, port),
+            factory=True,
+            host=HOST,
+            port=port,
+            log_level="warning",
+            access_log=False,  # a path has the key in it
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=3,
+            # Longer than a client keeps a connection that it does not use (Go's: 90 s). With
+            # uvicorn's own 5 s Terraform's upload of its state could meet the connection's end.
+            timeout_keep_alive=610,
+        )
+    )
+
+
 def run(layout: Layout, port: int) -> None:
     """Serve until told to stop."""
-    uvicorn.run(
-        application(layout, port),
-        host=HOST,
-        port=port,
-        log_level="warning",
-        access_log=False,  # a path has the key in it
-        proxy_headers=False,
-        server_header=False,
-        timeout_graceful_shutdown=3,
-    )
+    server(layout, port).run()

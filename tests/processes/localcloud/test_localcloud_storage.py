@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import http.client
 import io
 import os
 import threading
@@ -13,7 +13,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 from google.api_core import exceptions
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
@@ -48,9 +47,7 @@ class Served:
 @pytest.fixture
 def served(layout: Layout) -> Iterator[Served]:
     port = ports.assign(["storage"], {})["storage"]
-    make = functools.partial(api.application, layout, port)
-    config = uvicorn.Config(make, factory=True, host=ports.HOST, port=port, log_level="error")
-    server = uvicorn.Server(config)
+    server = api.server(layout, port)
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
@@ -64,6 +61,23 @@ def served(layout: Layout) -> Iterator[Served]:
 def bucket(served: Served) -> Iterator[storage.Bucket]:
     with served.client() as client:
         yield client.create_bucket("lake")
+
+
+def test_a_connection_that_rested_takes_an_upload(served, bucket):
+    """Terraform writes its state when everything is made: seconds after it has read it."""
+    address = httpx.URL(served.url)
+    connection = http.client.HTTPConnection(address.host, address.port)
+    connection.auto_open = 0  # no second connection in secret
+    connection.connect()
+    try:
+        for wait in (0, 6):
+            time.sleep(wait)
+            path = f"{address.path.rstrip('/')}/upload/storage/v1/b/lake/o"
+            connection.request("POST", f"{path}?uploadType=media&name=state", b"{}")
+            answer = connection.getresponse()
+            assert (answer.status, bool(answer.read())) == (200, True)
+    finally:
+        connection.close()
 
 
 @pytest.mark.parametrize("size", [0, 1, 3 * MIB + 17])
