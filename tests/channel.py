@@ -13,13 +13,21 @@ class Channel:
 
     def __init__(self) -> None:
         self.told: list[str] = []
+        self.status = 200
+        """What posts are answered with; those that are refused are not kept."""
+        self.refused = threading.Semaphore(0)
+        """Released by each post that is refused."""
         channel = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                channel.told.append(json.loads(body)["text"])
-                self.send_response(200)
+                status = channel.status
+                if status == 200:
+                    channel.told.append(json.loads(body)["text"])
+                else:
+                    channel.refused.release()
+                self.send_response(status)
                 self.send_header("Content-Length", "2")
                 self.end_headers()
                 self.wfile.write(b"ok")

@@ -56,6 +56,26 @@ def test_a_run_that_hangs_is_ended_and_told(platform, told):
         client.flows.delete("taxi", "hangs")
 
 
+def test_an_alarm_that_is_killed_on_its_way_begins_again(platform, told):
+    """As by the SLA that ends a run: it kills what that end has begun."""
+    client = platform.target.kestra()
+    labels = {"begun": "by a run", "alarm": "stuck", "what": "killed on its way"}
+    told.status = 503
+    try:
+        first = client.executions.create("taxi", "alarm", labels=labels)
+        assert told.refused.acquire(timeout=60)
+    finally:
+        told.status = 200
+    client.executions.kill(first.id)
+    assert client.executions.wait(first.id, 60).state == "KILLED"
+    told.wait("stuck", labels["what"])
+    alarms = client.executions.search(
+        namespace="taxi", flow_id="alarm", labels={"what": labels["what"]}
+    )
+    (second,) = [one.id for one in alarms if one.id != first.id]
+    assert client.executions.wait(second, 60).state == "SUCCESS"
+
+
 def test_a_tick_that_never_came_is_told_once(platform, told):
     client = platform.target.kestra()
 
