@@ -20,6 +20,7 @@ def test_the_metadata_that_counts_is_what_terraform_sets() -> None:
         "enable-guest-attributes",
         "enable-oslogin",
         "serial-port-enable",
+        "serial-port-logging-enable",
     }
     listed = re.search(r"^names=\(\n(.*?)^\)", (KESTRA / "boot.sh").read_text(), re.M | re.S)
     assert listed
