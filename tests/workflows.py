@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -59,11 +60,16 @@ def values(name: str) -> dict[str, str]:
     return {key: value for key, value in found.items() if "${{" not in value}
 
 
+# As the runner starts it. A machine may have `sh` alone: what the steps say is the same in both.
+BASH = ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c")
+SH = ("sh", "-ec")
+
+
 def run(text: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """A step's command as the runner runs it (`bash -e`), our programs on PATH."""
+    """A step's command as the runner runs it, our programs on PATH."""
     path = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
     return subprocess.run(
-        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", text],
+        [*(BASH if shutil.which("bash", path=path) else SH), text],
         cwd=ROOT,
         env={**environment, "PATH": path},
         stdin=subprocess.DEVNULL,
