@@ -515,6 +515,7 @@ def ui(ctx: Context, port: int = 0, browser: bool = True, json: bool = False) ->
 
     Example: invoke ui --no-browser
     """
+    lean.bring_back("anyio", "click")  # the page is a server
     from taxistack.commands import ui as command
 
     with boundary.command(ctx, json=json) as (target, console):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -28,12 +29,23 @@ from taxistack.errors import UsageError
 PIPE_COLUMNS = 140
 # A table gives its room to columns of short texts first.
 WHOLE_UP_TO = 24
+# What a terminal obeys instead of showing it: colours and other commands, then what is left of
+# control characters, then those that turn the direction of a text.
+_COMMANDS = re.compile(
+    r"\x1b\[[0-9;:?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
+)
+
+
+def plain(text: str) -> str:
+    """A text of somebody else's (a log, an output, an answer) without commands to the terminal."""
+    return _COMMANDS.sub("", text)
 
 
 def _rich(stderr: bool) -> RichConsole:
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or os.environ.get("COLUMNS") else PIPE_COLUMNS
-    return RichConsole(stderr=stderr, width=width, highlight=False, soft_wrap=False)
+    return RichConsole(stderr=stderr, width=width, highlight=False, emoji=False)
 
 
 def _draw(stream: RichConsole, renderable: Any) -> None:
@@ -72,11 +84,11 @@ class Console:
 
     def say(self, text: str) -> None:
         """Tell progress, a line at a time (stderr)."""
-        self.err.print(text, markup=False, soft_wrap=True)
+        self.err.print(plain(text), markup=False, soft_wrap=True)
 
     def failure(self, text: str) -> None:
         """Tell what failed, in one line (stderr)."""
-        self.err.print(text, style="red", markup=False, soft_wrap=True)
+        self.err.print(plain(text), style="red", markup=False, soft_wrap=True)
 
     def result(self, renderable: Any, data: Any) -> None:
         """Give the result: `renderable` for people, or `data` (JSON-able) with `--json`."""
@@ -85,13 +97,17 @@ class Console:
         elif renderable is not None:
             _draw(self.out, renderable)
 
+    def line(self, text: str) -> None:
+        """Give a line of a text that is the result itself: of a log (stdout)."""
+        self.out.print(plain(text), markup=False, soft_wrap=True)
+
     def sketch(self, renderable: Any) -> None:
         """Show on the way what is not the result: a plan, what is about to be mended (stderr)."""
         _draw(self.err, renderable)
 
     def summary(self, text: str) -> None:
         """End with one line: on stdout for people, on stderr when stdout is JSON."""
-        (self.err if self.json else self.out).print(text, markup=False, soft_wrap=True)
+        (self.err if self.json else self.out).print(plain(text), markup=False, soft_wrap=True)
 
     def confirm(self, question: str) -> bool:
         """Ask on the terminal; without one the answer must come as `--yes`."""
@@ -99,7 +115,7 @@ class Console:
             return True
         if not sys.stdin.isatty():
             raise UsageError(f"{question} There is no terminal to ask on: say --yes.")
-        self.err.print(f"{question} [y/N] ", end="", markup=False)
+        self.err.print(f"{plain(question)} [y/N] ", end="", markup=False)
         return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
@@ -117,7 +133,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
         number = column.endswith("#")
         built.add_column(column.rstrip("#"), justify="right" if number else "left")
     for row in rows:
-        built.add_row(*("" if cell is None else Cell(str(cell)) for cell in row))
+        built.add_row(*("" if cell is None else Cell(plain(str(cell))) for cell in row))
     return built
 
 

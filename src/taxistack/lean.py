@@ -6,6 +6,8 @@ command is asynchronous either, so httpx needs neither of the two loops that it 
 
 from __future__ import annotations
 
+import sys
+
 from taxi_etl import lean
 from taxistack.interrupts import is_a_command
 
@@ -20,3 +22,10 @@ def hide_optional_packages() -> None:
     """
     if is_a_command():
         lean.hide_optional_packages((set(lean.OPTIONAL) | _LOOPS) - _OURS)
+
+
+def bring_back(*names: str) -> None:
+    """Let `import` find these again, for the one command that can't do without them."""
+    for name in names:
+        if sys.modules.get(name, sys) is None:
+            del sys.modules[name]

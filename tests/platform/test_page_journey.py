@@ -8,16 +8,18 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from tests.conftest import INVOKE
 
 from taxi_etl import sample
 from taxi_etl.month import Month
 from taxi_etl.release import file_name
-from taxistack.page import Served, served
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ("page-flow.png", "page-execution.png", "page-triggers.png", "page-months.png")
@@ -30,16 +32,59 @@ EVIL = (
     "<img src=x onerror=\"document.title='broken in'\"><script>document.title='broken in'</script>"
 )
 
+# One input of each type; of those that a browser gives a meaning of its own, three names.
+EVERY_INPUT = """
+id: page_inputs
+namespace: taxi
+inputs:
+  - {id: elements, type: STRING}
+  - {id: querySelectorAll, type: INT, min: 1, max: 10, defaults: 3}
+  - {id: length, type: FLOAT, defaults: 1.5}
+  - {id: yes, type: BOOL, defaults: true}
+  - {id: perhaps, type: BOOL, required: false}
+  - {id: day, type: DATE, defaults: "2019-01-02"}
+  - {id: moment, type: DATETIME, defaults: "2019-01-02T03:04:05Z"}
+  - {id: clock, type: TIME, defaults: "10:11:12"}
+  - {id: lasts, type: DURATION, defaults: PT5M}
+  - {id: one, type: SELECT, values: [a, b], defaults: b}
+  - {id: another, type: SELECT, values: [a, b], allowCustomValue: true, required: false}
+  - {id: several, type: MULTISELECT, values: [x, y, z], defaults: [x, z]}
+  - {id: some, type: MULTISELECT, values: [x, y], required: false}
+  - {id: list, type: ARRAY, itemType: INT, defaults: [1, 2]}
+  - {id: json, type: JSON, defaults: '{"a": "ü"}'}
+  - {id: yaml, type: YAML, defaults: "a: [1, 2]\\n"}
+  - {id: address, type: URI, defaults: "https://example.org/x?y=1&z=2"}
+  - {id: mail, type: EMAIL, defaults: a@example.org}
+  - {id: hidden, type: SECRET}
+  - {id: file, type: FILE}
+tasks:
+  - id: say
+    type: io.kestra.plugin.core.log.Log
+    message: "{{ inputs.elements }}"
+"""
+
 
 @pytest.fixture(scope="module")
-def address(platform) -> Iterator[Served]:
-    """The page of the platform, with months to load."""
+def address(platform) -> Iterator[str]:
+    """The page of the platform as the command serves it, with months to load."""
     (platform.releases / "green").mkdir(exist_ok=True)
     for month in MONTHS:
         path = platform.releases / "green" / file_name("green", Month.parse(month))
         sample.write(path, "green", Month.parse(month), 100)
-    with served(platform.target, 0) as page:
-        yield page
+    with subprocess.Popen(
+        [*INVOKE, "ui", "--no-browser"],
+        cwd=ROOT,
+        env={**os.environ, "INVOKE_TAXISTACK_STATE": str(platform.state)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as serving:
+        try:
+            yield serving.stdout.readline().strip()
+        finally:
+            serving.send_signal(signal.SIGINT)
+            said, _ = serving.communicate(timeout=60)
+    assert (serving.returncode, said) == (0, "the page is closed\n")
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +96,11 @@ def browser(chromium) -> Iterator[Browser]:
         opened.close()
 
 
-def context_of(browser: Browser, address: Served, platform, **how: object) -> BrowserContext:
+def context_of(browser: Browser, address: str, platform, **how: object) -> BrowserContext:
     password = platform.target.kestra_password()
     how.setdefault("viewport", {"width": 1000, "height": 720})
     made = browser.new_context(
-        base_url=address.url,
+        base_url=address,
         http_credentials={
             "username": platform.target.settings.kestra_user,
             "password": password,
@@ -105,8 +150,9 @@ def own_flows(platform) -> Iterator[None]:
             f"id: {name}\nnamespace: taxi\ndescription: '{quoted} [x](javascript:alert(1))'\n"
             f"tasks:\n{tasks}"
         )
+    client.flows.create(EVERY_INPUT)
     yield
-    for name in flows:
+    for name in (*flows, "page_inputs"):
         client.flows.delete("taxi", name)
 
 
@@ -184,6 +230,35 @@ def test_what_the_engine_refuses_is_said_where_it_was_typed(page):
     expect(page.get_by_role("form").get_by_role("alert")).to_contain_text("parallel")
     expect(page.get_by_label("Months at once")).to_be_focused()
     expect(page).to_have_url(re.compile("/flows/taxi/taxi_backfill$"))
+
+
+def test_a_form_takes_an_input_of_every_type_whatever_it_is_called(
+    page, own_flows, platform, tmp_path
+):
+    page.goto("/flows/taxi/page_inputs")
+    page.get_by_label("elements (required)").fill('ä"<b>')
+    page.get_by_label("querySelectorAll").fill("11")
+    page.get_by_label("hidden (required)").fill("Hush-hush-9")
+    (tmp_path / 'two "words".csv').write_text("a,b")
+    page.get_by_label("file (required)").set_input_files(tmp_path / 'two "words".csv')
+    page.get_by_role("button", name="Execute").click()
+    expect(page.get_by_label("querySelectorAll")).to_be_focused()
+    page.get_by_label("querySelectorAll").fill("9")
+    page.get_by_role("button", name="Execute").click()
+    page.wait_for_url("**/executions/*")
+    state_is(page, "SUCCESS")
+    given = page.get_by_role("region", name="Inputs")
+    expect(given).to_contain_text("a secret, encrypted")
+    expect(page.get_by_role("link", name="two__words_.csv")).to_be_visible()
+    taken = platform.target.kestra().executions.get(page.url.rsplit("/", 1)[1]).inputs
+    assert "Hush" not in given.inner_text()
+    wanted = {
+        "elements": 'ä"<b>', "querySelectorAll": 9, "length": 1.5, "yes": True, "perhaps": None,
+        "day": "2019-01-02", "clock": "10:11:12", "one": "b", "another": None,
+        "several": ["x", "z"], "some": None, "list": [1, 2], "json": {"a": "ü"},
+        "yaml": {"a": [1, 2]}, "address": "https://example.org/x?y=1&z=2", "mail": "a@example.org",
+    }  # fmt: skip
+    assert {name: taken.get(name) for name in wanted} == wanted
 
 
 def test_a_load_is_watched_live_to_its_end(page):

@@ -143,11 +143,11 @@ def executions(
 
 def start_of(since: str, now: datetime | None = None) -> datetime:
     """The moment that `--since` names: `30m`, `12h`, `7d` ago, or a date (UTC)."""
-    if ago := SINCE.fullmatch(since):
-        return (now or datetime.now(UTC)) - timedelta(**{UNITS[ago[2]]: int(ago[1])})
     try:
+        if ago := SINCE.fullmatch(since):
+            return (now or datetime.now(UTC)) - timedelta(**{UNITS[ago[2]]: int(ago[1])})
         day = datetime.fromisoformat(since)
-    except ValueError:
+    except (ValueError, OverflowError):  # the second of more days than there were
         raise UsageError(f"--since {since}: must be like 30m, 12h, 7d, or a date") from None
     return day if day.tzinfo else day.replace(tzinfo=UTC)
 

@@ -21,9 +21,12 @@ def log_lines(entries: Iterable[LogLine]) -> Iterator[str]:
 
 
 def _execution(target: Target, console: Console, execution: str, lines: int) -> None:
-    entries = target.kestra().logs(execution)
+    client = target.kestra()
+    entries = client.logs(execution)
+    if not entries:
+        client.executions.get(execution)  # of one that is not there Kestra says no line too
     for line in log_lines(entries[-lines:]):
-        console.out.print(line, markup=False, soft_wrap=True)
+        console.line(line)
     shown = f"{min(len(entries), lines)} of {len(entries)} lines of execution {execution}"
     first = next((entry.timestamp for entry in entries if entry.timestamp), None)
     console.say(
@@ -45,7 +48,7 @@ def _part(target: Target, console: Console, part: str, lines: int) -> None:
         return
     with path.open(encoding="utf-8", errors="replace") as file:
         for line in deque(file, maxlen=lines):
-            console.out.print(line.rstrip("\n"), markup=False, soft_wrap=True)
+            console.line(line.rstrip("\n"))
     console.say(f"the last {lines} lines of {path}")
 
 

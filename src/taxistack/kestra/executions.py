@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -43,7 +44,8 @@ class Executions:
         """Start a flow; sent once, never retried.
 
         `inputs`: text goes as it is, anything else as JSON, None not at all. `files`: FILE inputs,
-        streamed. `wait`: answer when it has ended, after at most `timeout` seconds (else
+        streamed, in whose names a `_` stands for what Kestra can't take into an address (a blank,
+        a quote). `wait`: answer when it has ended, after at most `timeout` seconds (else
         `Unavailable`, and the execution goes on). Raises `Invalid` for an input or label that the
         flow refuses, `NotFound`, and another `KestraError` (409 or 500) when the flow is disabled
         or its inputs are more than the server's queues take (1 MiB by default).
@@ -53,7 +55,7 @@ class Executions:
             for key, value in (inputs or {}).items()
             if value is not None
         ]
-        opened = [(key, path.name, path.open("rb")) for key, path in (files or {}).items()]
+        opened = [(key, _plain(path.name), path.open("rb")) for key, path in (files or {}).items()]
         try:
             parts += [(key, (name, handle)) for key, name, handle in opened]
             answer = self._http.send_json(
@@ -253,3 +255,7 @@ def _until(lines: Iterable[str], deadline: float | None) -> Iterator[str]:
 
 def _part(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^\w.-]", "_", name, flags=re.ASCII)

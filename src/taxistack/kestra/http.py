@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -16,7 +17,7 @@ from tenacity import (
 )
 
 from taxi_etl.surroundings import is_local
-from taxistack.kestra.problems import Unavailable, no_answer, problem
+from taxistack.kestra.problems import NotFound, Unavailable, no_answer, problem
 
 READ_ATTEMPTS = 4
 """How often a read is tried in all; a write is sent once, because it may have been done."""
@@ -32,6 +33,8 @@ TEXT_JSON = "text/json"
 BYTES = "application/octet-stream"
 EVENTS = "text/event-stream"
 _PROBLEM = "application/problem+json"
+# What a name in a path would turn into another address: a query, a fragment, a step up.
+_ODD = re.compile(r"[?#\\\s]|(^|/)\.{0,2}(/|$)")
 
 _log = logging.getLogger(__name__)
 
@@ -104,6 +107,7 @@ class Http:
 
         `accept`: the media type that the route makes; a server answers 406 to any other.
         """
+        _refuse_odd(path, step)
         self._greet()
         body["headers"] = {"Accept": f"{accept}, {_PROBLEM}"}
         if content_type is not None:
@@ -127,6 +131,7 @@ class Http:
     @contextmanager
     def events(self, path: str, step: str, idle: float) -> Iterator[Iterator[str]]:
         """Lines of a server-sent event stream; `idle` = seconds of silence that end it."""
+        _refuse_odd(path, step)
         self._greet()
         try:
             with self._client.stream(
@@ -156,6 +161,12 @@ class Http:
 def labels_params(labels: Mapping[str, str]) -> list[tuple[str, str]]:
     """Labels the way a create call takes them: `labels=key:value`, one parameter each."""
     return [("labels", f"{key}:{value}") for key, value in labels.items()]
+
+
+def _refuse_odd(path: str, step: str) -> None:
+    if _ODD.search(path):
+        words = "there is nothing of that name: it has characters that no name of Kestra's has"
+        raise NotFound(f"{step}: {words}", status=404, detail=words)
 
 
 def _json(response: httpx.Response, step: str) -> Any:

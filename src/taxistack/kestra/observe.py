@@ -14,7 +14,7 @@ from taxistack.kestra.problems import NotFound
 if TYPE_CHECKING:
     from taxistack.kestra.executions import Executions
 
-_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
+LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 
 
 class Outputs:
@@ -57,8 +57,8 @@ class Logs:
 
         Of an execution that is not there they are none: a server answers so.
         """
-        if min_level not in _LEVELS:
-            raise ValueError(f"{min_level} is no log level; one of {', '.join(_LEVELS)}")
+        if min_level not in LEVELS:
+            raise ValueError(f"{min_level} is no log level; one of {', '.join(LEVELS)}")
         raw = self._http.json(
             f"main/logs/{execution_id}",
             f"log of execution {execution_id}",
@@ -66,7 +66,7 @@ class Logs:
         )
         lines = [LogLine.parse(one) for one in raw]
         # A server that does not know the filter sends all: the caller gets what it asked for.
-        wanted = set(_LEVELS[_LEVELS.index(min_level) :])
+        wanted = set(LEVELS[LEVELS.index(min_level) :])
         return [line for line in lines if line.level in wanted]
 
     def follow(

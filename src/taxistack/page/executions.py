@@ -13,9 +13,11 @@ from starlette.responses import Response
 
 from taxistack.backfill.executions import last_word
 from taxistack.commands.executions import start_of
+from taxistack.console import plain
 from taxistack.errors import UsageError
 from taxistack.kestra import Execution, KestraClient, LogLine
 from taxistack.kestra.models import TERMINAL
+from taxistack.kestra.observe import LEVELS
 
 SIZE = 25
 MOST_LINES = 2000
@@ -141,14 +143,16 @@ def _files(values: Iterable[Any]) -> Iterator[str]:
 
 
 def log(client: KestraClient, execution_id: str, level: str) -> dict[str, Any]:
-    """The last lines of the log, and why it failed, if it did."""
+    """The last lines of the log, and why it failed, if it did. Raises UsageError."""
+    if level not in LEVELS:
+        raise UsageError(f"level {level}: must be one of {', '.join(LEVELS)}")
     lines = client.logs(execution_id, min_level=level)
     errors = [one.message.strip() for one in lines if one.level == "ERROR" and one.message.strip()]
     return {
         "left_out": max(0, len(lines) - MOST_LINES),
-        "reason": last_word(errors) if errors else None,
+        "reason": plain(last_word(errors)) if errors else None,
         "lines": [
-            [_iso(one.timestamp), one.level, one.task_id, one.message]
+            [_iso(one.timestamp), one.level, one.task_id, plain(one.message)]
             for one in lines[-MOST_LINES:]
         ],
     }

@@ -27,6 +27,24 @@ def test_square_brackets_are_no_markup(capsys):
     assert capsys.readouterr().err == "[2/6] [Errno 111] [red]\n"
 
 
+COMMANDS = (
+    "\x1b[31mred\x1b[0m \x1b]0;title\x07 \x1b[2Jgone\r\x08 \u202ereversed \x9bbell\x07 :warning:"
+)
+
+
+@pytest.mark.parametrize("tell", ["say", "summary", "failure", "line"])
+def test_a_text_commands_no_terminal(capsys, tell):
+    """A flow's log is somebody else's text: it must not clear a screen or hide what it says."""
+    getattr(Console(), tell)(COMMANDS)
+    told = capsys.readouterr()
+    assert told.out + told.err == "red  gone reversed bell :warning:\n"
+
+
+def test_nor_does_a_cell_of_a_table(capsys):
+    Console().result(table("Outputs", ["value"], [(COMMANDS,)]), None)
+    assert "red  gone reversed bell :warning:" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("as_json", [True, False])
 def test_a_reader_that_has_gone_is_no_error_to_report(as_json):
     program = (

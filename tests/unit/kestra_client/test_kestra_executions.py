@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxistack.kestra import TERMINAL, Conflict, Execution, Unavailable
+from taxistack.kestra import TERMINAL, Conflict, Execution, NotFound, Unavailable
 from taxistack.kestra.events import data_of
 
 CREATE = "main/executions/taxi/taxi_backfill"
@@ -50,6 +50,28 @@ def test_files_are_sent_with_their_names(client, server, tmp_path: Path):
     body = server.sent("POST", CREATE)[0].read().decode()
     assert 'name="data"; filename="trips.csv"' in body
     assert "a,b" in body
+
+
+def test_a_files_name_is_one_that_kestra_can_take_into_an_address(client, server, tmp_path: Path):
+    server.on("POST", CREATE, json=raw())
+    odd = tmp_path / 'my "trips" of märz.csv'
+    odd.write_text("a,b")
+    client.executions.create("taxi", "taxi_backfill", files={"data": odd})
+    body = server.sent("POST", CREATE)[0].read().decode()
+    assert 'name="data"; filename="my__trips__of_m_rz.csv"' in body
+
+
+@pytest.mark.parametrize("odd", ["x?wait=true", "../flows", "..", "x#y", "", "a b", "x\\y"])
+def test_an_id_that_would_be_another_address_is_not_found_and_not_asked_for(client, server, odd):
+    for ask in (
+        client.executions.get,
+        client.executions.kill,
+        client.logs,
+        client.executions.delete,
+    ):
+        with pytest.raises(NotFound, match="nothing of that name"):
+            ask(odd)
+    assert {one.url.path for one in server.requests} <= {"/api/v1/configs"}
 
 
 def test_labels_are_repeated_parameters_and_survive_any_character(client, server):

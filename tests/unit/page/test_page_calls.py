@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from taxistack.errors import UsageError
 from taxistack.kestra import Execution, Invalid, LogLine, NotFound, Unavailable
 from taxistack.kestra.models import moment
 from taxistack.page import executions
@@ -48,6 +49,7 @@ def test_a_list_is_asked_for_by_state_flow_label_and_time(page, asked):
         ("state=odd", "must be one of running"),
         ("label=month", "must be key:value"),
         ("since=soon", "must be like 30m"),
+        ("since=999999d", "must be like 30m"),
         ("page=0", "must be 1 or more"),
         ("page=x", "must be 1 or more"),
     ],
@@ -145,9 +147,17 @@ def test_of_a_long_log_the_end_is_shown_and_the_file_has_all(kestra):
     shown = executions.log(client, "e", "INFO")
     assert (shown["left_out"], len(shown["lines"])) == (2500 - MOST_LINES, MOST_LINES)
     assert shown["lines"][-1][3] == "line 2499"
+    with pytest.raises(UsageError, match="must be one of TRACE, DEBUG"):
+        executions.log(client, "e", "LOUD")
     file = executions.log_file(client, "e")
     assert file.body.count(b"\n") == 2500
     assert file.headers["Content-Disposition"].startswith("attachment")
+
+
+def test_a_log_is_shown_without_its_commands_to_a_terminal():
+    lines = [LogLine(moment("2026-01-01T00:00:00Z"), "ERROR", "\x1b[31mred\x1b[0m \u202eback")]
+    shown = executions.log(SimpleNamespace(logs=lambda *_, **__: lines), "e", "INFO")
+    assert (shown["lines"][0][3], shown["reason"]) == ("red back", "red back")
 
 
 def test_a_file_is_saved_and_never_shown_whatever_is_in_it(page, kestra):

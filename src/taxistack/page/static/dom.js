@@ -99,9 +99,10 @@ export function seconds(start, end) {
 
 export function lasted(time) {
   if (time < 10) return `${time.toFixed(1)} s`;
-  if (time < 60) return `${Math.round(time)} s`;
-  const minutes = Math.floor(time / 60);
-  return minutes < 60 ? `${minutes} min ${Math.round(time % 60)} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  const whole = Math.round(time);
+  if (whole < 60) return `${whole} s`;
+  const minutes = Math.floor(whole / 60);
+  return minutes < 60 ? `${minutes} min ${whole % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
 /** A table that becomes a list of cards in a narrow window. Cells: `[…]` by column. */

@@ -80,6 +80,7 @@ function pairs(values) {
 
 function value(one) {
   if (one === null || one === "") return h("span", { class: "soft" }, one === null ? "not given" : "empty");
+  if (one.type === "io.kestra.datatype:aes_encrypted") return h("span", { class: "soft" }, "a secret, encrypted");
   const said = text(one);
   return said.length > 90 || said.includes("\n") ? h("pre", { tabindex: "0" }, said) : h("code", {}, said);
 }
@@ -89,7 +90,7 @@ function outputs(data) {
   if (!names.length && !Object.keys(data.outputs).length) return null;
   return [
     pairs(data.outputs),
-    names.length > 0 && h("details", { "data-key": "task-outputs" }, h("summary", {}, `Outputs of its ${names.length} tasks`),
+    names.length > 0 && h("details", { "data-key": "task-outputs" }, h("summary", {}, names.length === 1 ? "Outputs of its task" : `Outputs of its ${names.length} tasks`),
       names.map((name) => [h("h3", {}, name), pairs(data.task_outputs[name])])),
   ];
 }

@@ -20,7 +20,7 @@ export async function flow(place, { parts: [namespace, id], go }) {
         h("section", { class: "card", "aria-labelledby": "topology" },
           h("h2", { id: "topology" }, "Topology"),
           found.diagram && scroller("Diagram of the tasks", "topology", topology(found.diagram, id)),
-          h("details", { class: "tasks" }, h("summary", {}, `The ${found.tasks.length} tasks as a list`), tasks(found.tasks)))),
+          h("details", { class: "tasks" }, h("summary", {}, found.tasks.length === 1 ? "The task in words" : `The ${found.tasks.length} tasks as a list`), tasks(found.tasks)))),
       h("div", { class: "side" },
         h("section", { class: "card", "aria-labelledby": "execute" }, h("h2", { id: "execute" }, "Execute"), form(found, (execution) => go(`/executions/${execution}`))),
         h("section", { class: "card", "aria-labelledby": "triggers" }, h("h2", { id: "triggers" }, "Triggers"), triggers(found.triggers)))),
