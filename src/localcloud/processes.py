@@ -54,9 +54,9 @@ def read(path: Path) -> dict[str, float] | None:
         return None
 
 
-def belonging(mark: str, run: Path) -> list[psutil.Process]:
+def belonging(mark: str, run: Path | None) -> list[psutil.Process]:
     """All living processes of the local cloud with `mark`, whose parts recorded into `run`."""
-    recorded = [find(read(path)) for path in run.glob("*.json")] if run.is_dir() else []
+    recorded = [find(read(path)) for path in run.glob("*.json")] if run and run.is_dir() else []
     heads = [process for process in recorded if process is not None]
     found: dict[int, psutil.Process] = {process.pid: process for process in heads}
     groups = {process.pid for process in heads}  # the supervisor makes every part a group leader

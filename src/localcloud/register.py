@@ -7,6 +7,8 @@ one was last started from is told by the time of its last file.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import shutil
 import time
@@ -39,8 +41,11 @@ class Known:
         return Record.load(Layout(self.folder)).id == self.id
 
     def processes(self) -> list[psutil.Process]:
-        """What lives of it, also after its folder was deleted under it."""
-        return processes.belonging(self.id, Layout(self.folder).run)
+        """What lives of it, also after its folder was deleted under it.
+
+        Another local cloud may be in that folder now: what is noted there is not of this one.
+        """
+        return processes.belonging(self.id, Layout(self.folder).run if self.exists else None)
 
     @property
     def last_change(self) -> datetime:
@@ -105,16 +110,34 @@ class EngineBuild:
         places = [marker] if self.complete else [self.folder, *self.folder.iterdir()]
         return _newest(places)
 
+    @property
+    def user(self) -> int | None:
+        """The process that is started from it or makes it just now; None: nobody's."""
+        folder, lock = self.folder.resolve(), self._lock.resolve()
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                opened = [Path(one.path) for one in process.open_files()]
+                if any(path.parent == folder or path == lock for path in opened):
+                    return process.pid
+        return None
+
+    @property
+    def _lock(self) -> Path:
+        return self.folder.with_suffix(".lock")
+
     def remove(self) -> None:
-        """Delete it."""
-        shutil.rmtree(self.folder)
+        """Delete it, unless somebody begins to make it at this moment. Raises OSError."""
+        with self._lock.open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(self.folder)
+            self._lock.unlink()
 
 
 def builds(cache: Path) -> Iterator[EngineBuild]:
     """All builds in the cache."""
     own = Build(cache).folder
     for folder in sorted((cache / "engine").glob("*")):
-        if folder.is_dir():
+        if folder.is_dir() and not folder.is_symlink():
             mine = folder.resolve() == own.resolve()
             yield EngineBuild(folder, mine, (folder / _MARKER).is_file())
 

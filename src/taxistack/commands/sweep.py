@@ -6,11 +6,16 @@ changed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from rich.console import Group
+from rich.text import Text
+
 from taxistack.commands import provision
 from taxistack.commands.ages import age
-from taxistack.console import Console, counted, table
+from taxistack.console import Console, counted, plain, table
 from taxistack.errors import FailedError
-from taxistack.sweeping import Found, Order
+from taxistack.sweeping import BUILD, Found, Order, Verdict
 from taxistack.targets import Target
 
 
@@ -33,13 +38,7 @@ def _close(console: Console, found: Found, change: bool) -> None:
     verdicts, left = found.verdicts, found.left
     gone = [one for one in verdicts if one.goes]
     console.result(
-        table(
-            "Found",
-            ["what", "name", "goes", "because"],
-            [(one.kind, one.name, "yes" if one.goes else "no", one.why) for one in verdicts],
-        )
-        if verdicts
-        else None,
+        _shown(verdicts) if verdicts else None,
         {"changed": change, "found": [one.as_json() for one in verdicts], "left": left},
     )
     if left:
@@ -52,3 +51,14 @@ def _close(console: Console, found: Found, change: bool) -> None:
         console.summary(f"sweep: {len(gone)} removed, {kept} let be; 0 left")
     else:
         console.summary(f"sweep: {len(gone)} would go, {kept} let be; --yes removes them")
+
+
+def _shown(verdicts: Sequence[Verdict]) -> Group:
+    """What goes and what stays in a table; whole, below it, why each stack that stays does."""
+    told = [one for one in verdicts if one.goes or one.kind != BUILD]
+    rows = [(one.kind, one.name, "yes" if one.goes else "no", one.why) for one in told]
+    if builds := len(verdicts) - len(told):
+        rows.append((BUILD, counted(builds, "other"), "no", "in use, or started lately"))
+    drawn = table("Found", ["what", "name", "goes", "because"], rows)
+    lines = [Text(plain(f"{one.name}: {one.why}")) for one in told if not one.goes]
+    return Group(drawn, *([Text()] if lines else []), *lines)

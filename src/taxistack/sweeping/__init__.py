@@ -6,6 +6,6 @@ google       the stacks of a Google Cloud project
 local        stacks in other state folders of this machine, engine builds that nobody uses
 """
 
-from taxistack.sweeping.verdict import Found, Order, Verdict, in_words, quiet
+from taxistack.sweeping.verdict import BUILD, Found, Order, Verdict, in_words, quiet
 
-__all__ = ["Found", "Order", "Verdict", "in_words", "quiet"]
+__all__ = ["BUILD", "Found", "Order", "Verdict", "in_words", "quiet"]

@@ -8,6 +8,7 @@ it for a month, or when it was never finished.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from taxistack import state_folder
 from taxistack.console import Console
 from taxistack.errors import TaxistackError
 from taxistack.stacks import BY_HAND
-from taxistack.sweeping.verdict import Found, Order, Verdict, in_words, quiet
+from taxistack.sweeping.verdict import BUILD, Found, Order, Verdict, in_words, quiet
 
 if TYPE_CHECKING:
     from taxistack.targets.local import LocalTarget
@@ -55,7 +56,8 @@ def _judge_cloud(cloud: Known, limit: timedelta, now: datetime) -> Verdict:
     run, old = _labels(cloud).get("run", BY_HAND), now - cloud.last_change
     if run == BY_HAND:
         state = cloud.folder.parent
-        why = f"made by hand; INVOKE_TAXISTACK_STATE={state} invoke down removes it"
+        command = f"INVOKE_TAXISTACK_STATE={shlex.quote(str(state))} invoke down"
+        why = f"made by hand; {command} removes it"
         return Verdict("stack", name, False, why)
     if old < limit:
         return Verdict("stack", name, False, f"run {run} changed it {in_words(old)} ago")
@@ -79,12 +81,13 @@ def _labels(cloud: Known) -> dict[str, str]:
 def _judge_build(build: EngineBuild, limit: timedelta, now: datetime) -> Verdict:
     name, size, old = str(build.folder), f"{build.size / _MIB:.0f} MiB", now - build.last_used
     if build.own:
-        return Verdict("engine build", name, False, f"{size}; this clone's")
-    if not build.complete:
-        return Verdict("engine build", name, old >= limit, f"{size}; it is not finished")
+        return Verdict(BUILD, name, False, f"{size}; this clone's")
     # Clones share builds: only one that no clone has started for so long is nobody's.
-    why = f"{size}; last started {in_words(old)} ago"
-    return Verdict("engine build", name, old >= max(limit, register.KEPT), why)
+    why = f"last started {in_words(old)} ago" if build.complete else "it is not finished"
+    goes = old >= (max(limit, register.KEPT) if build.complete else limit)
+    if goes and (user := build.user) is not None:
+        return Verdict(BUILD, name, False, f"{size}; process {user} uses it")
+    return Verdict(BUILD, name, goes, f"{size}; {why}")
 
 
 def _take_away(target: LocalTarget, cloud: Known, order: Order) -> list[str]:

@@ -9,6 +9,9 @@ from typing import Any
 
 from taxistack.console import Console
 
+BUILD = "engine build"
+"""The kind of thing of which every clone of the machine has left one."""
+
 
 @dataclass(frozen=True)
 class Order:

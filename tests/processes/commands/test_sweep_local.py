@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -107,6 +108,45 @@ def test_builds_that_no_clone_uses_go_and_all_others_stay(target, cache, capsys)
     }  # fmt: skip
 
 
+def test_builds_that_somebody_uses_or_makes_and_what_is_none_stay(target, cache, tmp_path, capsys):
+    month = time.time() - register.KEPT.total_seconds() - 3600
+    started, made = build(cache, "started"), build(cache, "made", complete=False)
+    age(started, month)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "complete").touch()
+    age(elsewhere, month)
+    (cache / "engine" / "linked").symlink_to(elsewhere)
+    # As the JVM has its jar, and as bootstrap has the lock while it builds.
+    with (started / "face.jar").open(), made.with_suffix(".lock").open("w"):
+        told = swept(target, capsys, yes=True, older_than="0m")
+        uses = (False, f"0 MiB; process {os.getpid()} uses it")
+        assert told == {"started": uses, "made": uses}
+    assert started.exists()
+    assert made.exists()
+    told = swept(target, capsys, yes=True, older_than="0m")
+    assert [goes for goes, _ in told.values()] == [True, True]
+    assert [path.name for path in (cache / "engine").iterdir()] == ["linked"], "no lock is left"
+    assert (elsewhere / "complete").exists()
+
+
+def test_what_a_person_has_to_type_is_whole_in_a_narrow_terminal(
+    target, cache, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setenv("COLUMNS", "80")
+    folder = cloud(cache, tmp_path / "of 'my' own", "manual")
+    sweep.sweep(target, Console(), older_than="6h")
+    (line,) = [one for one in capsys.readouterr().out.splitlines() if one.startswith(str(folder))]
+    quoted = re.search(r"made by hand; (INVOKE_TAXISTACK_STATE=.*) invoke down removes it", line)
+    said = subprocess.run(
+        ["sh", "-c", f'{quoted[1]} sh -c "printenv INVOKE_TAXISTACK_STATE"'],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert Path(said.stdout.strip()) == folder.parent
+
+
 def test_a_runs_stack_in_another_folder_goes_and_a_persons_stays(
     target, cache, tmp_path, capsys, monkeypatch
 ):
@@ -162,6 +202,26 @@ def test_processes_whose_folder_was_deleted_go(target, cache, tmp_path, capsys):
             process.kill()
     assert swept(target, capsys) == {}
     assert list((cache / "clouds").iterdir()) == [], "what is gone is forgotten"
+
+
+def test_a_cloud_in_the_folder_of_one_that_was_deleted_is_not_taken_for_it(
+    target, cache, tmp_path, capsys
+):
+    """As after `rm -r .taxistack` and another `up`."""
+    folder = cloud(cache, tmp_path / "again", "manual")
+    register.note(cache, "0123456789abcdef", folder)
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as process:
+        try:
+            Layout(folder).run.mkdir(exist_ok=True)
+            identity = json.dumps(processes.identity(process.pid))
+            (Layout(folder).run / "kestra.json").write_text(identity)
+            told = swept(target, capsys, yes=True, older_than="0m")
+            assert [why.split(";")[0] for _, why in told.values()] == ["made by hand"]
+            assert process.poll() is None
+        finally:
+            process.kill()
+    known = [path.stem for path in (cache / "clouds").iterdir()]
+    assert known == [Record.load(Layout(folder)).id], "the one that was deleted is forgotten"
 
 
 def test_a_length_of_time_that_is_none_is_refused(target):
