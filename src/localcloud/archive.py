@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 import tarfile
+import zlib
 from pathlib import Path
 
 from localcloud.errors import CloudError
@@ -46,6 +48,22 @@ class EngineData:
             fresh.unlink(missing_ok=True)
             raise
 
+    @staticmethod
+    def check(file: Path) -> None:
+        """Read all of what `save` wrote, and change nothing.
+
+        Raises CloudError for a file that is not such a one, or not whole.
+        """
+        try:
+            with tarfile.open(file, "r:gz") as tar:
+                if not any(one.name.endswith(".db") for one in tar):
+                    raise CloudError(f"{file} holds no database of Kestra's")
+            with gzip.open(file) as whole:  # to its end, where its checksum stands
+                while whole.read(1 << 20):
+                    pass
+        except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+            raise CloudError(f"{file} can't be put back: {error}") from error
+
     def load(self, file: Path) -> None:
         """Replace it by what `save` wrote.
 
@@ -59,7 +77,7 @@ class EngineData:
             try:
                 with tarfile.open(file, "r:gz") as tar:
                     tar.extractall(fresh, filter="data")
-            except (tarfile.TarError, EOFError, OSError) as error:
+            except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
                 raise CloudError(f"{file} can't be put back: {error}") from error
             if not any((fresh / _DATA).glob("*.db")):
                 raise CloudError(f"{file} holds no database of Kestra's")

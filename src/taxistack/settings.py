@@ -142,9 +142,15 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     return given
 
 
+# A flag that is not called as its setting: of `upgrade`.
+_FLAGS = {"kestra_version": "--to"}
+
+
 def _said(key: str, overrides: Mapping[str, Any]) -> str:
     """What a person wrote the value behind, for messages."""
-    return f"setting {key}" if overrides.get(key) is None else f"--{key.replace('_', '-')}"
+    if overrides.get(key) is None:
+        return f"setting {key}"
+    return _FLAGS.get(key, f"--{key.replace('_', '-')}")
 
 
 Rule = Callable[[str, Any], Any]

@@ -47,3 +47,15 @@ def test_a_stack_that_is_gone_comes_back_in_a_fresh_one(invoke, tmp_path):
     # The source follows to the port of the fresh stack: BigQuery is loaded again, and only that.
     assert "1 month" in invoke("backfill", *MONTH).stdout
     invoke("verify", *MONTH)
+
+    # One that is cut is refused before anything is touched, whichever of its files it is.
+    held, ran = loaded(), executions()
+    for name in ("kestra.tar.gz", "postgres.dump", "source.json"):
+        path = folder / name
+        whole = path.read_bytes()
+        path.write_bytes(whole[: len(whole) // 2])
+        told = invoke("restore", "--yes", code=1)
+        assert f"{path} can't be put back" in told.stderr
+        assert "stands still" not in told.stderr
+        path.write_bytes(whole)
+    assert (loaded(), executions()) == (held, ran)

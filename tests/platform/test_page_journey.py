@@ -40,7 +40,7 @@ inputs:
   - {id: elements, type: STRING}
   - {id: querySelectorAll, type: INT, min: 1, max: 10, defaults: 3}
   - {id: length, type: FLOAT, defaults: 1.5}
-  - {id: yes, type: BOOL, defaults: true}
+  - {id: sure, type: BOOL, defaults: true}
   - {id: perhaps, type: BOOL, required: false}
   - {id: day, type: DATE, defaults: "2019-01-02"}
   - {id: moment, type: DATETIME, defaults: "2019-01-02T03:04:05Z"}
@@ -253,7 +253,7 @@ def test_a_form_takes_an_input_of_every_type_whatever_it_is_called(
     taken = platform.target.kestra().executions.get(page.url.rsplit("/", 1)[1]).inputs
     assert "Hush" not in given.inner_text()
     wanted = {
-        "elements": 'ä"<b>', "querySelectorAll": 9, "length": 1.5, "yes": True, "perhaps": None,
+        "elements": 'ä"<b>', "querySelectorAll": 9, "length": 1.5, "sure": True, "perhaps": None,
         "day": "2019-01-02", "clock": "10:11:12", "one": "b", "another": None,
         "several": ["x", "z"], "some": None, "list": [1, 2], "json": {"a": "ü"},
         "yaml": {"a": [1, 2]}, "address": "https://example.org/x?y=1&z=2", "mail": "a@example.org",

@@ -61,6 +61,22 @@ def dump(
     file.chmod(0o600)
 
 
+def check(file: Path, programs: Path | None = None) -> None:
+    """Read all of what `dump` wrote, and change nothing.
+
+    Raises MissingError as `dump`, FailedError for a file that is not such a one, or not whole.
+    """
+    done = subprocess.run(
+        [program("pg_restore", programs), f"--file={os.devnull}", str(file)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise FailedError(f"{file} can't be put back: {_last(done.stderr)}")
+
+
 def restore(
     address: Mapping[str, Any], password: str, file: Path, programs: Path | None = None
 ) -> None:

@@ -38,9 +38,14 @@ def backup(target: Target, console: Console) -> Backup:
 
 
 def backups(target: Target, console: Console) -> None:
-    """List the backups of the stack, oldest first."""
+    """List the backups of the stack, oldest first. Raises FailedError for records not whole."""
     vault = target.vault()
-    found = [vault.read(name) for name in vault.names()]
+    found, broken = [], []
+    for name in vault.names():
+        try:
+            found.append(vault.read(name))
+        except FailedError as error:
+            broken.append(error.message)
     rows = [
         (one.name, one.kestra, one.contents.executions, one.contents.ledger, one.contents.rows)
         for one in found
@@ -50,6 +55,8 @@ def backups(target: Target, console: Console) -> None:
         table("Backups (UTC)", columns, rows) if rows else None,
         [{"name": one.name, "kestra": one.kestra, "contents": vars(one.contents)} for one in found],
     )
+    if broken:
+        raise FailedError(f"{counted(len(broken), 'backup')} can't be read: " + "; ".join(broken))
     console.summary(counted(len(found), "backup"))
 
 
@@ -122,7 +129,9 @@ def _refuse_newer(target: Target, chosen: Backup) -> None:
         raise UsageError(
             f"backup {chosen.name} is of Kestra {chosen.kestra}, and the server is {there}: an "
             "older server can't read a newer one's database",
-            hint=f"setting kestra_version: {chosen.kestra}, then invoke up",
+            hint=f"setting kestra_version: {chosen.kestra}, then invoke up"
+            if chosen.target == "gcp"
+            else "restore it from the clone that made it, or a newer one: scripts/bootstrap there",
         )
 
 

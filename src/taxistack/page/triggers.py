@@ -12,6 +12,8 @@ from taxistack.errors import UsageError
 from taxistack.kestra import KestraClient
 from taxistack.page.flows import trigger
 
+MOST_YEARS = 20
+
 
 def listed(client: KestraClient) -> list[dict[str, Any]]:
     """Every trigger, by flow and name."""
@@ -50,6 +52,10 @@ def _range(body: Mapping[str, Any]) -> tuple[datetime, datetime]:
     start, end = (_day(name, body.get(name)) for name in ("start", "end"))
     if end < start:
         raise UsageError(f"last day {end} is before first day {start}")
+    if end > datetime.now(UTC).date():
+        raise UsageError(f"last day {end} has not come yet")
+    if end.year - start.year > MOST_YEARS:  # a year of two digits, of the first century
+        raise UsageError(f"{start} to {end} are more than {MOST_YEARS} years")
     return (
         datetime.combine(start, time.min, UTC),
         datetime.combine(end, time(23, 59, 59), UTC),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from localcloud.archive import EngineData
 from taxistack.backups import Backup, Vault, dump
 from taxistack.backups.backup import RECORD
-from taxistack.errors import MissingError, UsageError
+from taxistack.errors import FailedError, MissingError, UsageError
 
 if TYPE_CHECKING:
     from taxistack.backups.vault import Say
@@ -72,13 +73,27 @@ class LocalVault(Vault):
         return str(whole)
 
     def load(self, backup: Backup, say: Say) -> None:
-        """PostgreSQL first, all or nothing; then Kestra's data. Kestra starts again on them."""
+        """PostgreSQL first, all or nothing; then Kestra's data. Kestra starts again on them.
+
+        Both files are read to their end before anything is touched: raises FailedError or
+        CloudError for one that is not whole.
+        """
         folder = self.folder / backup.name
+        source = self._source(folder)
+        dump.check(folder / POSTGRES, self._target.postgres_programs())
+        EngineData.check(folder / KESTRA)
         say("Kestra stands still while its database and PostgreSQL are put back")
         with self._target.cloud.standing_still() as engine:
             dump.restore(*self._database(), folder / POSTGRES, self._target.postgres_programs())
             engine.load(folder / KESTRA)
-        self._target.serve_again(json.loads((folder / SOURCE).read_text(encoding="utf-8")))
+        self._target.serve_again(source)
+
+    def _source(self, folder: Path) -> Any:
+        path = folder / SOURCE
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise FailedError(f"{path} can't be put back: {error}") from error
 
     def _database(self) -> tuple[dict[str, object], str]:
         return self._target.postgres_address(), self._target.postgres_password()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 
 from taxistack.backups import Backup, Contents, Vault, new_name
+from taxistack.commands import backup as command
+from taxistack.console import Console
 from taxistack.errors import FailedError, UsageError
 
 HELD = Contents(
@@ -95,3 +98,24 @@ def test_a_name_that_there_is_not_is_told_with_those_that_there_are():
         Shelf("20260101-000000").chosen("2026")
     with pytest.raises(UsageError, match="no backup"):
         Shelf().chosen("latest")
+
+
+def test_one_record_that_is_not_whole_hides_no_other(capsys):
+    class Torn(Shelf):
+        def read(self, name: str) -> Backup:
+            return Backup.parse("{", name) if name.startswith("20260101") else made(name)
+
+    vault = Torn("20260101-000000", "20260102-000000")
+    with pytest.raises(FailedError, match="1 backup can't be read: 20260101-000000 is no backup"):
+        command.backups(SimpleNamespace(vault=lambda: vault), Console())
+    assert "20260102-000000" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("target", "hint"), [("local", "clone that made it"), ("gcp", "setting kestra_version: 2.0.0")]
+)
+def test_a_backup_of_a_newer_server_says_how_it_can_be_read(target, hint):
+    there = SimpleNamespace(version=lambda: "1.9.0")
+    with pytest.raises(UsageError, match="older server can't read") as told:
+        command._refuse_newer(SimpleNamespace(kestra=lambda: there), made(target=target))
+    assert hint in told.value.hint

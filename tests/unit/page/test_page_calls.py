@@ -138,6 +138,11 @@ def test_a_backfill_runs_from_the_first_to_the_end_of_the_last_day(page, kestra)
     wrong = page.post(path, json={"start": "2019-02-01", "end": "2019-01-01"})
     assert (wrong.status_code, len(ranges)) == (422, 1)
     assert page.post(path, json={"start": "soon", "end": "2019-01-01"}).status_code == 422
+    typed = page.post(path, json={"start": "0019-01-01", "end": "2019-01-01"})
+    assert (typed.status_code, "20 years" in typed.json()["error"]) == (422, True)
+    later = page.post(path, json={"start": "2019-01-01", "end": "9999-12-31"})
+    assert (later.status_code, "not come yet" in later.json()["error"]) == (422, True)
+    assert len(ranges) == 1
     assert page.post("/api/triggers/taxi/f/green/explode", json={}).status_code == 422
 
 
