@@ -37,6 +37,8 @@ ENDED: Mapping[str, RunState] = {
     "CANCELLED": RunState.CANCELLED,
     "SKIPPED": RunState.CANCELLED,
 }
+NOT_DONE = tuple(state for state in ENDED if state != "SUCCESS")
+"""Ends that say more of a month than its ledger row: a server has few of these."""
 # These wait for their turn or for a person, and may do so for long.
 WAITING = frozenset({"QUEUED", "PAUSED", "BREAKPOINT"})
 # The task with which the flows' `errors` end, and how long its line may take to be in the log.
@@ -67,19 +69,26 @@ class Executions:
         flows = FLOWS.values()
         return by_cell(one for flow in flows for one in self._search(flow, backfill=backfill))
 
-    def runs_of(self, months: Iterable[Month]) -> dict[Cell, list[Run]]:
-        """The runs of these months by cell, the newest of each month.
+    def runs_of(self, months: Iterable[Month], states: Iterable[str] = ()) -> dict[Cell, list[Run]]:
+        """The runs of these months by cell, the newest of each month; of `states` alone, if any.
 
-        A request or two for each month, however many executions the server has of others.
+        A request or two for each month. The server reads the labels of every execution that is
+        left by its flow and state: of `NOT_DONE` these are few, however many it has in all.
         """
         wanted = [(flow, str(month)) for month in sorted(set(months)) for flow in FLOWS.values()]
+        states = tuple(states)
 
         def search(one: tuple[str, str]) -> list[Execution]:
             flow, month = one
-            return list(self._search(flow, limit=MOST_OF_A_MONTH, month=month))
+            return list(self._search(flow, states=states, limit=MOST_OF_A_MONTH, month=month))
 
         with ThreadPoolExecutor(PARALLEL) as pool:
             return by_cell(one for found in pool.map(search, wanted) for one in found)
+
+    def living(self) -> dict[Cell, list[Run]]:
+        """The runs that have not ended, of any month."""
+        flows = FLOWS.values()
+        return by_cell(one for flow in flows for one in self._search(flow, states=LIVE))
 
     def recent_loads(self) -> dict[Cell, list[Run]]:
         """The runs that ended well last, of any month: what the next ones are expected to take."""

@@ -12,7 +12,7 @@ from taxi_etl.ledger import Entry
 from taxi_etl.month import Month
 from taxistack.backfill import ledger, source
 from taxistack.backfill.context import BackfillContext
-from taxistack.backfill.executions import Executions, together
+from taxistack.backfill.executions import NOT_DONE, Executions, together
 from taxistack.backfill.planner import LiveBackfill, PastRun, Plan, Request, plan
 from taxistack.backfill.state import (
     LOST_AFTER,
@@ -81,13 +81,14 @@ def survey(
     """
     wanted = sorted(set(cells))
     executions = Executions(context.kestra())
-    with ThreadPoolExecutor(6) as pool:
+    with ThreadPoolExecutor(7) as pool:
         # Of all months: those outside the range tell how long a load takes.
         ledgers = [
             pool.submit(ledger.read, context, where, None, None)
             for where in sorted({cell.destination for cell in wanted})
         ]
-        asked = pool.submit(executions.runs_of, [cell.month for cell in wanted])
+        asked = pool.submit(executions.runs_of, [cell.month for cell in wanted], NOT_DONE)
+        living = pool.submit(executions.living)
         recent = pool.submit(executions.recent_loads)
         live = pool.submit(executions.live_backfills)
         base = context.source
@@ -103,15 +104,22 @@ def survey(
     loads |= confirmed
     # A live backfill may have other months before it than those that are asked for.
     theirs = [executions.runs(one.backfill) for one in live.result()]
-    ran = _with_last_signs(together(asked.result(), *theirs), executions, now)
+    known = together(asked.result(), living.result(), recent.result(), *theirs)
+    ran = _with_last_signs(known, executions, now)
     alive, lost = part_lost(live.result(), ran, now)
-    states = derive(wanted, loads, ran, files, claims_of(alive, ran), now)
+    claims = claims_of(alive, ran)
+    states = derive(wanted, loads, ran, files, claims, now)
+    # One that failed may have succeeded since, long ago: then the ledger has lost its row.
+    failed = [cell.month for cell, found in states.items() if found.state is State.FAILED]
+    if failed:
+        ran = together(ran, executions.runs_of(failed, ["SUCCESS"]))
+        states = derive(wanted, loads, ran, files, claims, now)
     return Survey(
         source=base,
         states=_with_reasons(states, executions),
         live=alive,
         lost=lost,
-        past=tuple(past_runs(together(recent.result(), ran), loads)),
+        past=tuple(past_runs(ran, loads)),
         files=files,
     )
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from taxi_etl.month import Month
 from taxistack.backfill.executions import MOST_RECENT, Executions
-from taxistack.backfill.state import Cell
+from taxistack.backfill.state import Cell, State
+from taxistack.backfill.survey import survey
 
 ASKED = [Month(2019, 1), Month(2019, 2), Month(2019, 3)]
 
@@ -49,3 +52,44 @@ def test_the_run_that_two_answers_hold_is_one(context, kestra):
     kestra.month(cell, "SUCCESS")
     found = Executions(context.kestra()).runs_of(ASKED)
     assert together(found, found, {}) == found
+
+
+@pytest.fixture
+def empty_ledgers(monkeypatch):
+    """Nothing was loaded, or the ledger has lost it."""
+    monkeypatch.setattr("taxistack.backfill.ledger.read", lambda *_: {})
+
+
+def test_labels_are_looked_for_in_what_is_not_done_alone(
+    context, kestra, empty_ledgers, monkeypatch
+):
+    """A server reads the labels of each execution that is left: a second for 5,000 of one flow."""
+    asked = []
+    search = Executions._search
+
+    def noted(self, flow, **how):
+        asked.append(how)
+        return search(self, flow, **how)
+
+    monkeypatch.setattr(Executions, "_search", noted)
+    cells = [Cell("green", month, "postgres") for month in ASKED]
+    kestra.month(cells[0], "SUCCESS")
+    survey(context, cells, check_source=False)
+    by_month = [how for how in asked if "month" in how]
+    assert len(by_month) == 2 * len(ASKED)
+    assert all(how["states"] and "SUCCESS" not in how["states"] for how in by_month)
+
+
+def test_what_failed_and_succeeded_long_ago_is_not_failed(context, kestra, empty_ledgers):
+    """Its ledger row is lost; among the newest of all it is not."""
+    cell = Cell("green", ASKED[0], "postgres")
+    kestra.month(cell, "FAILED", minutes_ago=9000)
+    done = kestra.month(cell, "SUCCESS", minutes_ago=8000)
+    for number in range(2 * MOST_RECENT):
+        month = Month(2000 + number // 12, number % 12 + 1)
+        kestra.month(Cell("yellow", month, "postgres"), "SUCCESS", minutes_ago=600 + number)
+    found = survey(context, [cell], check_source=False).states[cell]
+    assert (found.state, found.reason) == (
+        State.MISSING,
+        f"execution {done} succeeded, but the ledger has no row",
+    )
