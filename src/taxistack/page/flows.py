@@ -48,7 +48,7 @@ def _next(flow: Mapping[str, Any], triggers: list[Trigger]) -> str | None:
         for one in triggers
         if (one.namespace, one.flow_id) == (flow["namespace"], flow["id"])
         and one.next_date
-        and not one.disabled
+        and not (one.disabled or (one.raw.get("trigger") or {}).get("disabled"))
     ]
     return min(dates).isoformat() if dates else None
 
@@ -125,8 +125,13 @@ def _tasks(raw: Any, when: str = "", depth: int = 0) -> list[dict[str, Any]]:
 
 
 def trigger(one: Trigger) -> dict[str, Any]:
-    """A trigger as the page shows it. `backfill`: `done` is its share from 0 to 1."""
+    """A trigger as the page shows it.
+
+    `off_in_source`: the flow itself says `disabled: true`. Kestra lets such a one be switched on,
+    counts its ticks, and runs none of them.
+    """
     declared = one.raw.get("trigger") or {}
+    off_in_source = bool(declared.get("disabled"))
     return {
         "namespace": one.namespace,
         "flow": one.flow_id,
@@ -135,7 +140,8 @@ def trigger(one: Trigger) -> dict[str, Any]:
         "cron": declared.get("cron"),
         "description": elements(declared.get("description")),
         "inputs": declared.get("inputs") or {},
-        "disabled": one.disabled,
+        "disabled": one.disabled or off_in_source,
+        "off_in_source": off_in_source,
         "next": one.next_date.isoformat() if one.next_date else None,
         "last": one.last_date.isoformat() if one.last_date else None,
         "execution": one.execution_id,

@@ -35,7 +35,7 @@ function card(one, open, act) {
     h("div", { class: "head" },
       h("h2", {}, one.id, h("span", { class: "soft" }, " of "), h("a", { href: `/flows/${one.namespace}/${one.flow}`, "data-key": `${key}-flow` }, one.flow)),
       h("button", {
-        class: "switch", role: "switch", "aria-checked": one.disabled ? "false" : "true", "aria-label": `${name} is switched on`, "data-key": `${key}-switch`,
+        class: "switch", role: "switch", disabled: one.off_in_source, "aria-checked": one.disabled ? "false" : "true", "aria-label": `${name} is switched on`, "data-key": `${key}-switch`,
         onclick: () => act(one, one.disabled ? "enable" : "disable", `${name} is switched ${one.disabled ? "on" : "off"}`),
       }, one.disabled ? "off" : "on")),
     h("div", { class: "soft" }, rendered(one.description)),
@@ -43,7 +43,10 @@ function card(one, open, act) {
       h("div", {}, h("dt", {}, one.cron ? "Schedule" : "Type"), h("dd", {}, h("code", {}, one.cron ?? one.type))),
       h("div", {}, h("dt", {}, "Next run"), h("dd", {}, one.disabled ? "switched off" : one.backfill ? "after the backfill" : when(one.next, false))),
       one.last && h("div", {}, h("dt", {}, "Last run"), h("dd", {}, one.execution ? h("a", { href: `/executions/${one.execution}`, "data-key": `${key}-last` }, when(one.last, false)) : when(one.last, false)))),
-    one.backfill ? progress(one, key, act) : one.schedules && backfill(one, key, open, act));
+    one.off_in_source
+      ? h("p", { class: "soft" }, "Switched off in the flow’s source (", h("code", {}, "disabled: true"), "): change it there, and push the flow.")
+      : one.disabled && one.schedules && h("p", { class: "soft" }, "Switched off: a backfill waits until it is switched on."),
+    one.backfill ? progress(one, key, act) : one.schedules && !one.off_in_source && backfill(one, key, open, act));
 }
 
 function progress(one, key, act) {
