@@ -217,6 +217,10 @@ class LocalCloud:
         with self._running() as instance, instance.standing_still() as data:
             yield EngineData(self.layout, data)
 
+    def check_saved(self, file: Path) -> None:
+        """Read all of what `EngineData.save` wrote. Raises CloudError for one that is not whole."""
+        EngineData.check(file)
+
     def instance_state(self) -> str | None:
         """RUNNING, TERMINATED, or None when there is no instance."""
         record = Record.load(self.layout)

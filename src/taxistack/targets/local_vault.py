@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from localcloud.archive import EngineData
 from taxistack.backups import Backup, Vault, dump
 from taxistack.backups.backup import RECORD
 from taxistack.errors import FailedError, MissingError, UsageError
@@ -81,7 +80,7 @@ class LocalVault(Vault):
         folder = self.folder / backup.name
         source = self._source(folder)
         dump.check(folder / POSTGRES, self._target.postgres_programs())
-        EngineData.check(folder / KESTRA)
+        self._target.cloud.check_saved(folder / KESTRA)
         say("Kestra stands still while its database and PostgreSQL are put back")
         with self._target.cloud.standing_still() as engine:
             dump.restore(*self._database(), folder / POSTGRES, self._target.postgres_programs())
