@@ -129,8 +129,8 @@ def _refuse_newer(target: Target, chosen: Backup) -> None:
         raise UsageError(
             f"backup {chosen.name} is of Kestra {chosen.kestra}, and the server is {there}: an "
             "older server can't read a newer one's database",
-            hint=f"on Google Cloud setting kestra_version: {chosen.kestra} and invoke up; the local "
-            "engine is the clone's: restore it from the clone that made it, or a newer one",
+            hint=f"on Google Cloud setting kestra_version: {chosen.kestra} and invoke up; a local "
+            "engine is its clone's: restore it from the clone that made it, or a newer one",
         )
 
 
