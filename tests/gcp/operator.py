@@ -157,6 +157,12 @@ class Operator(Machine):
             for name, value in pairs.items():
                 client.kv.put("taxi", name, value)
 
+    def buckets(self) -> list[str]:
+        """The names of the project's buckets."""
+        url = f"{self.cloud.state().storage.url}/storage/v1/b"
+        answer = httpx.get(url, params={"project": PROJECT}, trust_env=False)
+        return [one["name"] for one in answer.json().get("items", [])]
+
     def kept(self) -> dict[str, str]:
         """What the commands wrote: files of the state folder, objects of the state bucket."""
         folder = Path(self.environment["INVOKE_TAXISTACK_STATE"])

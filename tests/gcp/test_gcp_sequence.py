@@ -136,12 +136,13 @@ def test_from_a_new_project_to_proven_tables_and_back_to_nothing(operator: Opera
     assert "a run that was killed made it" in unlocked.stderr
     assert "`invoke down` shows what bears this stack's name" in unlocked.stderr
     assert "0 left" in operator.run("down", "--yes").stdout
-    for kind in ("compute_instance", "compute_network", "storage_bucket", "service_account"):
+    for kind in ("compute_instance", "compute_network"):
         assert list(project.objects(f"google_{kind}")) == []
+    assert operator.buckets() == [STATE_BUCKET]
 
 
 def test_no_password_was_said_or_kept_on_the_way(operator: Operator) -> None:
-    assert len(operator.passwords) == 4, "the sequence has run"
+    assert len(operator.passwords) == 6, "the sequence has run"
     assert any("start-iap-tunnel" in one for one in operator.argv)
     assert any("terraform" in one for one in operator.argv)
     kept = operator.kept()
