@@ -34,7 +34,7 @@ def broken_rule(base: str) -> str | None:
     """
     try:
         parts = urlsplit(base)
-        _ = parts.port
+        port = parts.port
     except ValueError as error:
         return f"not an address that can be asked: {error}"
     if parts.scheme not in ("http", "https"):
@@ -46,8 +46,13 @@ def broken_rule(base: str) -> str | None:
         )
     if not parts.hostname:
         return "the address has no host"
+    if port == 0:
+        return "no server listens at port 0"
     if re.search(r"[\s\\]", base):
         return "an address has no blanks and no backslashes in it"
+    # A client writes these another way than they stand: the ledger would name another address.
+    if re.search(r"/\.\.?(/|$)|%(?![0-9A-Fa-f]{2})", parts.path):
+        return "the address's path has no `..` and no half `%` in it"
     if mark := re.search(r"[?#]", base):
         return (
             f"a base address ends before `{mark[0]}`: /<taxi>/<file> is put behind it, and a query "

@@ -310,8 +310,8 @@ class LocalCloud:
 def _check_machine() -> None:
     if sys.platform != "linux":
         raise CloudError(
-            f"the local cloud runs on Linux x86-64, and this is {sys.platform}",
-            hint="On Windows use WSL.",
+            f"the local cloud was tried on Linux alone, and this is {sys.platform}",
+            hint="On Windows use WSL; docs/platforms.md says what is in the way elsewhere.",
         )
 
 

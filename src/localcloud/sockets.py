@@ -1,13 +1,24 @@
-"""Unix sockets in the private folder, and how to reach one whose path is too long for a socket."""
+"""Unix sockets in the private folder, and how to reach one whose path is too long for a socket.
+
+The path itself serves wherever it is short enough; only beyond that the kernel's names for an open
+folder do (`/proc`, on Linux alone).
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 GOOGLE = "google.sock"
-_LONGEST = 100  # bytes of a socket's path; the kernel takes 107
+_LONGEST = 100  # bytes of a socket's path; Linux takes 107, macOS 103
+
+
+def fits(path: Path) -> bool:
+    """Whether a socket can be reached by this path."""
+    return len(os.fsencode(path)) <= _LONGEST
 
 
 def reachable(folder: Path, name: str, holder: int) -> str:
@@ -15,22 +26,30 @@ def reachable(folder: Path, name: str, holder: int) -> str:
 
     One that is too long goes by the folder that the process `holder` works in.
     """
-    path = str(folder / name)
-    return path if len(os.fsencode(path)) <= _LONGEST else f"/proc/{holder}/cwd/{name}"
+    path = folder / name
+    return str(path) if fits(path) else f"/proc/{holder}/cwd/{name}"
+
+
+@contextlib.contextmanager
+def at_hand(folder: Path, name: str) -> Iterator[str]:
+    """A path of the socket `name` for this process, as long as the block runs. Raises OSError."""
+    path = folder / name
+    if fits(path):
+        yield str(path)
+        return
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{opened}/{name}"
+    finally:
+        os.close(opened)
 
 
 def answers(folder: Path, name: str) -> bool:
     """Whether somebody listens there."""
     try:
-        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError:
-        return False
-    try:
-        with socket.socket(socket.AF_UNIX) as probe:
+        with at_hand(folder, name) as path, socket.socket(socket.AF_UNIX) as probe:
             probe.settimeout(2)
-            probe.connect(f"/proc/self/fd/{opened}/{name}")
+            probe.connect(path)
     except OSError:
         return False
-    finally:
-        os.close(opened)
     return True

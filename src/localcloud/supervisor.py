@@ -2,8 +2,8 @@
 
 It is a daemon of its own session, so the parts survive the terminal that started them; it
 starts what crashes again and rotates the logs. It listens on a Unix socket in the private
-folder; the socket is addressed relative to that folder, because the address of a socket may be
-no longer than 107 characters and a path may.
+folder; below a long path it is addressed relative to that folder, because the address of a socket
+may be no longer than 107 characters and a path may.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from localcloud import processes
+from localcloud import processes, sockets
 from localcloud.errors import CloudError, SupervisorError
 from localcloud.layout import CACHE_VARIABLE, Layout, write_private
 from localcloud.parts import PARTS, Part
@@ -45,10 +45,12 @@ _PASSED = (
 def configuration(layout: Layout) -> str:
     """supervisord's configuration for the local cloud in `layout`."""
     folder = _quoted(layout.folder)
+    socket_path = layout.private / _SOCKET
+    # Its own folder, as itself: supervisord makes a relative path absolute, and so too long.
+    place = _quoted(socket_path) if sockets.fits(socket_path) else f"/proc/self/cwd/{_SOCKET}"
     sections = [
         "[unix_http_server]",
-        # Its own folder, as itself: supervisord makes a relative path absolute, and so too long.
-        f"file=/proc/self/cwd/{_SOCKET}",
+        f"file={place}",
         "chmod=0600",
         "[supervisord]",
         f"logfile={folder}/logs/supervisor.log",
@@ -175,17 +177,15 @@ class _Connection(http.client.HTTPConnection):
 @contextlib.contextmanager
 def client(layout: Layout) -> Iterator[Any]:
     """The supervisor's XML-RPC methods. Raises SupervisorError when it is not there."""
-    folder = os.open(layout.private, os.O_RDONLY | os.O_DIRECTORY)
-    transport = _Transport(f"/proc/self/fd/{folder}/{_SOCKET}")
     try:
-        yield xmlrpc.client.ServerProxy("http://supervisor", transport=transport).supervisor
+        with sockets.at_hand(layout.private, _SOCKET) as path:
+            transport = _Transport(path)
+            with contextlib.closing(transport):
+                yield xmlrpc.client.ServerProxy("http://supervisor", transport=transport).supervisor
     except (OSError, http.client.HTTPException) as error:
         raise SupervisorError(
             f"the supervisor of {layout.folder} does not answer: {error}"
         ) from error
-    finally:
-        transport.close()
-        os.close(folder)
 
 
 def part_info(layout: Layout) -> dict[str, dict[str, Any]]:

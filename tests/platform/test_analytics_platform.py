@@ -18,7 +18,6 @@ import pytest
 import yaml
 
 from taxi_etl.month import Month
-from taxistack import zones
 from taxistack.commands import dbt, status
 from taxistack.targets import NAMESPACE
 
@@ -120,13 +119,22 @@ def test_on_postgres_the_flow_builds_it_and_what_is_new_alone_is_added(platform)
 
 
 @pytest.mark.usefixtures("installed", "zones_list", "own_place")
-def test_on_bigquery_it_is_built_from_a_shell(platform):
-    platform.publish("green", Month.parse(GREEN), 60)
-    run(platform, "taxi_to_bigquery", taxi="green", month=GREEN)
-    run(platform, zones.FLOW)
-    build(platform, "bigquery")
-    found = mart(platform, "bigquery")
-    assert {key: int(value[0]) for key, value in found.items()} == {("green", GREEN): 60}
+def test_on_bigquery_the_flow_builds_it_and_a_month_that_is_loaded_again_is_made_again(platform):
+    for month, rows in (("2009-10", 60), ("2009-11", 70)):
+        platform.publish("green", Month.parse(month), rows)
+        run(platform, "taxi_to_bigquery", taxi="green", month=month)
+    run(platform, "taxi_analytics", destination="bigquery")
+    first = mart(platform, "bigquery")
+    assert {key: int(value[0]) for key, value in first.items()} == {
+        ("green", "2009-10"): 60,
+        ("green", "2009-11"): 70,
+    }
+    platform.publish("green", Month.parse("2009-11"), 90)
+    run(platform, "taxi_to_bigquery", taxi="green", month="2009-11", replace="true")
+    build(platform, "bigquery", "--select", "monthly_zone_revenue+")
+    later = mart(platform, "bigquery")
+    assert later["green", "2009-10"] == first["green", "2009-10"]
+    assert int(later["green", "2009-11"][0]) == 90
 
 
 def test_the_profile_that_status_prints_leads_to_both_destinations(platform):

@@ -14,10 +14,15 @@ from pathlib import Path
 import pytest
 
 from taxi_etl.month import Month
-from taxistack.commands.flows import ANALYTICS, ETL, FLOWS, settings_of_flows
+from taxistack.commands.flows import (
+    ANALYTICS,
+    ETL,
+    FLOWS,
+    etl_requirements_digest,
+    settings_of_flows,
+)
 from taxistack.deploy import deploy
 from taxistack.kestra import Execution, KestraClient
-from taxistack.targets.base import etl_requirements_digest
 
 NAMESPACE = "taxi"
 ROWS = 300

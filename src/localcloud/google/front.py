@@ -25,14 +25,16 @@ _BLOCK = 1 << 16
 class Front:
     """The listening socket in one folder.
 
-    The folder is named by its open descriptor: its path may be longer than a socket's may be.
+    A folder whose path is longer than a socket's may be is named by its open descriptor.
     """
 
     def __init__(self, folder: Path) -> None:
         """`folder` must be its owner's alone. Raises CloudError."""
         if folder.stat().st_mode & 0o077:
             raise CloudError(f"the provider serves in a folder of its owner's alone, not {folder}")
-        self._place = f"/proc/self/fd/{os.open(folder, os.O_RDONLY | os.O_DIRECTORY)}"
+        self._place = str(folder)
+        if not sockets.fits(folder / _INNER):
+            self._place = f"/proc/self/fd/{os.open(folder, os.O_RDONLY | os.O_DIRECTORY)}"
         self.inner = f"{self._place}/{_INNER}"
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import itertools
 import time
 from collections.abc import Iterator
@@ -14,12 +15,18 @@ from taxistack.errors import FailedError, UsageError
 from taxistack.settings import ROOT
 from taxistack.sources import Source, require_answer
 from taxistack.targets import NAMESPACE, Target
-from taxistack.targets.base import etl_requirements_digest
+from taxistack.targets.base import INFRA
 
 FLOWS = ROOT / "flows"
 ETL = ROOT / "scripts" / "taxi_etl"
 ANALYTICS = ROOT / "analytics"
+ETL_REQUIREMENTS = INFRA / "kestra" / "requirements.txt"
 MANY = 4
+
+
+def etl_requirements_digest() -> str:
+    """SHA-256 of the ETL's locked packages: the server carries it, `deploy` compares it."""
+    return hashlib.sha256(ETL_REQUIREMENTS.read_bytes()).hexdigest()
 
 
 def settings_of_flows(target: Target, source: str) -> dict[str, str]:

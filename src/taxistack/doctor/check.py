@@ -8,11 +8,12 @@ from typing import Any
 
 
 class Found(StrEnum):
-    """How a check ended."""
+    """How a check ended. What was not tried may work: it is said, and is no reason to stop."""
 
     OK = "ok"
     WRONG = "missing"
     UNKNOWN = "not checked"
+    UNTRIED = "not tried"
 
 
 @dataclass(frozen=True)

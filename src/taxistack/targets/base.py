@@ -6,28 +6,22 @@ commands, flows, HCL and scripts are the same for both.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import secrets
-import string
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from taxi_etl.month import Month
 from taxistack import state_folder
 from taxistack.errors import FailedError, MissingError, TaxistackError, UsageError
 from taxistack.inventory import Leftover
 from taxistack.kestra import KestraClient, Unauthorized
 from taxistack.removal import Kept
 from taxistack.settings import ROOT, Settings
-from taxistack.sources import Source, in_words
+from taxistack.targets.outputs import Known, Outputs, known
+from taxistack.targets.passwords import Passwords
+from taxistack.targets.source import Say, Sourced, silent
 from taxistack.terraform import Plan, Terraform, TerraformError
 
 if TYPE_CHECKING:
@@ -43,57 +37,9 @@ if TYPE_CHECKING:
     from taxistack.tunnels import Ways
 
 INFRA = ROOT / "infra"
-ETL_REQUIREMENTS = INFRA / "kestra" / "requirements.txt"
-NAMESPACE = "taxi"
-NO_WEBHOOK = "none"
-"""What stands for no address: a secret can't be empty."""
-Say = Callable[[str], None]
-Known = TypeVar("Known")
 
 
-def silent(text: str) -> None:
-    """For callers without a console."""
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """What `infra/outputs.tf` says of a stack that is up. Nothing in it is secret."""
-
-    bucket: str
-    kestra_bucket: str
-    dataset: str
-    staging_dataset: str
-    project: str
-    zone: str
-    location: str
-    labels: dict[str, str]
-    # None when only the data was kept (`down --keep-data`).
-    instance: str | None = None
-    secret_version: int = 1
-    service_account: str | None = None
-
-
-def etl_requirements_digest() -> str:
-    """SHA-256 of the ETL's locked packages: the server carries it, `deploy-flows` compares it."""
-    return hashlib.sha256(ETL_REQUIREMENTS.read_bytes()).hexdigest()
-
-
-def new_password() -> str:
-    """A random password that satisfies Kestra's rule: 8 or more, upper, lower and a digit."""
-    alphabet = string.ascii_letters + string.digits
-    return "".join([*(secrets.choice(alphabet) for _ in range(29)), "Aa1"])
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    """The JSON object in a file; an empty one when the file holds none."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-class Target(ABC):
+class Target(Passwords, Sourced):
     """One stack on one target. Clients are made when first asked for and then kept."""
 
     name: str
@@ -136,18 +82,6 @@ class Target(ABC):
         """Backend configuration of the state bucket on this target."""
 
     @abstractmethod
-    def read_secret(self, secret_id: str) -> str | None:
-        """The latest value of a secret, None when it has no value yet."""
-
-    @abstractmethod
-    def postgres_password(self) -> str:
-        """The password of the warehouse PostgreSQL."""
-
-    @abstractmethod
-    def rotated_postgres_password(self) -> str:
-        """The password that the next generation of secrets holds for PostgreSQL."""
-
-    @abstractmethod
     def clear_snapshots(self, say: Say) -> None:
         """Delete the snapshots that the stack's schedule made: Terraform does not know them."""
 
@@ -174,35 +108,6 @@ class Target(ABC):
     @abstractmethod
     def postgres_address(self) -> dict[str, Any]:
         """Host, port, database and user of PostgreSQL as the operator reaches it."""
-
-    @abstractmethod
-    def check_source(self, source: Source) -> None:
-        """Whether `source` names month files for this target. Raises UsageError when not."""
-
-    @abstractmethod
-    def source_url(self, source: Source) -> str:
-        """The base URL by which the flows read `source`; nothing is changed for it."""
-
-    @abstractmethod
-    def serve(self, source: Source) -> None:
-        """Have that URL answer with the source's files; done when all else is checked."""
-
-    @property
-    @abstractmethod
-    def serves_samples(self) -> bool:
-        """Whether the deployed flows load generated sample months."""
-
-    @abstractmethod
-    def moved_source(self, deployed: str) -> str:
-        """The URL of a deployed source as it is now: a local release site may have moved."""
-
-    @abstractmethod
-    def pushing(self, url: str) -> AbstractContextManager[None]:
-        """Around the push of a source; one that is cut off leaves a URL that is known again."""
-
-    @abstractmethod
-    def publish_samples(self, months: Iterable[tuple[str, Month]], say: Say) -> int:
-        """Where samples are served, make those of `months` that are not there yet; how many."""
 
     @abstractmethod
     def nothing_here(self) -> bool:
@@ -311,45 +216,12 @@ class Target(ABC):
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def kestra_secret_id(self) -> str:
-        """The secret that holds the password of Kestra's user."""
-        return f"{self.settings.name}-kestra-password"
-
-    def kestra_password(self) -> str:
-        """The password of Kestra's user, as the stack has it; a new one before the first `up`."""
-        return self.read_secret(self.kestra_secret_id()) or self._fresh_kestra_password
-
-    def next_passwords(self) -> dict[str, str]:
-        """What Secret Manager is to hold after the next apply, by Terraform's variables.
-
-        The passwords of today, or new ones when the setting `secret_version` was raised: only
-        then does Terraform write them.
-        """
-        kestra, postgres = self.kestra_password(), self.postgres_password()
-        if self._rotates():
-            kestra, postgres = self._fresh_kestra_password, self.rotated_postgres_password()
-        return {
-            "alarm_webhook": self.settings.alarm_webhook or self._webhook() or NO_WEBHOOK,
-            "kestra_password": kestra,
-            "postgres_password": postgres,
-        }
-
-    def alarm_channel(self) -> str:
-        """`webhook` when the stack has an address that alarms are posted to, else empty."""
-        return "" if self._webhook() in (None, NO_WEBHOOK) else "webhook"
-
-    def _webhook(self) -> str | None:
-        return self.read_secret(f"{self.settings.name}-alarm-webhook")
-
-    def _rotates(self) -> bool:
+    def secret_version(self) -> int | None:
+        """As the outputs say."""
         try:
-            return self.outputs.secret_version != self.settings.secret_version
+            return self.outputs.secret_version
         except MissingError:
-            return False
-
-    @cached_property
-    def _fresh_kestra_password(self) -> str:
-        return new_password()
+            return None
 
     def variables(self) -> dict[str, Any]:
         """The variables of the Terraform root; none of them is secret."""
@@ -423,20 +295,9 @@ class Target(ABC):
         return None
 
     def _known(self, what: str, ask: Callable[[], Known]) -> Known:
-        """What Terraform says of its state: asked once for each version of the state."""
         if (version := self.state_version()) is None:
             return ask()
-        path = self._data_dir / "known.json"
-        known = _read_object(path)
-        if known.get("version") != version:
-            known = {"version": version}
-        if what not in known:
-            known[what] = ask()
-            fresh = path.with_name(f"known.{os.getpid()}.json")
-            fresh.write_text(json.dumps(known), encoding="utf-8")
-            fresh.replace(path)
-        answer: Known = known[what]
-        return answer
+        return known(self._data_dir / "known.json", version, what, ask)
 
     @property
     def _data_dir(self) -> Path:
@@ -518,27 +379,6 @@ class Target(ABC):
                 f"PostgreSQL at {address['host']}:{address['port']} does not answer: {error}",
                 hint="invoke status",
             ) from None
-
-    @property
-    def source(self) -> str:
-        """The base URL that the deployed flows load from (KV pair `source`)."""
-        value = self.kestra().kv.get(NAMESPACE, "source")
-        if not value:
-            raise MissingError(
-                "the flows are not deployed: KV pair `source` is missing",
-                hint="invoke deploy-flows",
-            )
-        return str(value)
-
-    @property
-    def source_words(self) -> str:
-        """The source of the deployed flows as a person would name it."""
-        return in_words(self.source)
-
-    @property
-    def source_seen_from_here(self) -> bool:
-        """Whether the flows reach what this machine reaches, so that its silence is theirs."""
-        return True
 
     @property
     def task_types(self) -> str | None:

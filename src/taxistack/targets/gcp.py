@@ -26,7 +26,9 @@ from taxistack.kestra import KestraClient
 from taxistack.removal import Clients, Kept
 from taxistack.settings import LOCAL_PROJECT
 from taxistack.sources import Source
-from taxistack.targets.base import Say, Target, new_password, silent
+from taxistack.targets.base import Target
+from taxistack.targets.passwords import new_password
+from taxistack.targets.source import Say, silent
 from taxistack.tunnels import POSTGRES_PORT, NotListening, VmAddress, Ways
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from functools import cached_property
@@ -20,19 +19,18 @@ from urllib.parse import quote
 import httpx
 
 import localcloud.errors
-from localcloud import Compose, LocalCloud, State, postgres
+from localcloud import Compose, postgres
 from localcloud.google import TYPES, import_id, reattach, recorded_only
 from localcloud.google.store import Store
 from localcloud.kestra import engine_version, require_built
-from taxi_etl import sample
-from taxi_etl.month import Month
-from taxi_etl.release import file_name
-from taxistack import inventory, state_folder, zones
+from taxistack import inventory, state_folder
 from taxistack.errors import FailedError, LockedError, MissingError, TaxistackError, UsageError
 from taxistack.inventory import Leftover
 from taxistack.removal import Kept
-from taxistack.sources import SAMPLES_IN_WORDS, Source
-from taxistack.targets.base import INFRA, Say, Target
+from taxistack.targets import local_records
+from taxistack.targets.base import INFRA
+from taxistack.targets.local_source import LAST_URL, LocalSource
+from taxistack.targets.source import Say
 from taxistack.terraform import Plan, StateLockedError, Terraform, TerraformError
 
 if TYPE_CHECKING:
@@ -42,30 +40,13 @@ if TYPE_CHECKING:
     from taxistack.sweeping import Found, Order
     from taxistack.targets.local_vault import LocalVault
 
-_LAST_URL = "releases.url"  # where the release site was when the flows learnt of it
-_MADE = ".made"  # the sample months and the zones that we wrote, a line each
 KESTRA = INFRA / "kestra"
 
 
-class LocalTarget(Target):
+class LocalTarget(LocalSource):
     """One stack on the local cloud below the state folder."""
 
     name = "local"
-
-    @cached_property
-    def cloud(self) -> LocalCloud:
-        """The local cloud of this state folder, running or not."""
-        return LocalCloud(self.settings.state / "cloud")
-
-    def running(self) -> State:
-        """The endpoints of the parts. Raises MissingError when the local cloud is stopped."""
-        state = self.cloud.state()
-        if state is None:
-            raise MissingError(
-                f"the local cloud in {self.settings.state} does not run",
-                hint="invoke up (or `invoke start` after `invoke stop`)",
-            )
-        return state
 
     def compose(self) -> Compose:
         """The server in containers that the setting `kestra: docker` asks for."""
@@ -114,7 +95,7 @@ class LocalTarget(Target):
 
         Raises UsageError when the local cloud holds a stack of another name or project.
         """
-        self._refuse_another_stack()
+        local_records.refuse_another_stack(self.cloud, self.settings)
         state_folder.claim(self.settings.state)
         # An `up` that makes the instance holds the local cloud for as long as that takes: who comes
         # second is to be told by Terraform's lock, at once, and not to wait for the first.
@@ -150,34 +131,6 @@ class LocalTarget(Target):
             timeout=30,
             trust_env=False,
         )
-
-    def _refuse_another_stack(self) -> None:
-        # One local cloud holds one stack, and `down` takes it away as a whole.
-        for one in self._recorded("google_storage_bucket", "google_bigquery_dataset"):
-            here = {"name": one["effective_labels"].get("stack"), "project": one["project"]}
-            for setting, value in here.items():
-                if value not in (None, asked := getattr(self.settings, setting)):
-                    raise UsageError(
-                        f"setting {setting}: the local cloud in {self.settings.state} holds the "
-                        f"stack of {setting} {value}, not {asked}",
-                        hint="A second stack on this machine needs a folder of its own (setting "
-                        "`state`).",
-                    )
-
-    def _recorded(self, *kinds: str) -> Iterator[dict[str, Any]]:
-        # What the provider stand-in holds of these types, whether or not it runs.
-        path = self.cloud.layout.data("google") / "objects.db"
-        try:
-            if not path.exists():
-                return
-            store = Store(path)
-            for kind in kinds:
-                yield from (found for id_ in store.ids(kind) if (found := store.get(kind, id_)))
-        except sqlite3.OperationalError as error:
-            raise MissingError(
-                f"what the local cloud holds can't be read: {path}: {error}",
-                hint="Is the disk full? `invoke stop` and `invoke down` need no free space.",
-            ) from None
 
     def variables(self) -> dict[str, Any]:
         """As on Google Cloud; the embedded engine's version is its own, not the setting's."""
@@ -317,120 +270,9 @@ class LocalTarget(Target):
 
         return Credentials(token=self.running().key)
 
-    # --- month files ------------------------------------------------------------------------
-
-    @property
-    def _samples(self) -> Path:
-        return self.settings.state / "releases"
-
-    def check_source(self, source: Source) -> None:
-        """A URL, a folder that is there, or `sample`: a folder that we fill."""
-        if source.folder and not source.folder.is_dir():
-            raise UsageError(
-                f"--source {source.folder}: is neither `sample`, `public`, a URL nor a folder "
-                "(a folder holds <taxi>/<taxi>_tripdata_<YYYY-MM>.csv.gz)"
-            )
-
-    def source_url(self, source: Source) -> str:
-        """A folder and the samples are on the release site."""
-        self.check_source(source)
-        return source.url or self.running().releases.url
-
-    def serve(self, source: Source) -> None:
-        """Point the release site at the folder; `sample` is a folder that we fill."""
-        if source.url is None:
-            folder = source.folder or self._samples
-            if folder == self._samples:
-                folder.mkdir(parents=True, exist_ok=True)
-                if (made := zones.publish(folder)) is not None:
-                    self._note_made(made)
-            self.cloud.serve(folder)
-
-    @property
-    def source_words(self) -> str:
-        """The folder or the samples behind the release site's address."""
-        if self.serves_samples:
-            return SAMPLES_IN_WORDS
-        if self.source == self.running().releases.url:
-            return f"folder {self.cloud.release_folder}"
-        return super().source_words
-
-    @property
-    def serves_samples(self) -> bool:
-        """The source is the release site, and that serves the folder which we fill."""
-        here = self.running().releases.url
-        return self.source == here and self.cloud.release_folder == self._samples
-
-    def moved_source(self, deployed: str) -> str:
-        """A source on the release site follows it to its port of today.
-
-        The release site is the only source on 127.0.0.1 whose port can change by itself: it
-        is known by the URLs that it had when something was deployed.
-        """
-        return self.running().releases.url if deployed in self._own_urls() else deployed
-
-    @contextlib.contextmanager
-    def pushing(self, url: str) -> Iterator[None]:
-        """Remember the release site's URL before the push, and forget the former one after it.
-
-        A push that is cut off has left the one or the other: both are followed then.
-        """
-        own = {url} if url == self.running().releases.url else set()
-        self._note_urls(self._own_urls() | own)
-        yield
-        self._note_urls(own)
-
     def postgres_programs(self) -> Path:
         """The folder of the local PostgreSQL's own programs."""
         return postgres.programs()
-
-    def served(self) -> dict[str, str]:
-        """What the release site serves and where, for a backup."""
-        return {"url": self.running().releases.url, "folder": str(self.cloud.release_folder)}
-
-    def serve_again(self, formerly: dict[str, str]) -> None:
-        """Serve what a backup's stack served, and know its release site's URL as this one's."""
-        self._note_urls(self._own_urls() | {formerly["url"]})
-        folder = Path(formerly["folder"])
-        if folder == self._samples:
-            folder.mkdir(parents=True, exist_ok=True)
-        if folder.is_dir():
-            self.cloud.serve(folder)
-
-    @property
-    def _url_note(self) -> Path:
-        return self.state_dir / _LAST_URL
-
-    def _own_urls(self) -> set[str]:
-        return set(self._url_note.read_text().split()) if self._url_note.exists() else set()
-
-    def _note_urls(self, urls: set[str]) -> None:
-        fresh = self._url_note.with_name(".releases.url.new")
-        fresh.write_text("".join(f"{url}\n" for url in sorted(urls)))
-        fresh.replace(self._url_note)
-
-    def publish_samples(self, months: Iterable[tuple[str, Month]], say: Say) -> int:
-        """Write the sample months that the release site does not have yet.
-
-        Nothing when the flows load from anything else: those months are what they are.
-        """
-        if not self.serves_samples:
-            return 0
-        written = 0
-        for taxi, month in months:
-            target = self._samples / taxi / file_name(taxi, month)
-            if not target.exists():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                self._note_made(target)
-                sample.write(target, taxi, month, self.settings.sample_rows)
-                written += 1
-        if written:
-            say(f"made {written} sample months of {self.settings.sample_rows:,} rows each")
-        return written
-
-    def _note_made(self, path: Path) -> None:
-        with (self._samples / _MADE).open("a", encoding="utf-8") as made:
-            made.write(f"{path.relative_to(self._samples)}\n")
 
     # --- taking it away ---------------------------------------------------------------------
 
@@ -534,25 +376,13 @@ class LocalTarget(Target):
         self.cloud.stop()
         if not keep_data:
             self.cloud.erase()
-            self._remove_samples()
+            self.remove_samples()
             shutil.rmtree(self.settings.state / "terraform" / self.name, ignore_errors=True)
             here = self.settings.state / self.name
             for path in here.glob("plan-*"):
                 shutil.rmtree(path, ignore_errors=True)
-            (here / _LAST_URL).unlink(missing_ok=True)
+            (here / LAST_URL).unlink(missing_ok=True)
             for folder in (here, self.settings.state / "terraform"):
                 with contextlib.suppress(OSError):  # what the user put there is theirs to remove
                     folder.rmdir()
             state_folder.release(self.settings.state)
-
-    def _remove_samples(self) -> None:
-        """The files that we made; a file of the user's stays."""
-        made = self._samples / _MADE
-        for line in made.read_text(encoding="utf-8").splitlines() if made.exists() else ():
-            path = self._samples / line
-            path.unlink(missing_ok=True)
-            with contextlib.suppress(OSError):
-                path.parent.rmdir()
-        made.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            self._samples.rmdir()

@@ -160,19 +160,21 @@ def test_the_lists_are_made_from_the_dependencies_of_the_project():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     groups, base = project["dependency-groups"], project["project"]["dependencies"]
     assert set(groups) == set(project["tool"]["uv"]["default-groups"])  # what uv sync installs
+    local = set(groups.pop("local"))
     everything, cloud = map(_pins, LISTS)
-    for wanted, pins in (
-        ([*base, *groups["bootstrap"]], cloud),
-        ([*base, *(one for group in groups.values() for one in group)], everything),
-    ):
-        for one in wanted:
-            name, _, rest = re.sub(r"\[\w+\]", "", one).partition("==")
-            assert pins[name].split(" ;")[0] == rest.split(";")[0], "scripts/lock"
+    for requirement in (*base, *groups["bootstrap"], *groups["test"]):
+        name, _, rest = re.sub(r"\[\w+\]", "", requirement).partition("==")
+        version = rest.split(";")[0]
+        assert everything[name].split(" ;")[0] == version, "scripts/lock"
+        if requirement not in groups["test"] and name not in local:
+            assert cloud[name].split(" ;")[0] == version, "scripts/lock"
 
 
-def test_no_wheel_of_the_local_cloud_is_asked_for_by_the_clouds_list():
+def test_no_package_of_the_local_cloud_is_asked_for_by_the_clouds_list():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    local = {one.partition("==")[0] for one in project["dependency-groups"]["local"]}
+    local = set(project["dependency-groups"]["local"])
+    pinned = {one.partition("==")[0] for one in project["project"]["dependencies"]}
+    assert local <= pinned  # `pip install -e .` brings the local cloud
     assert not local & set(_pins(LISTS[1]))
 
 

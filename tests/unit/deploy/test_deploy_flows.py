@@ -16,8 +16,8 @@ from tests.conftest import settings_of
 from taxistack.commands import flows
 from taxistack.console import Console
 from taxistack.errors import FailedError, MissingError, UsageError
-from taxistack.targets.base import Outputs
 from taxistack.targets.local import LocalTarget
+from taxistack.targets.outputs import Outputs
 
 SITE, MOVED = "http://127.0.0.1:5001", "http://127.0.0.1:5002"
 

@@ -15,7 +15,10 @@ ROOT = Path(__file__).parents[3]
 KIT = ROOT / "src" / "taxistack"
 # What is the local target's alone: loaded when it is chosen. And the plugin that gives people's own
 # tests an engine: no command loads it.
-OF_LOCAL = {"targets/local.py", "doctor/local.py", "sweeping/local.py", "flow_tests.py"}
+OF_LOCAL = {
+    *("targets/local.py", "targets/local_records.py", "targets/local_source.py"),
+    *("doctor/local.py", "sweeping/local.py", "flow_tests.py"),
+}
 TARGETS = {"local", "gcp"}
 CLASSES = {"LocalTarget", "GcpTarget"}
 

@@ -13,7 +13,7 @@ from taxistack.errors import MissingError, UsageError
 from taxistack.settings import Settings
 from taxistack.sources import PUBLIC_SOURCE, Source
 from taxistack.targets import open_target
-from taxistack.targets.base import new_password
+from taxistack.targets.passwords import new_password
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -94,7 +94,7 @@ def test_an_object_that_exists_is_named_for_adoption() -> None:
     error = error_of("apply", [found], 1, "")
     assert isinstance(error, TerraformError)
     assert error.existing == ["google_compute_network.this"]
-    assert "interrupted run" in (error.hint or "")
+    assert "a run that was killed made it" in (error.hint or "")
 
 
 def test_a_plan_that_the_state_has_overtaken_says_what_to_do() -> None:
