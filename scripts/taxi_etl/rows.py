@@ -11,14 +11,16 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from isal import isal_zlib
 
 from taxi_etl.errors import BadFile
 
+Block = TypeVar("Block")
+
 _READ = 1 << 18
-_BLOCK = 1 << 20
+_BLOCK = 1 << 19
 _LONGEST_LINE = 1 << 16
 _AHEAD = 4
 _MAGIC = b"\x1f\x8b"
@@ -58,12 +60,12 @@ def text_blocks(file: BinaryIO, *digests: Callable[[bytes], object]) -> Iterator
         raise BadFile("the gzip file is truncated: it ends before its trailer")
 
 
-def ahead(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """The same blocks, made in a second thread, a few of them before they are asked for.
+def ahead(blocks: Iterator[Block], most: int = _AHEAD) -> Iterator[Block]:
+    """The same blocks, made in a second thread, at most so many before they are asked for.
 
     What goes wrong there is raised here.
     """
-    ready: queue.Queue[bytes | BaseException | None] = queue.Queue(_AHEAD)
+    ready: queue.Queue[Block | BaseException | None] = queue.Queue(most)
     left = threading.Event()
 
     def make() -> None:
