@@ -6,7 +6,8 @@ text that does not tell it: a second and 50 MB for nothing. All of them are opti
 libraries, so each process hides them before its first import. google-api-core imports protobuf
 for the details of gRPC's errors, which do not come without gRPC: an empty module stands in its
 place. google-auth imports cryptography to sign with keys of service accounts, which nobody here
-has: those modules are loaded by who first uses them. Only `python -m taxi_etl` does so; as a library the package changes nothing.
+has: those modules are loaded by who first uses them. Only `python -m taxi_etl` does so; as a
+library the package changes nothing.
 """
 
 from __future__ import annotations
