@@ -11,6 +11,7 @@ NumPy costs a tenth of a second to import: it is imported by the first block tha
 from __future__ import annotations
 
 import sys
+import threading
 from calendar import monthrange
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 _WORTH, _WORTH_LOADED = 8_000, 300
+
+_IMPORTING = threading.Lock()  # two threads may ask for NumPy first
 
 _BYTES = 8
 _TIME = 19
@@ -306,12 +309,13 @@ def _calendar() -> tuple[Array, Array]:
 
 @cache
 def _numpy() -> Any:
-    # Google's clients take NumPy to be missing (see lean.py); from now on it is there
-    if sys.modules.get("numpy", sys) is None:
-        del sys.modules["numpy"]
-    import numpy
+    with _IMPORTING:
+        # Google's clients take NumPy to be missing (see lean.py); from now on it is there
+        if sys.modules.get("numpy", sys) is None:
+            del sys.modules["numpy"]
+        import numpy
 
-    return numpy
+        return numpy
 
 
 def seen(bits: mmap, ids: bytes) -> list[int]:

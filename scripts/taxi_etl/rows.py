@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import BinaryIO, TypeVar
 
@@ -18,11 +20,13 @@ from isal import isal_zlib
 from taxi_etl.errors import BadFile
 
 Block = TypeVar("Block")
+Done = TypeVar("Done")
 
 _READ = 1 << 18
 _BLOCK = 1 << 19
 _LONGEST_LINE = 1 << 16
 _AHEAD = 4
+_AT_ONCE = 2
 _MAGIC = b"\x1f\x8b"
 _DAMAGED: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # its stub says less
 _GZIP = 31  # ISA-L's and zlib's code for "a gzip member: header, data, CRC and length"
@@ -91,6 +95,18 @@ def ahead(blocks: Iterator[Block], most: int = _AHEAD) -> Iterator[Block]:
         while maker.is_alive():  # it may stand before a full queue
             with suppress(queue.Empty):
                 ready.get(timeout=0.01)
+
+
+def each(work: Callable[[Block], Done], blocks: Iterator[Block]) -> Iterator[Done]:
+    """What the work makes of each block, in their order; it is done on two at the same time."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        begun: deque[Future[Done]] = deque()
+        for block in blocks:
+            begun.append(pool.submit(work, block))
+            if len(begun) > _AT_ONCE:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
 
 
 def line_blocks(blocks: Iterator[bytes]) -> Iterator[bytes]:
