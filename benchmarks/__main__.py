@@ -50,7 +50,7 @@ def main() -> int:
     tables = [name for name in chosen if not page.has_rows(name)]
     found = [run(name) for name in chosen if name not in tables]
     for name in [] if options.check else tables:  # these write a table of their own beside them
-        subprocess.run([sys.executable, str(page.FOLDER / f"{name}.py")], check=True)
+        subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)
     if options.check:
         kept = {one.name: one for one in results.committed()}
         slower = [

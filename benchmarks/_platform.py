@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from benchmarks.frame import surroundings
 
 ROOT = Path(__file__).parents[1]
 
@@ -18,7 +19,7 @@ def invoke(folder: Path, *words: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "invoke", *words],
         cwd=ROOT,
-        env={**os.environ, "INVOKE_TAXISTACK_STATE": str(folder / "state")},
+        env={**surroundings(), "INVOKE_TAXISTACK_STATE": str(folder / "state")},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

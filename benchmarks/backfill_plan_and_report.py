@@ -15,27 +15,19 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 
+from benchmarks._cells import NOW, half_loaded, runs_of, verified
 from benchmarks.frame import Row
-from taxi_etl.compare import TableMonth
-from taxi_etl.lake import LakeObject
-from taxi_etl.ledger import Entry
 from taxi_etl.month import Month
 from taxistack.backfill.planner import Plan, Request, plan
 from taxistack.backfill.source import look
-from taxistack.backfill.state import Cell, CellState, Run, RunState, State
+from taxistack.backfill.state import CellState, State
 from taxistack.backfill.survey import derive
 from taxistack.report import write_report
-from taxistack.verify.compare import Known
-from taxistack.verify.verification import Verification, VerifyRequest, check_all
 
 FIRST, LAST = Month(2019, 1), Month(2024, 2)
 REQUEST = Request(FIRST, LAST)
-NOW = datetime(2026, 10, 25, tzinfo=UTC)
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 LOAD_TIME = """<script>addEventListener('load', () => {
   document.body.dataset.ms = performance.now();
@@ -58,46 +50,14 @@ class Source(http.server.BaseHTTPRequestHandler):
         """Stay quiet."""
 
 
-def load_of(cell: Cell) -> Entry:
-    """The ledger row of a cell."""
-    rows = 1000 + 37 * cell.month.number
-    return Entry(
-        cell.taxi, cell.month, "http://site/x", '"a"', 1000, 5000, "s", "c", rows,
-        Decimal(rows) * 10, "gs://lake/x", 1, "job", "exec",
-        NOW - timedelta(seconds=rows / 90), NOW,
-    )  # fmt: skip
-
-
 def planning(base: str) -> Plan:
     """Half of the cells are loaded; three runs of each are read; the rest is planned."""
     cells = REQUEST.grid()
     files = look(base, {(cell.taxi, cell.month) for cell in cells})
-    loads = {cell: load_of(cell) for cell in cells[::2]}
-    runs = {
-        cell: [
-            Run(f"{cell}-{n}", cell, RunState.SUCCESS, NOW - timedelta(hours=n + 1), NOW)
-            for n in range(3)
-        ]
-        for cell in cells
-    }
-    states = derive(cells, loads, runs, files, {}, NOW)
+    states = derive(cells, half_loaded(cells), runs_of(cells), files, {}, NOW)
     made = plan(REQUEST, states, source=base)
     assert len(made.steps) == len(cells) // 2
     return made
-
-
-def verification() -> Verification:
-    """Every cell loaded and right."""
-    known = []
-    for cell in REQUEST.grid():
-        load = load_of(cell)
-        table = TableMonth(load.rows, load.total_amount, load.rows, 1, 0, 1, load.rows // 10, 2, 0)
-        state = CellState(cell, State.LOADED, load=load)
-        known.append(Known(state, table, LakeObject("lake", "x", 1000, "c", 1)))
-    checks = tuple(check_all(known))
-    return replace(
-        Verification(VerifyRequest(FIRST, LAST), "http://site", checks, NOW, 1.0), checks=checks
-    )
 
 
 def opened(page: Path, number: int) -> float:
@@ -125,7 +85,7 @@ def rows(folder: Path) -> Iterator[list[Row]]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     base = f"http://127.0.0.1:{server.server_address[1]}"
     states = {cell: CellState(cell, State.MISSING) for cell in REQUEST.grid()}
-    found = verification()
+    found = verified(REQUEST)
     page = folder / "index.html"
     made = [
         Row(

@@ -15,6 +15,12 @@ from benchmarks.frame import Row
 from benchmarks.frame.servers import BUCKET, servers
 from taxi_etl.month import Month
 
+NOTES = """
+The checks are arithmetic on whole columns (`taxi_etl/columns.py`): 1.2 to 2 s of processor time for
+a million rows of eighteen fields, twelve of them numbers of which every character is looked at.
+Two blocks are checked at the same time, and the file is decompressed in a third thread, so on two
+cores about half of it is waited for. The baseline looks at nothing but line ends.
+"""
 MONTH = Month(2015, 3)
 CURL = """curl -sSf "$URL" -o "$TO"
 gunzip -c "$TO" | wc -l

@@ -15,37 +15,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 
-from taxi_etl.compare import TableMonth
-from taxi_etl.lake import LakeObject
-from taxi_etl.ledger import Entry
+from benchmarks._cells import NOW, half_loaded, runs_of, verified
 from taxi_etl.month import Month
 from taxistack.backfill.grid import outlook
 from taxistack.backfill.planner import Request, plan
-from taxistack.backfill.state import Cell, CellState, Run, RunState, SourceFile, State
+from taxistack.backfill.state import Cell, CellState, SourceFile
 from taxistack.backfill.survey import derive
 from taxistack.report import write_report
-from taxistack.verify.compare import Known
-from taxistack.verify.verification import Verification, VerifyRequest, check_all
 
 FIRST, MONTHS = Month(2000, 1), 24
 TIMES = (1, 10, 100, 1000)
-NOW = datetime(2026, 10, 25, tzinfo=UTC)
 REPORTED = 100  # the page of more months than this many times is not drawn: see the table
-
-
-def load_of(cell: Cell) -> Entry:
-    """The ledger row of a cell."""
-    rows = 1000 + 37 * cell.month.number
-    return Entry(
-        cell.taxi, cell.month, "http://site/x", '"a"', 1000, 5000, "s", "c", rows,
-        Decimal(rows) * 10, "gs://lake/x", 1, "job", "exec",
-        NOW - timedelta(seconds=rows / 90), NOW,
-    )  # fmt: skip
 
 
 def request_of(times: int) -> Request:
@@ -56,34 +38,13 @@ def request_of(times: int) -> Request:
 
 def surveyed(cells: list[Cell]) -> dict[Cell, CellState]:
     """Every second cell loaded; three runs of each."""
-    loads = {cell: load_of(cell) for cell in cells[::2]}
-    runs = {
-        cell: [
-            Run(f"{cell}-{n}", cell, RunState.SUCCESS, NOW - timedelta(hours=n + 1), NOW)
-            for n in range(3)
-        ]
-        for cell in cells
-    }
     files = {
         (cell.taxi, cell.month): SourceFile(
             cell.taxi, cell.month, "http://site/x", True, length=1000, etag='"a"'
         )
         for cell in cells
     }
-    return derive(cells, loads, runs, files, {}, NOW)
-
-
-def verified(request: Request, cells: list[Cell]) -> Verification:
-    """Every cell loaded and right."""
-    known = []
-    for cell in cells:
-        load = load_of(cell)
-        table = TableMonth(load.rows, load.total_amount, load.rows, 1, 0, 1, load.rows // 10, 2, 0)
-        state = CellState(cell, State.LOADED, load=load)
-        known.append(Known(state, table, LakeObject("lake", "x", 1000, "c", 1)))
-    asked = VerifyRequest(request.start, request.end)
-    found = Verification(asked, "http://site", (), NOW, 1.0)
-    return replace(found, checks=tuple(check_all(known)))
+    return derive(cells, half_loaded(cells), runs_of(cells), files, {}, NOW)
 
 
 def measure(times: int) -> dict[str, float | int | None]:
@@ -99,7 +60,7 @@ def measure(times: int) -> dict[str, float | int | None]:
     survey_s, states = seconds(lambda: surveyed(cells))
     plan_s, made = seconds(lambda: plan(request, states, source="http://site"))
     outlook(made)
-    verify_s, found = seconds(lambda: verified(request, cells))
+    verify_s, found = seconds(lambda: verified(request))
     report_s = size = None
     if times <= REPORTED:
         with tempfile.TemporaryDirectory() as folder:
@@ -140,7 +101,10 @@ def main() -> None:
     rows = []
     for times in TIMES:
         done = subprocess.run(
-            [sys.executable, __file__, str(times)], capture_output=True, text=True, check=True
+            [sys.executable, "-m", "benchmarks.scaling", str(times)],
+            capture_output=True,
+            text=True,
+            check=True,
         )
         rows.append(row(times, json.loads(done.stdout)))
     lines = [

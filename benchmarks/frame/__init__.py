@@ -5,7 +5,7 @@ are run (docs/performance.md prints it), `NOTES` what was learned where a figure
 `rows` is a context manager that makes everything ready and gives the `Row`s.
 """
 
-from benchmarks.frame.measuring import Row, measured, processor
+from benchmarks.frame.measuring import Row, measured, processor, surroundings
 from benchmarks.frame.results import Figures, Result
 
-__all__ = ["Figures", "Result", "Row", "measured", "processor"]
+__all__ = ["Figures", "Result", "Row", "measured", "processor", "surroundings"]

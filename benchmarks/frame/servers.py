@@ -16,8 +16,10 @@ from typing import Any
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery, storage
 
+from benchmarks.frame.measuring import surroundings
 from localcloud import LocalCloud
 from localcloud.postgres import programs
+from localcloud.state import State
 from taxi_etl import sample
 from taxi_etl.month import Month
 from taxi_etl.release import file_name
@@ -83,6 +85,23 @@ class Servers:
         )  # fmt: skip
 
 
+def environment_of(state: State) -> dict[str, str]:
+    """What a step is told of these servers, here and in the tests."""
+    return {
+        **surroundings(),
+        "STORAGE_EMULATOR_HOST": state.storage.url,
+        "BIGQUERY_EMULATOR_HOST": state.warehouse.url,
+        "GOOGLE_CLOUD_PROJECT": PROJECT,
+        "DATASET": DATASET,
+        "STAGING_DATASET": STAGING,
+        "PGHOST": state.postgres.host,
+        "PGPORT": str(state.postgres.port),
+        "PGUSER": state.postgres.user,
+        "PGDATABASE": state.postgres.database,
+        "PGPASSWORD": state.postgres.password,
+    }
+
+
 @contextmanager
 def servers(folder: Path) -> Iterator[Servers]:
     """Start them on free ports with state in the folder; they are taken away at the end."""
@@ -92,20 +111,7 @@ def servers(folder: Path) -> Iterator[Servers]:
     cloud.serve(releases)
     try:
         state = cloud.start()
-        environment = {
-            **os.environ,
-            "PYTHONPATH": str(SCRIPTS),
-            "STORAGE_EMULATOR_HOST": state.storage.url,
-            "BIGQUERY_EMULATOR_HOST": state.warehouse.url,
-            "GOOGLE_CLOUD_PROJECT": PROJECT,
-            "DATASET": DATASET,
-            "STAGING_DATASET": STAGING,
-            "PGHOST": state.postgres.host,
-            "PGPORT": str(state.postgres.port),
-            "PGUSER": state.postgres.user,
-            "PGDATABASE": state.postgres.database,
-            "PGPASSWORD": state.postgres.password,
-        }
+        environment = {**environment_of(state), "PYTHONPATH": str(SCRIPTS)}
         known: dict[str, Any] = {"project": PROJECT, "credentials": AnonymousCredentials()}
         lake = storage.Client(**known, client_options={"api_endpoint": state.storage.url})
         warehouse = bigquery.Client(**known, client_options={"api_endpoint": state.warehouse.url})

@@ -4,9 +4,10 @@ import signal
 import sys
 from types import FrameType
 
-from taxi_etl.lean import hide_optional_packages
+from taxi_etl.lean import hide_optional_packages, put_off
 
 hide_optional_packages()
+put_off()
 
 from taxi_etl.cli import main  # noqa: E402
 

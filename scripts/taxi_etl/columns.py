@@ -11,7 +11,9 @@ NumPy costs a tenth of a second to import: it is imported by the first block tha
 from __future__ import annotations
 
 import sys
+import threading
 from calendar import monthrange
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 _WORTH, _WORTH_LOADED = 8_000, 300
+
+_IMPORTING = threading.Lock()  # two threads may ask for NumPy first
 
 _BYTES = 8
 _TIME = 19
@@ -111,6 +115,22 @@ class Numbers:
         )
 
 
+class Lines(Sequence[bytes]):
+    """The lines of a text, without their ends: those between `starts` and `ends`."""
+
+    def __init__(self, text: bytes, starts: Array, ends: Array) -> None:
+        """Nothing is cut before it is asked for."""
+        self.text, self.starts, self.ends = text, starts, ends
+
+    def __len__(self) -> int:
+        """How many lines there are."""
+        return len(self.starts)
+
+    def __getitem__(self, place: Any) -> Any:
+        """The line at that place."""
+        return self.text[self.starts[place] : self.ends[place]]
+
+
 class Columns:
     """The fields of a block of plain text with as many columns in every row as the taxi has."""
 
@@ -153,6 +173,10 @@ class Columns:
         # So many bytes around it that a word, or a time, can be read at every place
         around = b"".join((bytes(_BYTES), block, bytes(_TIME)))
         return cls(around, taxi, marks, ends, len(end))
+
+    def lines(self, block: bytes) -> Lines:
+        """The rows as they stand in the block."""
+        return Lines(block, self.starts(0), self._ends - (self._end - 1))
 
     def starts(self, place: int) -> Array:
         """Where the fields of a column begin in the block."""
@@ -285,28 +309,38 @@ def _calendar() -> tuple[Array, Array]:
 
 @cache
 def _numpy() -> Any:
-    # Google's clients take NumPy to be missing (see lean.py); from now on it is there
-    if sys.modules.get("numpy", sys) is None:
-        del sys.modules["numpy"]
-    import numpy
+    with _IMPORTING:
+        # Google's clients take NumPy to be missing (see lean.py); from now on it is there
+        if sys.modules.get("numpy", sys) is None:
+            del sys.modules["numpy"]
+        import numpy
 
-    return numpy
+        return numpy
 
 
 def seen(bits: mmap, ids: bytes) -> list[int]:
-    """Of ids of 16 bytes, the places of those whose two bits are all set; sets them all."""
+    """Of ids of 16 bytes, the places of those whose two bits are both set; sets them all.
+
+    There is a power of two of bits.
+    """
     np = _numpy()
     known = np.frombuffer(bits, np.uint8)
-    words = np.frombuffer(ids, "<u4").reshape(-1, 4)[:, :2] % (len(bits) << 3)
-    places, masks = words >> 3, (1 << (words & 7)).astype(np.uint8)
-    may_be = (known[places] & masks != 0).all(axis=1)
-    for column in range(words.shape[1]):
-        np.bitwise_or.at(known, places[:, column], masks[:, column])
+    digests = np.frombuffer(ids, "<u4").reshape(-1, 4)
+    words = [digests[:, column] & ((len(bits) << 3) - 1) for column in (0, 1)]
+    may_be = np.ones(len(digests), bool)
+    for word in words:
+        places, masks = word >> 3, np.left_shift(1, word & 7, dtype=np.uint8, casting="unsafe")
+        before = known[places]
+        may_be &= before & masks != 0
+        known[places] = before | masks
+        # Of two that meet in a byte, the first one's bit is lost so
+        lost = known[places] & masks == 0
+        np.bitwise_or.at(known, places[lost], masks[lost])
     # Those that meet among themselves: every one but the first of its first word
-    ordered = np.sort(words[:, 0])
+    ordered = np.sort(words[0])
     if (ordered[1:] == ordered[:-1]).any():
-        _, first = np.unique(words[:, 0], return_index=True)
-        again = np.ones(len(words), bool)
+        _, first = np.unique(words[0], return_index=True)
+        again = np.ones(len(digests), bool)
         again[first] = False
         may_be |= again
     found: list[int] = np.flatnonzero(may_be).tolist()

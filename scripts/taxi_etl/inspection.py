@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from pathlib import Path
@@ -44,8 +44,9 @@ def inspect(path: Path, taxi: Taxi, month: Month) -> Inspection:
     lines = _Lines(taxi, month)
     with path.open("rb") as file:
         text = rows.ahead(rows.text_blocks(file, sha256.update, crc32c.update))
-        for block in rows.line_blocks(lines.counted(text)):
-            lines.check(block)
+        blocks = lines.begun(rows.line_blocks(lines.counted(text)))
+        for read in rows.each(lines.read, blocks):
+            lines.add(read)
         length = file.tell()
     lines.finish()
     return Inspection(
@@ -56,6 +57,21 @@ def inspect(path: Path, taxi: Taxi, month: Month) -> Inspection:
         rows=lines.rows,
         total_amount=lines.total,
     )
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A block of lines, and what is known of it by columns.
+
+    `odd` are the places of the rows in which something odd was seen: these are not in `month_rows`
+    and `total`. None: the block was not read by columns.
+    """
+
+    block: bytes
+    rows: int
+    odd: list[int] | None
+    month_rows: int = 0
+    total: int = 0
 
 
 class _Lines:
@@ -94,35 +110,42 @@ class _Lines:
             self.bytes += len(block)
             yield block
 
-    def check(self, block: bytes) -> None:
-        """Check one block of whole lines and add it up."""
-        if self._line == 1:
-            block = self._begin(block)
-        count = block.count(b"\n")
-        known = None
-        if columns.worth(count):
-            known = columns.Columns.of(block, self._taxi, self._end)
-        if known is None:
-            self._characters(block)
-            for number, line in enumerate(self._cut(block), self._line):
-                self._add_line(number, line)
-        else:
-            self._add_columns(known, block)
-        self.rows += count
-        self._line += count
+    def begun(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        """The same blocks without the first line, the header; learns from it how lines end."""
+        for block in blocks:
+            yield self._begin(block) if self._line == 1 else block
 
-    def _add_columns(self, known: columns.Columns, block: bytes) -> None:
-        """Add a block up by columns, the rows in which they see something odd one by one."""
+    def read(self, block: bytes) -> _Read:
+        """What can be said of a block of whole lines by itself, in any thread."""
+        count = block.count(b"\n")
+        known = columns.Columns.of(block, self._taxi, self._end) if columns.worth(count) else None
+        if known is None:
+            return _Read(block, count, None)
         known.check()
         usual = ~known.odd
         months = known.times(self._pickup).months[usual]
-        self._month_rows += int((months == self._month.index).sum())
+        total = 0
         if self._measured is not None:
-            self._total += known.numbers(self._measured).only(usual).total(SCALE)
-        if known.odd.any():
-            lines = self._cut(block)
-            for place in known.odd.nonzero()[0].tolist():
-                self._add_line(self._line + place, lines[place])
+            total = known.numbers(self._measured).only(usual).total(SCALE)
+        odd = known.odd.nonzero()[0].tolist()
+        return _Read(block, count, odd, int((months == self._month.index).sum()), total)
+
+    def add(self, read: _Read) -> None:
+        """Check what is left of the next block, and add it up."""
+        lines: Sequence[bytes] = ()
+        places: Sequence[int] = range(read.rows)
+        if read.odd is None:
+            self._characters(read.block)
+        else:
+            self._month_rows += read.month_rows
+            self._total += read.total
+            places = read.odd
+        if places:
+            lines = self._cut(read.block)
+        for place in places:
+            self._add_line(self._line + place, lines[place])
+        self.rows += read.rows
+        self._line += read.rows
 
     def _add_line(self, number: int, line: bytes) -> None:
         """Check one line by the rules and add it up."""

@@ -5,14 +5,18 @@ gRPC and OpenTelemetry, httpx its command line's packages, requests what guesses
 text that does not tell it: a second and 50 MB for nothing. All of them are optional to these
 libraries, so each process hides them before its first import. google-api-core imports protobuf
 for the details of gRPC's errors, which do not come without gRPC: an empty module stands in its
-place. Only `python -m taxi_etl` does so; as a library the package changes nothing.
+place. google-auth imports cryptography to sign with keys of service accounts, which nobody here
+has: those modules are loaded by who first uses them. Only `python -m taxi_etl` does so; as a
+library the package changes nothing.
 """
 
 from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import LazyLoader
 from types import ModuleType
 
 OPTIONAL = (
@@ -34,6 +38,15 @@ OPTIONAL = (
 )
 """What the libraries import when it is there and do without when it is not."""
 
+LATER = (
+    "google.auth._service_account_info",
+    "google.auth.iam",
+    "google.auth.jwt",
+    "google.protobuf.duration_pb2",
+    "google.protobuf.timestamp_pb2",
+)
+"""What the libraries import and use in few cases: signing, and the times of gRPC's answers."""
+
 _GRPC_DETAILS = "google.rpc.error_details_pb2"
 
 
@@ -44,3 +57,30 @@ def hide_optional_packages(names: Iterable[str] = OPTIONAL) -> None:
     sys.modules.setdefault(_GRPC_DETAILS, ModuleType(_GRPC_DETAILS))
     # requests would say on stderr, which is for failures, that it can't guess
     warnings.filterwarnings("ignore", "Unable to find acceptable character detection")
+
+
+def put_off(names: Iterable[str] = LATER) -> None:
+    """Have these modules loaded by who first uses them, not by who imports them.
+
+    For processes that sign in one thread only: Python 3.11 may show a module that is being loaded
+    to another one.
+    """
+    sys.meta_path.insert(0, _Later(names))
+
+
+class _Later:
+    """Finds the modules that it was told of where they are, and has them loaded later."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = frozenset(names)
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """As `importlib.abc.MetaPathFinder` says."""
+        if name not in self._names:
+            return None
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is not None and spec.loader is not None:
+            spec.loader = LazyLoader(spec.loader)
+        return spec

@@ -11,16 +11,16 @@ from __future__ import annotations
 
 import struct
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import md5
 from mmap import mmap
 from pathlib import Path
 from typing import IO
 
-from taxi_etl import columns
+from taxi_etl import columns, digests
 
-SIZE = 16
+SIZE = digests.SIZE
 """Bytes of an id."""
 
 _BITS = 1 << 28  # of the filter: 32 MiB, of which a small file touches little
@@ -49,20 +49,28 @@ class RowIds:
         self._gone, self._waiting = gone, waiting
         self._waiting_rows = 0
 
-    def of(self, lines: list[bytes]) -> tuple[list[bytes], list[int]]:
-        """The ids of the next rows, and the places of those that wait for `rest`."""
-        start = self._start
-        ids = [md5(start + line + b"|0", usedforsecurity=False).digest() for line in lines]
+    def of(self, lines: Sequence[bytes]) -> tuple[bytes, list[int]]:
+        """The ids of the next rows, one after the other, and the places of those that wait.
+
+        Places are given in order; those rows come from `rest`.
+        """
+        start, first = self._start, b"|0"
+        if isinstance(lines, columns.Lines):
+            ids = digests.of_lines(start, lines.text, lines.starts, lines.ends, first)
+        else:
+            ids = b"".join(
+                md5(start + line + first, usedforsecurity=False).digest() for line in lines
+            )
         waiting = self._filter.seen(ids)
-        gone = ids
-        if waiting:
-            held = set(waiting)
-            gone = [one for place, one in enumerate(ids) if place not in held]
-            for place in waiting:
-                line = lines[place]
-                self._waiting.write(ids[place] + _LENGTH.pack(len(line)) + line)
-            self._waiting_rows += len(waiting)
-        self._gone.write(b"".join(gone))
+        since = 0
+        for place in waiting:
+            here, behind = place * SIZE, (place + 1) * SIZE
+            self._gone.write(ids[since:here])
+            line = lines[place]
+            self._waiting.write(ids[here:behind] + _LENGTH.pack(len(line)) + line)
+            since = behind
+        self._gone.write(ids[since:])
+        self._waiting_rows += len(waiting)
         return ids, waiting
 
     def rest(self) -> Iterator[tuple[list[bytes], list[bytes]]]:
@@ -107,15 +115,15 @@ class _Filter:
     def __init__(self) -> None:
         self._bits = mmap(-1, _BITS >> 3)  # zeros that cost nothing until they are touched
 
-    def seen(self, ids: list[bytes]) -> list[int]:
+    def seen(self, ids: bytes) -> list[int]:
         """The places of the ids that may have occurred before, here or in an earlier call."""
-        if columns.worth(len(ids)):
-            return columns.seen(self._bits, b"".join(ids))
+        if columns.worth(len(ids) // SIZE):
+            return columns.seen(self._bits, ids)
         bits, found = self._bits, []
-        for place, one in enumerate(ids):
+        for place in range(len(ids) // SIZE):
             known = True
-            for start in (0, 4):
-                bit = int.from_bytes(one[start : start + 4], "little") % _BITS
+            for start in (place * SIZE, place * SIZE + 4):
+                bit = int.from_bytes(ids[start : start + 4], "little") % _BITS
                 if not bits[bit >> 3] >> (bit & 7) & 1:
                     known = False
                     bits[bit >> 3] |= 1 << (bit & 7)

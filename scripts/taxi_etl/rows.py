@@ -9,18 +9,24 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from isal import isal_zlib
 
 from taxi_etl.errors import BadFile
 
+Block = TypeVar("Block")
+Done = TypeVar("Done")
+
 _READ = 1 << 18
-_BLOCK = 1 << 20
+_BLOCK = 1 << 19
 _LONGEST_LINE = 1 << 16
 _AHEAD = 4
+_AT_ONCE = 2
 _MAGIC = b"\x1f\x8b"
 _DAMAGED: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # its stub says less
 _GZIP = 31  # ISA-L's and zlib's code for "a gzip member: header, data, CRC and length"
@@ -58,12 +64,12 @@ def text_blocks(file: BinaryIO, *digests: Callable[[bytes], object]) -> Iterator
         raise BadFile("the gzip file is truncated: it ends before its trailer")
 
 
-def ahead(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """The same blocks, made in a second thread, a few of them before they are asked for.
+def ahead(blocks: Iterator[Block], most: int = _AHEAD) -> Iterator[Block]:
+    """The same blocks, made in a second thread, at most so many before they are asked for.
 
     What goes wrong there is raised here.
     """
-    ready: queue.Queue[bytes | BaseException | None] = queue.Queue(_AHEAD)
+    ready: queue.Queue[Block | BaseException | None] = queue.Queue(most)
     left = threading.Event()
 
     def make() -> None:
@@ -89,6 +95,18 @@ def ahead(blocks: Iterator[bytes]) -> Iterator[bytes]:
         while maker.is_alive():  # it may stand before a full queue
             with suppress(queue.Empty):
                 ready.get(timeout=0.01)
+
+
+def each(work: Callable[[Block], Done], blocks: Iterator[Block]) -> Iterator[Done]:
+    """What the work makes of each block, in their order; it is done on two at the same time."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        begun: deque[Future[Done]] = deque()
+        for block in blocks:
+            begun.append(pool.submit(work, block))
+            if len(begun) > _AT_ONCE:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
 
 
 def line_blocks(blocks: Iterator[bytes]) -> Iterator[bytes]:

@@ -10,7 +10,7 @@ import functools
 from pathlib import Path
 from typing import Any
 
-from localcloud import transactions, warehouse_sql
+from localcloud import transactions, warehouse_numbers, warehouse_sql
 from localcloud.gate import App, Gate, Receive, Scope, Send, key
 from localcloud.layout import Layout
 from localcloud.ports import HOST
@@ -31,7 +31,7 @@ def run(layout: Layout, port: int) -> None:
     for folder in (data, lake, uploads):
         folder.mkdir(exist_ok=True)
     import_extension("spatial")  # DuckDB would download it
-    _keep_nine_decimals()
+    warehouse_numbers.adapt()
     transactions.use_native()
     transactions.refuse_time_travel()
     warehouse_sql.adapt()
@@ -129,21 +129,3 @@ class _NoGrpc:
 
     async def stop(self, grace: float) -> None:
         """Nothing did."""
-
-
-def _keep_nine_decimals() -> None:
-    """Make NUMERIC what it is in BigQuery: 38 digits, 9 of them decimals.
-
-    The emulator hands DuckDB the bare word DECIMAL, which there has 18 digits and 3 decimals:
-    the rest of an amount would be cut off without a word.
-    """
-    from sqlglot import exp
-    from sqlglot.dialects.duckdb import DuckDB
-
-    usual = DuckDB.Generator.datatype_sql
-
-    def datatype_sql(self: Any, expression: exp.DataType) -> str:
-        told = usual(self, expression)
-        return "DECIMAL(38, 9)" if told == "DECIMAL" else told
-
-    DuckDB.Generator.datatype_sql = datatype_sql  # type: ignore[method-assign]

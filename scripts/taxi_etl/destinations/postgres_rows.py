@@ -10,13 +10,14 @@ Source of the form: PostgreSQL's manual, COPY, "Binary Format"; a timestamp is m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
 from taxi_etl import columns, rows
-from taxi_etl.row_ids import RowIds
+from taxi_etl.row_ids import SIZE, RowIds
 from taxi_etl.schema import Kind, Taxi
 
 if TYPE_CHECKING:
@@ -34,30 +35,51 @@ _EPOCH = date(2000, 1, 1).toordinal()
 
 
 def stream(blocks: Iterable[bytes], taxi: Taxi, ids: RowIds) -> Iterator[bytes]:
-    """What COPY takes: each row's id in hexadecimal, then the row's fields."""
+    """What COPY takes: each row's id in hexadecimal, then the row's fields.
+
+    The ids are found in a thread of their own, a block before the one that is put together.
+    """
     yield _HEAD
-    for block in blocks:
-        yield _block(block, taxi, ids)
+    for block in rows.ahead(_identified(blocks, taxi, ids), 1):
+        yield block.rows()
     for lines, known in ids.rest():
         yield b"".join(map(_Rows(taxi).row, lines, known))
     yield _TAIL
 
 
-def _block(block: bytes, taxi: Taxi, ids: RowIds) -> bytes:
-    lines = rows.bare_lines(block)
-    known, waiting = ids.of(lines)
-    end = b"\r\n" if block.endswith(b"\r\n") else b"\n"
-    found = columns.Columns.of(block, taxi, end) if columns.worth(len(lines)) else None
-    one_by_one = _Rows(taxi)
-    if found is None:
-        held = set(waiting)
-        return b"".join(
-            one_by_one.row(line, one)
-            for place, (line, one) in enumerate(zip(lines, known, strict=True))
-            if place not in held
+@dataclass(frozen=True)
+class _Block:
+    """Some rows of the file with their ids; `waiting` are the places of those that wait."""
+
+    taxi: Taxi
+    found: Columns | None
+    lines: Sequence[bytes]
+    ids: bytes
+    waiting: list[int]
+
+    def rows(self) -> bytes:
+        """The rows that do not wait."""
+        others: Iterable[int]
+        if self.found:
+            together, others = _together(self.found, self.ids, self.waiting)
+        else:
+            held = set(self.waiting)
+            together, others = b"", (n for n in range(len(self.lines)) if n not in held)
+        one_by_one = _Rows(self.taxi)
+        return together + b"".join(
+            one_by_one.row(self.lines[place], self.ids[place * SIZE : (place + 1) * SIZE])
+            for place in others
         )
-    together, others = _together(found, b"".join(known), waiting)
-    return together + b"".join(one_by_one.row(lines[place], known[place]) for place in others)
+
+
+def _identified(blocks: Iterable[bytes], taxi: Taxi, ids: RowIds) -> Iterator[_Block]:
+    for block in blocks:
+        found = None
+        if columns.worth(block.count(b"\n")):
+            end = b"\r\n" if block.endswith(b"\r\n") else b"\n"
+            found = columns.Columns.of(block, taxi, end)
+        lines = found.lines(block) if found else rows.bare_lines(block)
+        yield _Block(taxi, found, lines, *ids.of(lines))
 
 
 class _Rows:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from benchmarks.frame.servers import BUCKET, DATASET, PROJECT, STAGING, environment_of
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery, storage
 
@@ -21,7 +21,6 @@ from taxi_etl import sample
 from taxi_etl.month import Month
 from taxi_etl.release import file_name
 
-PROJECT, DATASET, STAGING, BUCKET = "taxi-test", "trips", "trips_staging", "lake"
 DESTINATIONS = ("bigquery", "postgres")
 
 
@@ -142,19 +141,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
     cloud.serve(releases)
     try:
         state = cloud.start()
-        environment = {
-            **os.environ,
-            "STORAGE_EMULATOR_HOST": state.storage.url,
-            "BIGQUERY_EMULATOR_HOST": state.warehouse.url,
-            "GOOGLE_CLOUD_PROJECT": PROJECT,
-            "DATASET": DATASET,
-            "STAGING_DATASET": STAGING,
-            "PGHOST": state.postgres.host,
-            "PGPORT": str(state.postgres.port),
-            "PGUSER": state.postgres.user,
-            "PGDATABASE": state.postgres.database,
-            "PGPASSWORD": state.postgres.password,
-        }
+        environment = environment_of(state)
         options = {"project": PROJECT, "credentials": AnonymousCredentials()}
         with (
             storage.Client(**options, client_options={"api_endpoint": state.storage.url}) as lake,

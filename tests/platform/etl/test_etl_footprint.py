@@ -17,7 +17,9 @@ from taxi_etl.schema import TAXIS
 MONTH = "2015-03"
 ROWS = 1_000_000
 OTHERS = {"postgres": {"google.cloud.bigquery"}, "bigquery": {"psycopg"}}
-HEAVY = {"grpc", "pyarrow", "pandas", "numpy", "duckdb", "opentelemetry", "rich"}
+HEAVY = {
+    *("cryptography", "duckdb", "grpc", "numpy", "opentelemetry", "pandas", "pyarrow", "rich"),
+}
 # What looks at the rows themselves does so with NumPy; Google's clients would load it without use.
 ROWS_READERS = {("extract", ""), ("load", "postgres")}
 

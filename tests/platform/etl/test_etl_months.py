@@ -160,7 +160,7 @@ def test_nothing_is_left_behind_by_loads_that_fail_or_succeed(parts, tmp_path):
         facts = parts.facts["green", "2019-12"]
         assert parts.run("load", "green", "2019-12", *flags, *work, TAXI_FACTS=facts).code == 0
     assert list(tmp_path.iterdir()) == []
-    assert list(parts.bigquery.list_tables("taxi-test.trips_staging")) == []
+    assert list(parts.bigquery.list_tables("taxi-bench.trips_staging")) == []
     strangers = parts.query(
         "postgres",
         "SELECT relname FROM pg_class WHERE relkind = 'r' AND relname ~ '^(yellow|green)_'"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from google.api_core.exceptions import BadRequest, GoogleAPICallError
 
-TABLE = "`taxi-test.trips.transactions`"
+TABLE = "`taxi-bench.trips.transactions`"
 
 
 @pytest.fixture

@@ -127,7 +127,7 @@ def _identified(blocks: Iterator[bytes], ids: row_ids.RowIds) -> Iterator[list[l
         lines = rows.bare_lines(block)
         known, waiting = ids.of(lines)
         yield [
-            [known[place].hex(), *line.decode().split(",")]
+            [known[16 * place : 16 * place + 16].hex(), *line.decode().split(",")]
             for place, line in enumerate(lines)
             if place not in waiting
         ]

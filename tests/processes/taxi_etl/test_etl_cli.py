@@ -137,6 +137,30 @@ def test_a_step_imports_no_heavy_library(modules):
     assert done.stdout == "[]\n"
 
 
+def test_what_signs_with_a_key_is_loaded_by_who_signs_and_works_then():
+    code = """if True:
+        from taxi_etl.lean import hide_optional_packages, put_off
+        hide_optional_packages()
+        put_off()
+        import sys
+        from google.cloud import storage
+        print("cryptography" in sys.modules)
+        from cryptography.hazmat.primitives.asymmetric import rsa
+        from cryptography.hazmat.primitives import serialization as form
+        pem = rsa.generate_private_key(65537, 2048).private_bytes(
+            form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption()
+        )
+        from google.oauth2 import service_account
+        key = {"client_email": "a@b", "token_uri": "https://c", "private_key": pem.decode()}
+        made = service_account.Credentials.from_service_account_info(key)
+        print(len(made.sign_bytes(b"text")))
+    """
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["False", "256"]
+
+
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
 def test_a_month_does_not_depend_on_the_time_zone_of_the_machine(zone):
     code = "from taxi_etl.month import Month; print(Month.parse('2020-01-01').first_day)"

@@ -26,8 +26,8 @@ def identified(blocks, folder):
         for lines in blocks:
             known, waiting = ids.of(lines)
             yield from (
-                pair
-                for place, pair in enumerate(zip(known, lines, strict=True))
+                (known[16 * place : 16 * place + 16], line)
+                for place, line in enumerate(lines)
                 if place not in waiting
             )
         for lines, known in ids.rest():
