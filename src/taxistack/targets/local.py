@@ -27,7 +27,7 @@ from localcloud.kestra import engine_version, require_built
 from taxi_etl import sample
 from taxi_etl.month import Month
 from taxi_etl.release import file_name
-from taxistack import inventory, state_folder, zones
+from taxistack import inventory, scratch, state_folder, zones
 from taxistack.errors import FailedError, LockedError, MissingError, TaxistackError, UsageError
 from taxistack.inventory import Leftover
 from taxistack.removal import Kept
@@ -537,7 +537,7 @@ class LocalTarget(Target):
             self._remove_samples()
             shutil.rmtree(self.settings.state / "terraform" / self.name, ignore_errors=True)
             here = self.settings.state / self.name
-            for path in here.glob("plan-*"):
+            for path in here.glob(f"{scratch.PREFIX}*"):
                 shutil.rmtree(path, ignore_errors=True)
             (here / _LAST_URL).unlink(missing_ok=True)
             for folder in (here, self.settings.state / "terraform"):
