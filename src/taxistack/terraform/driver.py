@@ -212,7 +212,7 @@ class Terraform:
         self._run("force-unlock", lock_id, force=IsFlagged, no_color=IsFlagged)
 
     @contextlib.contextmanager
-    def _given(self) -> Iterator[dict[str, str]]:
+    def _given(self) -> Iterator[dict[str, Any]]:
         """The flag that gives Terraform the variables; their file goes with the command.
 
         The builder could write that file too: into the system's temporary folder, where it stays
