@@ -79,11 +79,11 @@ class LocalCloud:
             return
         with lock.held(self.layout.lock):
             record = Record.load(self.layout)
-            instance = Instance(self.layout, record)
             if self._parts(record) is not None:
                 with contextlib.suppress(SupervisorError):
-                    if instance.in_containers:  # they take longer than the parts may
-                        supervisor.stop_part(self.layout, "kestra")
+                    # First, while its running steps still reach what they read and write: they
+                    # would fail for good, and run again with the next start when they are cut off.
+                    supervisor.stop_part(self.layout, "kestra")
                     supervisor.shut_down(self.layout)
             self._sweep(record)
             record.supervisor = None
@@ -92,7 +92,7 @@ class LocalCloud:
                 if self.layout.state.exists():
                     record.save(self.layout)
             if record.instance == "RUNNING":
-                instance.take_down()
+                Instance(self.layout, record).take_down()
 
     def erase(self) -> None:
         """Remove the local cloud's files, its data too. Raises CloudError while it runs."""

@@ -215,7 +215,10 @@ def stop_part(layout: Layout, name: str, *, now: bool = False) -> None:
 
 
 def shut_down(layout: Layout) -> None:
-    """Stop all parts at once, then the supervisor; give up after a while (the caller sweeps)."""
+    """Stop all parts at once, then the supervisor; give up after a while (the caller sweeps).
+
+    The instance is stopped before that (`stop_part`): what it runs needs the other parts.
+    """
     deadline = time.monotonic() + _STOP_SECONDS
     with client(layout) as rpc:
         pid = rpc.getPID()

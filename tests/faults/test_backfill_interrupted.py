@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -299,12 +300,26 @@ def test_engine_and_command_killed_together_are_finished_by_the_next_command(pla
     assert "6 months proven equal" in done.stdout
 
 
+def stop_and_look(platform) -> None:
+    """`invoke stop`; what the steps read and write lives for as long as the engine does."""
+    engine = engine_of(platform)
+    others = [
+        psutil.Process(part.pid) for part in platform.target.cloud.status() if part.name != "kestra"
+    ]
+    with started(platform, "stop") as stopping:
+        while engine.is_running():
+            gone = [str(other) for other in others if not other.is_running()]
+            assert not gone or not engine.is_running(), gone
+            time.sleep(0.005)
+        assert stopping.process.wait(timeout=60) == 0
+
+
 def test_stop_in_the_middle_and_start_again_finish_the_rest(platform, published):
     asked = published("2014-05", "2014-07")
     with started(platform, *asked.arguments()) as first:
         first.until(r"^\[1/6\]")
         first.end(signal.SIGTERM)
-    platform.invoke("stop")
+    stop_and_look(platform)
     platform.invoke("start")
     platform.target.forget()
     platform.target.wait_for_kestra()
