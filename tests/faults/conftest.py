@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 from tests.faults import record
+from tests.faults.stack import ROWS, Stack
 from tests.platform.etl.conftest import parts
+
+from taxi_etl.month import Month
 
 __all__ = ["parts"]
 
@@ -51,6 +54,31 @@ def fault(record_property: Callable[[str, object], None]) -> Fault:
             record_property("fault", {**told, "seconds": clock.seconds, "measured": clock.measured})
 
     return case
+
+
+@pytest.fixture(scope="session")
+def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack that tests may strike, beside the session's `platform`; it loads from a folder."""
+    made = Stack(tmp_path_factory.mktemp("struck"))
+    try:
+        made.run("up")
+        made.run("deploy-flows", "--source", str(made.releases))
+        yield made
+    finally:
+        made.run("down", "--yes")
+        made.gone()
+
+
+_years = iter(range(2009, 2100))
+
+
+@pytest.fixture
+def own_months(own_stack: Stack) -> list[Month]:
+    """Two months of the test's own on its release site."""
+    year = next(_years)
+    found = [Month(year, 1), Month(year, 2)]
+    own_stack.publish(found, ROWS)
+    return found
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

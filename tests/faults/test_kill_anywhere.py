@@ -7,53 +7,17 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
 
 import httpx
 import pytest
 from tests.families import told
-from tests.faults.stack import ENGINE, Stack
+from tests.faults.stack import ENGINE, Stack, load, span
 
-from taxi_etl.month import Month
 from taxistack.kestra import KestraError
 
-ROWS = 3_000
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 FAMILY = "Commands that are ended in the middle"
 PARTS = "Parts that die or stand still in the middle of a load"
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory) -> Iterator[Stack]:
-    """A stack whose flows load from a folder of its own."""
-    made = Stack(tmp_path_factory.mktemp("killed"))
-    try:
-        made.run("up")
-        made.run("deploy-flows", "--source", str(made.releases))
-        yield made
-    finally:
-        made.run("down", "--yes")
-        made.gone()
-
-
-_years = iter(range(2009, 2100))
-
-
-@pytest.fixture
-def months(stack: Stack) -> list[Month]:
-    """Two months of their own."""
-    year = next(_years)
-    found = [Month(year, 1), Month(year, 2)]
-    stack.publish(found, ROWS)
-    return found
-
-
-def load(months: list[Month], *more: str) -> tuple[str, ...]:
-    """The command that loads them."""
-    return (
-        "backfill", "--start", str(months[0]), "--end", str(months[-1]), "--taxi", "green",
-        "--only", "missing,failed", *more,
-    )  # fmt: skip
 
 
 def a_step_runs(stack: Stack):
@@ -92,85 +56,56 @@ def each(*full: signal.Signals, cut: signal.Signals) -> list:
 
 
 @pytest.mark.parametrize("number", each(*SIGNALS, cut=signal.SIGKILL))
-def test_deploy_flows(stack, fault, number):
+def test_deploy_flows(own_stack, fault, number):
     with fault(FAMILY, number.name, "deploy-flows, settings are written") as clock:
-        struck = stack.strike(number, a_pair_is_written_again(stack), "deploy-flows")
+        struck = own_stack.strike(number, a_pair_is_written_again(own_stack), "deploy-flows")
         clock.struck()
-        stack.run("deploy-flows")
+        own_stack.run("deploy-flows")
         clock.recovered()
-        assert "created" not in stack.run("deploy-flows").splitlines()[-1], struck.said
-        stack.tidy()
+        assert "created" not in own_stack.run("deploy-flows").splitlines()[-1], struck.said
+        own_stack.tidy()
 
 
 @pytest.mark.parametrize("number", each(*SIGNALS, cut=signal.SIGKILL))
-def test_backfill(stack, fault, months, number):
+def test_backfill(own_stack, fault, own_months, number):
     with fault(FAMILY, number.name, "backfill, a step runs") as clock:
-        stack.strike(number, a_step_runs(stack), *load(months))
+        own_stack.strike(number, a_step_runs(own_stack), *load(own_months))
         clock.struck()
-        stack.run(*load(months))
+        own_stack.run(*load(own_months))
         clock.recovered()
-        stack.whole(months, ROWS)
-        stack.tidy()
+        own_stack.whole(own_months)
+        own_stack.tidy()
 
 
 @pytest.mark.faults_all
 @pytest.mark.parametrize("number", SIGNALS)
-def test_verify(stack, fault, months, number):
-    stack.run(*load(months))
-    asked = ("verify", "--start", str(months[0]), "--end", str(months[-1]), "--taxi", "green")
+def test_verify(own_stack, fault, own_months, number):
+    own_stack.run(*load(own_months))
+    asked = ("verify", *span(own_months))
     with fault(FAMILY, number.name, "verify, it compares") as clock:
-        stack.strike(number, "comparing with", *asked)
+        own_stack.strike(number, "comparing with", *asked)
         clock.struck()
-        stack.whole(months, ROWS)
+        own_stack.whole(own_months)
         clock.recovered()
-        stack.tidy()
+        own_stack.tidy()
 
 
 @pytest.mark.parametrize("number", each(*SIGNALS, cut=signal.SIGKILL))
-def test_stop_and_start(stack, fault, months, number):
-    stack.run(*load(months))
+def test_stop_and_start(own_stack, fault, own_months, number):
+    own_stack.run(*load(own_months))
     with fault(FAMILY, number.name, "stop, the engine has ended") as clock:
-        stack.strike(number, the_engine_is_gone(stack), "stop")
+        own_stack.strike(number, the_engine_is_gone(own_stack), "stop")
         clock.struck()
-        stack.run("stop")
+        own_stack.run("stop")
         clock.recovered()
-        assert stack.family() == []
+        assert own_stack.family() == []
     with fault(FAMILY, number.name, "start, the engine begins") as clock:
-        stack.strike(number, the_engine_is_there(stack), "start")
+        own_stack.strike(number, the_engine_is_there(own_stack), "start")
         clock.struck()
-        stack.run("start")
+        own_stack.run("start")
         clock.recovered()
-        stack.whole(months, ROWS)
-        stack.tidy()
-
-
-CYCLES = {
-    "the parts begin": (r"google", r"Terraform will"),
-    "the first resources": (r"created google_project_service", r"destroyed .*iam_member"),
-    "the instance": (r"created .*secret_version", r"destroyed .*secret_version"),
-    "the last resource": (r"created .*heartbeat", r"destroyed google_project_service"),
-}
-
-
-@pytest.mark.faults_all
-@pytest.mark.parametrize("number", SIGNALS)
-@pytest.mark.parametrize("step", [name for name in CYCLES if name != "the parts begin"])
-def test_up_and_down(tmp_path, fault, step, number):
-    stack = Stack(tmp_path)
-    created, destroyed = CYCLES[step]
-    with fault(FAMILY, number.name, f"up, {step}") as clock:
-        stack.strike(number, created, "up")
-        clock.struck()
-        stack.again("up")
-        clock.recovered()
-        stack.run("plan", "--detailed-exitcode")
-        stack.tidy()
-    with fault(FAMILY, number.name, f"down, {step}") as clock:
-        stack.strike(number, destroyed, "down", "--yes")
-        clock.struck()
-        stack.again("down", "--yes")
-        clock.recovered()
-        stack.gone()
+        own_stack.whole(own_months)
+        own_stack.tidy()
 
 
 # CI has time for two of them.
@@ -186,12 +121,12 @@ PLACES = ("storage", "warehouse", "postgres", "google", "releases", "kestra", "s
         for what in ("SIGKILL", "SIGSTOP 20 s")
     ],
 )
-def test_parts(stack, fault, months, place, what):
+def test_parts(own_stack, fault, own_months, place, what):
     """The load ends well, or fails clearly and the next one does; then all is as undisturbed."""
-    with fault(PARTS, what, place) as clock, stack.begin(*load(months)) as command:
+    with fault(PARTS, what, place) as clock, own_stack.begin(*load(own_months)) as command:
         try:
-            _wait_for(a_step_runs(stack))
-            victim = stack.steps()[0] if place == "step" else stack.part(place)
+            _wait_for(a_step_runs(own_stack))
+            victim = own_stack.steps()[0] if place == "step" else own_stack.part(place)
             _do(victim, what)
             clock.struck()
             said, _ = command.communicate(timeout=400)
@@ -200,11 +135,11 @@ def test_parts(stack, fault, months, place, what):
         assert "Traceback" not in said, said
         assert command.returncode in (0, 1), said
         if place == "supervisor" and what == "SIGKILL":
-            stack.run("start")
-        stack.run(*load(months))
-        stack.whole(months, ROWS)
+            own_stack.run("start")
+        own_stack.run(*load(own_months))
+        own_stack.whole(own_months)
         clock.recovered()
-        stack.tidy()
+        own_stack.tidy()
 
 
 def _wait_for(there) -> None:
