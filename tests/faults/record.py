@@ -105,9 +105,10 @@ def _line(case: Case) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """`python -m tests.faults.record [RESULTS]`: keep a run's cases, if given; write the page."""
-    for path in arguments:
-        Found.read(Path(path)).write(RESULTS)
+    """`python -m tests.faults.record [RESULTS …]`: keep the cases of runs, if given; the page."""
+    if arguments:
+        given = [case for path in arguments for case in Found.read(Path(path)).cases]
+        Found.of(given).write(RESULTS)
     PAGE.write_text(text(Found.read()), encoding="utf-8")
     return 0
 
