@@ -4,6 +4,7 @@
     ├── Transient             may pass by itself; retried with backoff, a bounded number of times
     │   ├── SourceUnreachable   too slow, cut off, 429 or 5xx of the release site
     │   │   └── SourceSilent      nobody answers: refused connection, time-out
+    │   ├── ConnectionLost      a destination did not answer, or its connection broke
     │   └── Busy                a lock or a concurrent transaction stood in the way
     └── Terminal              trying again gives the same
         ├── WrongUse            a flag, a month or an environment variable breaks a rule (exit 2)
@@ -63,6 +64,10 @@ class SourceUnreachable(Transient):
 
 class SourceSilent(SourceUnreachable):
     """Nobody answered at the address of the release site."""
+
+
+class ConnectionLost(Transient):
+    """The connection to a destination broke, or could not be made."""
 
 
 class Busy(Transient):

@@ -77,6 +77,22 @@ class FakeGcloud:
         """Plant one of `FAULTS`, `silent` (it never listens), or none."""
         (self.folder / "fault").write_text(fault or "")
 
+    def cut(self, port: int, after: int) -> None:
+        """Let the tunnel to the VM's `port` die once, in the middle of an answer.
+
+        `after`: how many requests of one connection are answered whole before that.
+        """
+        self.cutting_in(self.folder, port).write_text(str(after))
+
+    def is_cut(self, port: int) -> bool:
+        """Whether that has come about."""
+        return not self.cutting_in(self.folder, port).exists()
+
+    @staticmethod
+    def cutting_in(folder: Path, port: int) -> Path:
+        """The file that is there until the tunnel has died."""
+        return folder / f"cut-{port}"
+
     def pids(self) -> list[int]:
         """The processes that were started so far, oldest first: Python's, not the shell's."""
         path = self.folder / "pids"
@@ -106,7 +122,8 @@ def main(folder: Path, argv: list[str]) -> int:
     port = _local_port(int(number))
     if port is None:
         return _fail(f"ERROR: {ME} Local port [{number}] is not available.")
-    return _relay(host, port, asked.port, vms[asked.instance].get(str(asked.port)))
+    cut = FakeGcloud.cutting_in(folder, asked.port)
+    return _relay(host, port, asked.port, vms[asked.instance].get(str(asked.port)), cut)
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
@@ -140,7 +157,7 @@ def _local_port(number: int) -> int | None:
     return number
 
 
-def _relay(host: str, port: int, remote: int, backend: int | None) -> int:
+def _relay(host: str, port: int, remote: int, backend: int | None, cut: Path) -> int:
     print("WARNING: \n\nTo increase the performance of the tunnel, …", file=sys.stderr)  # noqa: T201
     print("Testing if tunnel connection works.", file=sys.stderr)  # noqa: T201
     try:
@@ -154,7 +171,7 @@ def _relay(host: str, port: int, remote: int, backend: int | None) -> int:
         print(f"Listening on port [{port}].")  # noqa: T201
         while True:
             client, _ = server.accept()
-            threading.Thread(target=_serve, args=(client, backend), daemon=True).start()
+            threading.Thread(target=_serve, args=(client, backend, cut), daemon=True).start()
 
 
 def _backend(port: int | None) -> socket.socket:
@@ -163,7 +180,7 @@ def _backend(port: int | None) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), timeout=10)
 
 
-def _serve(client: socket.socket, backend: int | None) -> None:
+def _serve(client: socket.socket, backend: int | None, cut: Path) -> None:
     # As the real one: the local connection is accepted first, and closed when there is no other.
     with client:
         try:
@@ -173,10 +190,17 @@ def _serve(client: socket.socket, backend: int | None) -> None:
         with server, selectors.DefaultSelector() as ready:
             ready.register(client, selectors.EVENT_READ, server)
             ready.register(server, selectors.EVENT_READ, client)
+            asked = 0
             while True:
                 for key, _ in ready.select():
                     try:
                         data = key.fileobj.recv(65536)
+                        if key.fileobj is client:
+                            asked += 1
+                        elif cut.exists() and asked > int(cut.read_text()):
+                            client.sendall(data[: len(data) // 2])
+                            cut.unlink()
+                            os._exit(1)
                         key.data.sendall(data)
                     except OSError:
                         return

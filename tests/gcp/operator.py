@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +24,7 @@ from psycopg import sql
 from tests import workflows
 from tests.gcp.cloud import Project
 from tests.gcp.cloud.provider import YoungProject, serve
-from tests.gcp.conftest import PROJECT, Machine
+from tests.gcp.conftest import PROJECT, ROOT, Machine
 from tests.gcp.fake_gcloud import FakeGcloud
 from tests.gcp.whole import WholeGoogle
 
@@ -82,6 +84,27 @@ class Operator(Machine):
         self.passwords |= {
             self.cloud.secrets.get(name) for name in SECRETS if self.cloud.secrets.versions(name)
         }
+
+    def killed(self, kind: str, *arguments: str) -> None:
+        """Run a command that dies, and Terraform with it, when it begins to create this kind."""
+        own = {**os.environ, **self.environment}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "invoke", *arguments], cwd=ROOT, env=own,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+
+        def kill(of: str, action: str) -> None:
+            if (of, action) == (kind, "create"):
+                family = [*psutil.Process(process.pid).children(recursive=True), process]
+                for one in family:
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        one.kill()
+
+        self.young.also = kill
+        try:
+            assert process.wait(timeout=300) == -signal.SIGKILL
+        finally:
+            self.young.also = None
 
     def _tunnels(self) -> Iterator[psutil.Process]:
         for pid in self.gcloud.pids():

@@ -76,6 +76,15 @@ def test_from_a_new_project_to_proven_tables_and_back_to_nothing(operator: Opera
         ("postgres", 2),
     }
 
+    # Both ways to the VM die in the middle of an answer, and every token that was given out ends.
+    for command in (("backfill", *ALL_MONTHS, "--only", "all"), ("verify", *ALL_MONTHS)):
+        for port, after in ((8080, 1), (5432, 3)):
+            operator.gcloud.cut(port, after)
+        google.fail("^POST /bigquery/", expires=True)
+        operator.run(*command)
+        assert operator.gcloud.is_cut(8080), command
+        assert operator.gcloud.is_cut(5432), command
+
     moved = operator.run("up", "--auto-approve", code=2, INVOKE_TAXISTACK_LOCATION="EU")
     assert "setting location" in moved.stderr
     assert "holds data: nothing was changed" in moved.stderr
@@ -118,6 +127,17 @@ def test_from_a_new_project_to_proven_tables_and_back_to_nothing(operator: Opera
     assert "0 left" in down.stdout
     assert project.snapshots == []
     assert "0 left" in operator.run("down", "--yes").stdout, "again, with nothing there"
+
+    # A machine that dies in the middle of the first `up`: nothing of it stands in the state.
+    operator.killed("google_compute_instance", "up", "--auto-approve")
+    lock = re.search(r"--force-unlock (\d+)", operator.run("up", code=4).stderr)
+    assert lock
+    unlocked = operator.run("up", "--auto-approve", "--force-unlock", lock[1], code=1)
+    assert "a run that was killed made it" in unlocked.stderr
+    assert "`invoke down` shows what bears this stack's name" in unlocked.stderr
+    assert "0 left" in operator.run("down", "--yes").stdout
+    for kind in ("compute_instance", "compute_network", "storage_bucket", "service_account"):
+        assert list(project.objects(f"google_{kind}")) == []
 
 
 def test_no_password_was_said_or_kept_on_the_way(operator: Operator) -> None:

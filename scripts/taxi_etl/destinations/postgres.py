@@ -23,7 +23,7 @@ from psycopg import errors as pg
 from taxi_etl import google_clients, lake, row_ids, rows
 from taxi_etl.compare import TableMonth
 from taxi_etl.destinations import Destination, Order, postgres_rows, postgres_sql
-from taxi_etl.errors import Busy, LakeConflict, LoadFailed, Transient
+from taxi_etl.errors import Busy, ConnectionLost, LakeConflict, LoadFailed
 from taxi_etl.facts import Facts
 from taxi_etl.ledger import Entry
 from taxi_etl.month import Month
@@ -61,7 +61,7 @@ class Postgres:
         except (pg.LockNotAvailable, pg.DeadlockDetected) as error:
             raise Busy(f"{what}: somebody held the table too long, {unchanged}") from error
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            raise Transient(f"{what}: PostgreSQL did not answer: {_line(error)}") from error
+            raise ConnectionLost(f"{what}: PostgreSQL did not answer: {_line(error)}") from error
         except psycopg.Error as error:
             raise LoadFailed(f"{what}: PostgreSQL refused, {unchanged}: {_line(error)}") from error
         except LoadFailed as error:

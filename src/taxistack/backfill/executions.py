@@ -9,6 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from taxi_etl.errors import EtlError
 from taxi_etl.month import Month
 from taxistack.backfill.planner import LiveBackfill
 from taxistack.backfill.state import DESTINATIONS, LOST_AFTER, Cell, Run, RunState
-from taxistack.kestra import TERMINAL, Execution
+from taxistack.kestra import TERMINAL, Execution, Unavailable
 
 if TYPE_CHECKING:
     from taxistack.kestra import KestraClient
@@ -43,6 +44,8 @@ WAITING = frozenset({"QUEUED", "PAUSED", "BREAKPOINT"})
 LAST_WORD = "failed"
 LOG_DELAY_S = 10.0
 LOG_POLL_S = 0.2
+# A search finds a new execution a moment after it was made.
+BEGUN_S = 10.0
 PAGE = 500
 MOST = 10_000  # of one backfill
 MOST_OF_A_MONTH = 200  # attempts at one month in one destination
@@ -115,23 +118,42 @@ class Executions:
         return found
 
     def start(self, cells: Iterable[Cell], backfill: str, *, parallel: int, replace: bool) -> str:
-        """Start one taxi_backfill execution; its id."""
+        """Start one taxi_backfill execution; its id.
+
+        A start is sent once. When its answer is lost, what Kestra made of it is found by the
+        backfill's name. Raises `Unavailable` when nothing was made of it in some seconds.
+        """
         months = [
             {"taxi": cell.taxi, "month": str(cell.month), "destination": cell.destination}
             for cell in cells
         ]
-        execution = self._client.executions.create(
-            NAMESPACE,
-            BACKFILL_FLOW,
-            inputs={
-                "months": months,
-                "backfill": backfill,
-                "parallel": parallel,
-                "replace": replace,
-            },
-            labels={"backfill": backfill},
-        )
-        return execution.id
+        inputs = {
+            "months": months,
+            "backfill": backfill,
+            "parallel": parallel,
+            "replace": replace,
+        }
+        labels = {"backfill": backfill}
+        try:
+            return self._client.executions.create(
+                NAMESPACE, BACKFILL_FLOW, inputs=inputs, labels=labels
+            ).id
+        except Unavailable:
+            execution_id = self._begun(backfill)
+            if execution_id is None:
+                raise
+            return execution_id
+
+    def _begun(self, backfill: str) -> str | None:
+        """The execution of this backfill, looked for a while; None when there is none."""
+        give_up = time.monotonic() + BEGUN_S
+        while True:
+            with suppress(Unavailable):
+                for execution in self._search(BACKFILL_FLOW, backfill=backfill):
+                    return execution.id
+            if time.monotonic() > give_up:
+                return None
+            time.sleep(LOG_POLL_S)
 
     def ended(self, execution_id: str) -> RunState | None:
         """How an execution ended, None while it lives."""

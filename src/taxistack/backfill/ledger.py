@@ -5,7 +5,7 @@ from __future__ import annotations
 from taxi_etl.ledger import Entry
 from taxi_etl.month import EVER, Month
 from taxistack.backfill.context import BackfillContext
-from taxistack.backfill.sessions import opened
+from taxistack.backfill.sessions import opened, read_from
 from taxistack.backfill.state import Cell
 
 Ledger = dict[Cell, Entry]
@@ -19,8 +19,12 @@ def read(
     An empty ledger when nothing was ever loaded. Raises FailedError when the destination does
     not answer.
     """
-    with opened(context, destination, "ledger") as (place, session):
-        entries = place.entries(session, start or EVER[0], end or EVER[1])
+    entries = read_from(
+        context,
+        destination,
+        "ledger",
+        lambda place, session: place.entries(session, start or EVER[0], end or EVER[1]),
+    )
     return {Cell(entry.taxi, entry.month, destination): entry for entry in entries}
 
 

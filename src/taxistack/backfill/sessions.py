@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from typing import Any, TypeVar
 
 from google.auth.exceptions import GoogleAuthError
 
 from taxi_etl import destinations
 from taxi_etl.destinations import Destination
-from taxi_etl.errors import EtlError
+from taxi_etl.errors import ConnectionLost, EtlError
 from taxistack.backfill.context import BackfillContext
 from taxistack.errors import FailedError
+
+Read = TypeVar("Read")
 
 
 @contextmanager
@@ -32,6 +34,26 @@ def opened(
         if isinstance(error.__cause__, GoogleAuthError):
             raise error.__cause__ from None  # the command's edge knows what to say of credentials
         raise FailedError(str(error)) from error
+
+
+def read_from(
+    context: BackfillContext,
+    destination: str,
+    what: str,
+    read: Callable[[Destination[Any], Any], Read],
+) -> Read:
+    """What `read` gives of a session; asked once more when the connection is lost on the way.
+
+    `what` and errors: see `opened`.
+    """
+    try:
+        with opened(context, destination, what) as (place, session):
+            return read(place, session)
+    except FailedError as error:
+        if not isinstance(error.__cause__, ConnectionLost):
+            raise
+    with opened(context, destination, what) as (place, session):
+        return read(place, session)
 
 
 def _warehouse(context: BackfillContext) -> AbstractContextManager[Any]:

@@ -229,16 +229,22 @@ class GcpTarget(Target):
 
         Where settings name a dead address, the error says which.
         """
-        try:
-            return super().postgres()
-        except MissingError as error:
-            if self.ways.postgres_named:
+        if self.ways.postgres_named:
+            try:
+                return super().postgres()
+            except MissingError as error:
                 error.hint = (
                     "the settings postgres_host and postgres_port name that address; with "
                     "neither the command opens a tunnel by itself"
                 )
                 raise
-            if not self.ways.tunnel(POSTGRES_PORT).died():
+        tunnel = self.ways.tunnel(POSTGRES_PORT)
+        tunnel.ensure()
+        opening = tunnel.openings
+        try:
+            return super().postgres()
+        except MissingError:
+            if not tunnel.died(opening):
                 raise
         return super().postgres()
 

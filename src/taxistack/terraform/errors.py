@@ -117,8 +117,9 @@ def _hint(diagnostics: Sequence[Diagnostic]) -> str | None:
     text = "\n".join(d.summary + d.detail for d in diagnostics)
     if any(map(_exists, diagnostics)):
         return (
-            "It exists, and Terraform's state does not know it: an interrupted run made it, or "
-            "somebody else. Import it (terraform import ADDRESS ID) or remove it."
+            "It exists, and Terraform's state does not know it: a run that was killed made it, or "
+            "somebody else. `invoke down` shows what bears this stack's name and labels, asks, and "
+            "removes it; what shall stay is imported (terraform import ADDRESS ID)."
         )
     if "Saved plan is stale" in text:
         return "Somebody has changed the stack since it was planned. Run the command again."

@@ -40,19 +40,22 @@ class Tunnel:
         self._reader: threading.Thread | None = None
         self._said: collections.deque[str] = collections.deque(maxlen=LINES)
         self._opened: collections.deque[float] = collections.deque(maxlen=OPENINGS)
+        self.openings = 0
+        """How often it was opened so far, the opening in hand included."""
 
     def alive(self) -> bool:
         """Whether it is open."""
         return self._process is not None and self._process.poll() is None
 
-    def died(self, within: float = 1.0) -> bool:
-        """Whether it was open and is no more, or ends within so many seconds.
+    def died(self, opening: int, within: float = 2.0) -> bool:
+        """Whether that opening has ended, or ends within so many seconds.
 
-        For who was cut off: the way's end is seen a moment before the process's.
+        For who was cut off: the way's end is seen a moment before the process's, and another
+        thread may have opened it again by then.
         """
         process = self._process
-        if process is None:
-            return False
+        if process is None or self.openings > opening:
+            return True
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(within)
         return process.returncode is not None
@@ -93,6 +96,7 @@ class Tunnel:
     def _open(self) -> None:
         command = gcloud.command(self.vm, self.port, self.local_port)
         self._said.clear()
+        self.openings += 1  # before its process is there: see `died`
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(GUARD), *command],
             stdin=subprocess.PIPE,  # held open for as long as this process lives

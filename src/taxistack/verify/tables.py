@@ -6,7 +6,7 @@ from taxi_etl.compare import TableMonth
 from taxi_etl.month import Month
 from taxi_etl.schema import TAXIS
 from taxistack.backfill.context import BackfillContext
-from taxistack.backfill.sessions import opened
+from taxistack.backfill.sessions import read_from
 
 
 def read(
@@ -23,5 +23,11 @@ def read(
     `duplicates`: also count identical rows, which reads every column. Raises FailedError when
     the destination does not answer.
     """
-    with opened(context, destination, f"table {TAXIS[taxi].table}") as (place, session):
-        return place.months(session, TAXIS[taxi], start, end, duplicates=duplicates)
+    return read_from(
+        context,
+        destination,
+        f"table {TAXIS[taxi].table}",
+        lambda place, session: place.months(
+            session, TAXIS[taxi], start, end, duplicates=duplicates
+        ),
+    )

@@ -12,7 +12,7 @@ from pathlib import Path
 from taxi_etl import zones
 from taxi_etl.zones import Zone, tables
 from taxistack.backfill.context import BackfillContext
-from taxistack.backfill.sessions import opened
+from taxistack.backfill.sessions import read_from
 from taxistack.backfill.state import DESTINATIONS
 
 FLOW = "taxi_zones"
@@ -35,8 +35,12 @@ def read(context: BackfillContext, destination: str) -> dict[str, Zone] | None:
 
     Raises FailedError when the destination does not answer.
     """
-    with opened(context, destination, f"table {zones.TABLE}") as (_, session):
-        found = tables.read(destination, session)
+    found = read_from(
+        context,
+        destination,
+        f"table {zones.TABLE}",
+        lambda _, session: tables.read(destination, session),
+    )
     return None if found is None else {one.location_id: one for one in found}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from taxi_etl.month import Month
@@ -12,7 +13,7 @@ from taxi_etl.schema import TAXIS, Taxi
 from taxi_etl.zones import Zone
 from taxistack import zones
 from taxistack.backfill.context import BackfillContext
-from taxistack.backfill.sessions import opened
+from taxistack.backfill.sessions import read_from
 
 MOST = 10
 
@@ -52,8 +53,8 @@ def busiest(
     found = {}
     for name in taxis:
         taxi = TAXIS[name]
-        with opened(context, destination, f"table {taxi.table}") as (_, session):
-            rows = _READ[destination](session, taxi, start, end)
+        ask = partial(_READ[destination], taxi=taxi, start=start, end=end)
+        rows = read_from(context, destination, f"table {taxi.table}", ask)
         found[name] = [_pickups(taxi, names, *row) for row in rows]
     return found
 
@@ -69,7 +70,7 @@ def _column(taxi: Taxi) -> str:
     return next(one.name for one in taxi.columns if one.name.lower() == "pulocationid")
 
 
-def _bigquery(session: Any, taxi: Taxi, start: Month, end: Month) -> Iterable[Any]:
+def _bigquery(_: object, session: Any, taxi: Taxi, start: Month, end: Month) -> Iterable[Any]:
     from google.api_core.exceptions import NotFound
     from google.cloud import bigquery
 
@@ -91,7 +92,7 @@ def _bigquery(session: Any, taxi: Taxi, start: Month, end: Month) -> Iterable[An
         return []
 
 
-def _postgres(session: Any, taxi: Taxi, start: Month, end: Month) -> Iterable[Any]:
+def _postgres(_: object, session: Any, taxi: Taxi, start: Month, end: Month) -> Iterable[Any]:
     from psycopg import errors, sql
 
     from taxi_etl.destinations import postgres_sql

@@ -50,6 +50,8 @@ class Fault:
     reason: str = ""
     retry_after: str = "0"
     reset: bool = False
+    expires: bool = False
+    """Every token that was given out so far is refused from this call on."""
     seconds: float = 0.0
 
     def answer(self, service: str, number: str) -> Answer | None:
@@ -207,6 +209,9 @@ class _Handler(BaseHTTPRequestHandler):
             if fault.reset:
                 self._reset()
                 return
+            if fault.expires:
+                google.tokens.expire()
+                fault = None
         answer = fault and fault.answer(parts.path.split("/")[1], google.project.number)
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
         request = Request(self.command, parts.path, query, self.headers, body, parts.query)

@@ -67,6 +67,17 @@ def test_one_that_died_is_opened_again_at_the_same_port(tunnel, gcloud):
     assert b"2.0.0" in _version(port)
 
 
+def test_who_was_cut_off_learns_that_another_thread_has_opened_it_again(tunnel, gcloud):
+    tunnel.ensure()
+    first = tunnel.openings
+    assert not tunnel.died(first, within=0)
+    os.kill(gcloud.pids()[0], signal.SIGKILL)
+    assert tunnel.died(first)
+    tunnel.ensure()
+    assert tunnel.died(first), "that one has died, whatever was opened since"
+    assert not tunnel.died(tunnel.openings, within=0)
+
+
 def test_one_that_dies_again_and_again_is_given_up(tunnel, gcloud):
     for _ in range(tunnels.OPENINGS):
         tunnel.ensure()

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -311,3 +312,17 @@ def test_status_shows_the_stack_where_no_way_leads_to_its_tables(target, console
 def test_ports_that_can_not_be_are_refused(target, console, ports, rule):
     with pytest.raises(UsageError, match=rule):
         tunnel_command.tunnel(target, console, kestra_port=ports[0], postgres_port=ports[1])
+
+
+@pytest.mark.parametrize("after", [0, 1, 2, 3])
+def test_a_tunnel_that_is_cut_while_postgres_is_asked_in_is_opened_again(
+    target, database, gcloud, after
+):
+    def ask(_: int) -> tuple[str]:
+        with target.postgres() as connection:
+            return connection.execute("SELECT current_user").fetchone()
+
+    gcloud.cut(5432, after)
+    with ThreadPoolExecutor(3) as pool:
+        assert set(pool.map(ask, range(3))) == {("taxi",)}
+    assert gcloud.is_cut(5432)

@@ -95,6 +95,7 @@ class FakeKestra:
         self.sent = 0
         """Answers to searches, and the executions in them."""
         self.sent_executions = 0
+        self.refuses_starts = self.loses_answers = False
 
     def client(self) -> KestraClient:
         transport = httpx.MockTransport(self._answer)
@@ -187,7 +188,11 @@ class FakeKestra:
             "parallel": int(parts["parallel"]),
         }
         self.inputs.append(inputs)
+        if self.refuses_starts:
+            raise httpx.ConnectError("refused")
         name = self.add("taxi_backfill", "RUNNING", {"backfill": parts["backfill"]}, inputs=inputs)
+        if self.loses_answers:
+            raise httpx.RemoteProtocolError("peer closed connection")
         return httpx.Response(200, json=self.executions[name])
 
     def _kill(self, name: str) -> httpx.Response:

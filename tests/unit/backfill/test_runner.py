@@ -262,6 +262,20 @@ def test_a_signal_while_it_is_started_still_tells_its_id(context, planned, monke
     assert re.match(r"backfill bf-\d{8}-\d{6}-\w{4} left running in ", result.summary)
 
 
+def test_a_start_whose_answer_is_lost_is_found_by_its_name(run, planned, kestra):
+    kestra.loses_answers = True
+    assert run(planned()).outcome is Outcome.DONE
+    assert len(kestra.inputs) == 1, "it was sent once"
+
+
+def test_a_start_that_did_not_come_about_is_told(run, planned, kestra, monkeypatch):
+    monkeypatch.setattr("taxistack.backfill.executions.BEGUN_S", 0.0)
+    kestra.refuses_starts = True
+    with pytest.raises(Unavailable, match=r"start taxi\.taxi_backfill: .* refused"):
+        run(planned())
+    assert kestra.executions == {}
+
+
 @pytest.mark.parametrize("silent", [True, False])
 def test_a_source_that_does_not_answer_is_told_in_one_line_and_nothing_started(
     run, planned, kestra, silent

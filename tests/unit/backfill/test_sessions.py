@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import psycopg
@@ -45,6 +46,27 @@ def test_the_table_is_named_too():
     error = psycopg.OperationalError("closed")
     with pytest.raises(FailedError, match="the PostgreSQL table green_tripdata: "):
         tables.read(failing(error), "green", "postgres", Month(2019, 1), Month(2019, 2))
+
+
+def test_a_connection_that_is_lost_on_the_way_is_made_again(monkeypatch):
+    context, left = failing(None), [psycopg.OperationalError("closed"), None]
+    context.postgres = nullcontext
+
+    def months(*_, **__):
+        if error := left.pop(0):
+            raise error
+        return {}
+
+    monkeypatch.setattr("taxi_etl.destinations.postgres.Postgres.months", months)
+    asked = ("green", "postgres", Month(2019, 1), Month(2019, 2))
+    assert tables.read(context, *asked) == {}
+    left[:] = [psycopg.OperationalError("closed")] * 2 + [None]
+    with pytest.raises(FailedError, match="did not answer: closed"):
+        tables.read(context, *asked)
+    left[:] = [psycopg.ProgrammingError("no such column"), None]
+    with pytest.raises(FailedError, match="no such column"):
+        tables.read(context, *asked)
+    assert left == [None], "a refusal is not asked again"
 
 
 def test_what_is_wrong_with_credentials_stays_googles_own_error():
