@@ -11,7 +11,6 @@ from tests.faults.proxy import HttpProxy, Spoiler
 from taxi_etl.month import Month
 from taxistack.backfill.executions import Executions
 from taxistack.backfill.state import Cell
-from taxistack.errors import TransientError
 from taxistack.kestra import KestraClient
 from taxistack.kestra.problems import KestraError
 
@@ -63,18 +62,17 @@ def test_a_refusal_is_told_at_once(client, proxy, fault, status):
 
 
 def test_a_start_whose_answer_is_lost_is_not_sent_twice_and_is_found(client, proxy, fault):
-    """It may have been done: the next command looks for it, and attaches."""
+    """It may have been done: it is looked for by the name of the backfill."""
     executions = Executions(client)
     cells = [Cell("green", MONTH, "postgres")]
     with fault(FAMILY, "does it and its answer is lost", "Kestra, a backfill starts") as clock:
         proxy.spoil(Spoiler(asked="^POST .*/executions/", lose=True, times=9))
-        with pytest.raises(TransientError):
-            executions.start(cells, "bf-lost-answer", parallel=1, replace=False)
+        begun = executions.start(cells, "bf-lost-answer", parallel=1, replace=False)
         clock.recovered()
         assert len(proxy.spoilt) == 1
         proxy.spoil()
         labels = {"backfill": "bf-lost-answer"}
         found = list(client.executions.search(namespace="taxi", labels=labels))
-        assert [one.flow_id for one in found if one.flow_id == "taxi_backfill"] == ["taxi_backfill"]
+        assert [one.id for one in found if one.flow_id == "taxi_backfill"] == [begun]
         for one in found:
             client.executions.kill(one.id)
