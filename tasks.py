@@ -583,9 +583,10 @@ def homework(ctx: Context, json: bool = False) -> None:
     help={
         "only": "a pytest expression or path, e.g. tests/unit",
         "fast": "leave out the tests that start the local platform",
+        "faults": "every fault instead, and docs/reliability.md anew from what they find",
     }
 )
-def test(ctx: Context, only: str = "", fast: bool = False) -> None:
+def test(ctx: Context, only: str = "", fast: bool = False, faults: bool = False) -> None:
     """Run formatting checks, linters and every test.
 
     Example: invoke test --only tests/unit
@@ -593,7 +594,7 @@ def test(ctx: Context, only: str = "", fast: bool = False) -> None:
     from taxistack.commands import checks
 
     with boundary.command(ctx) as (_, console):
-        checks.test(console, only=only, fast=fast)
+        checks.test(console, only=only, fast=fast, faults=faults)
 
 
 @task(

@@ -12,6 +12,9 @@ TESTS = Path(__file__).parent
 # These start servers once for their folder.
 FOLDERS = ("platform/contract", "platform/etl", "infra/standin")
 
+# Fixtures of the session that take long to make.
+STACKS = ("platform", "own_stack")
+
 
 class Chains(LoadScopeScheduling):
     """A file stays together; so do all files that ask for the session's `platform`.
@@ -30,5 +33,6 @@ def chain(file: str) -> str:
     folder = str(Path(file).parent)
     if folder in FOLDERS:
         return folder
-    asks = re.search(r"def \w+\([^)]*\bplatform\b", (TESTS / file).read_text())
-    return "platform" if asks else file
+    text = (TESTS / file).read_text()
+    asked = [name for name in STACKS if re.search(rf"def \w+\([^)]*\b{name}\b", text)]
+    return asked[0] if asked else file

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from taxi_etl.destinations import MODULES, Order, get
-from taxi_etl.errors import EtlError, WrongUse
+from taxi_etl.errors import EtlError, WrongUse, without_key
 from taxi_etl.facts import Facts
 from taxi_etl.month import Month
 from taxi_etl.schema import TAXIS
@@ -50,8 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _failed(options: argparse.Namespace, message: str, code: int) -> int:
     if options.debug:
-        traceback.print_exc()
-    print(" ".join(message.split()), file=sys.stderr, flush=True)  # noqa: T201
+        sys.stderr.write(without_key(traceback.format_exc()))
+    print(" ".join(without_key(message).split()), file=sys.stderr, flush=True)  # noqa: T201
     return code
 
 

@@ -19,6 +19,8 @@ A message says which object, what is half done and what to do next. It never car
 
 from __future__ import annotations
 
+import re
+
 NOTHING_LOADED = "Nothing was loaded"
 """How `extract` ends the message of a file that it refuses or does not get.
 
@@ -26,10 +28,25 @@ Who reads it knows that the next try ends so too, until the source has another f
 """
 
 
+_KEY = re.compile(r"/[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])")
+
+
+def without_key(text: str) -> str:
+    """A text without the key of a local cloud: 43 signs, the first step of its addresses' paths.
+
+    Google's libraries name the whole address in their errors.
+    """
+    return _KEY.sub("/(key)", text)
+
+
 class EtlError(Exception):
     """The root of the tree; `exit_code` is what the process ends with."""
 
     exit_code = 1
+
+    def __init__(self, message: str) -> None:
+        """`message`: one sentence or more, for a person; no key of a local cloud stays in it."""
+        super().__init__(without_key(message))
 
 
 class Transient(EtlError):

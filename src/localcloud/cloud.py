@@ -95,10 +95,13 @@ class LocalCloud:
                 Instance(self.layout, record).take_down()
 
     def erase(self) -> None:
-        """Remove the local cloud's files, its data too. Raises CloudError while it runs."""
+        """Remove the local cloud's files, its data too.
+
+        Raises CloudError while it runs, FolderError for files that do not go.
+        """
         if not self.layout.folder.is_dir():
             return
-        with lock.held(self.layout.lock):
+        with lock.held(self.layout.lock), _told(self.layout):
             record = Record.load(self.layout)
             if self.runs():
                 raise CloudError(f"the local cloud in {self.layout.folder} runs: stop it first")

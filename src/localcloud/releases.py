@@ -2,6 +2,10 @@
 
 Starlette gives ETag, Last-Modified, Range, If-Range, HEAD and 404. The folder is looked up at
 every request through a link, so another one can be put in its place while the site runs.
+
+It has no login, because the site that it stands for has none: what it serves is published, or a
+sample that anybody can make, and nothing but GET and HEAD is answered. A key in its address would
+be in every ledger row and every log line, which tell where a month came from.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 
 from localcloud.gate import Gate
 from localcloud.layout import Layout
+from localcloud.patience import Patient
 from localcloud.ports import HOST
 
 
@@ -26,4 +31,6 @@ def site(layout: Layout) -> Starlette:
 def run(layout: Layout, port: int) -> None:
     """Serve until told to stop. Everybody on this machine may read; no web page may."""
     open_gate = Gate(site(layout), None, port)
-    uvicorn.run(open_gate, host=HOST, port=port, log_level="warning", access_log=False)
+    uvicorn.run(
+        open_gate, http=Patient, host=HOST, port=port, log_level="warning", access_log=False
+    )

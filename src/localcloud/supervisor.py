@@ -12,6 +12,7 @@ import contextlib
 import http.client
 import json
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -31,6 +32,7 @@ _SOCKET = "supervisor.sock"
 _LOG_BYTES = "5MB"
 _LOG_FILES = 3
 _POLL = 0.05  # asking also wakes the supervisor, which else looks round once a second
+_FILES = 1024  # what supervisord asks for, and raises the soft limit to
 _STOP_SECONDS = 15.0
 _ANSWER_SECONDS = 30.0  # it has one thread, which also reads what its parts print
 # What the parts get of the caller's environment: where programs are, how to reach the net.
@@ -123,6 +125,11 @@ def environment(
 
 def launch(layout: Layout, cache: Path, mark: str) -> dict[str, float]:
     """Start the supervisor and wait until it listens; give its process id and start time."""
+    if 0 <= (allowed := resource.getrlimit(resource.RLIMIT_NOFILE)[1]) < _FILES:
+        raise CloudError(
+            f"this shell allows {allowed} open files, and the local cloud needs {_FILES}",
+            hint=f"ulimit -n {_FILES}, or higher limits for this user",
+        )
     write_private(layout.supervisor_config, configuration(layout))
     (layout.private / _SOCKET).unlink(missing_ok=True)
     done = subprocess.run(

@@ -10,9 +10,12 @@ import functools
 from pathlib import Path
 from typing import Any
 
+import uvicorn
+
 from localcloud import transactions, warehouse_numbers, warehouse_sql
 from localcloud.gate import App, Gate, Receive, Scope, Send, key
 from localcloud.layout import Layout
+from localcloud.patience import Patient
 from localcloud.ports import HOST
 
 PROJECT = "local"
@@ -88,6 +91,7 @@ def _adapt(layout: Layout, port: int, folders: list[Path]) -> None:
     names: Any = server  # what comes in does what is asked of it, and is of another type
     names.create_app = lambda context: Gate(_Linked(create_app(context), port), key(layout), port)
     names.DuckDBEngine = ClosedEngine
+    names.uvicorn = _Uvicorn
     names.build_grpc_server = lambda context: (_NoGrpc(), 0)
     executor._resolve_uri = resolve_within
 
@@ -119,6 +123,13 @@ class _Linked:
         if name.lower() == b"location" and value.startswith(self._here):
             value = self._here + scope["root_path"].encode() + value.removeprefix(self._here)
         return name, value
+
+
+class _Uvicorn:
+    """The emulator's server, with our protocol."""
+
+    Server = uvicorn.Server
+    Config = functools.partial(uvicorn.Config, http=Patient)
 
 
 class _NoGrpc:

@@ -6,7 +6,9 @@ again therefore changes nothing and says so.
 
 from __future__ import annotations
 
+import io
 import textwrap
+import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,7 +22,11 @@ from taxistack.errors import FailedError, MissingError, TaxistackError, UsageErr
 from taxistack.kestra import KestraClient
 
 NAMESPACE = "taxi"
-ETL_FOLDER = "taxi_etl"
+ETL_ARCHIVE = "taxi_etl.pyz"
+"""The ETL's package as one file that Python imports from: it is replaced as a whole, so a step that
+starts during a deployment runs the old program or the new one, never some files of each. A server
+would unpack a file that is named .zip."""
+_DAY_ONE = (1980, 1, 1, 0, 0, 0)  # of every file in it: equal files make equal bytes
 NOTES = "tick."
 """How the pairs begin that flows/alarm_watch.yaml writes for itself: they are no extras."""
 ENVIRONMENT_FLOW = "etl_environment"
@@ -102,7 +108,7 @@ def deploy(
     """Make namespace `taxi` of the server equal to the repository.
 
     `flows_dir`: one `<id>.yaml` (or .yml) a flow. `etl_dir`: the package `taxi_etl`, which becomes
-    files of the namespace. `beside`: other folders that do, below their own names. `kv`: the
+    one file of the namespace. `beside`: other folders that do, below their own names. `kv`: the
     key-value pairs. `prune`: delete flows, files and pairs that
     are not in the repository. `expected_requirements`: SHA-256 of the requirements file that the
     ETL needs; a server built from another one is refused; None leaves that check out. `dry_run`:
@@ -114,7 +120,7 @@ def deploy(
     written), `FailedError` when the server refuses a change half way (running it again goes on).
     """
     flows = _read_flows(flows_dir)
-    files = _read_files(etl_dir, ETL_FOLDER)
+    files = {ETL_ARCHIVE: _packed(_read_files(etl_dir, "taxi_etl"))}
     for folder in beside:
         files |= _read_files(folder, folder.name)
     client.version()
@@ -182,6 +188,15 @@ def _read_files(folder: Path, name: str) -> dict[str, bytes]:
     if not found:
         raise UsageError(f"nothing to deploy in {folder}")
     return found
+
+
+def _packed(files: Mapping[str, bytes]) -> bytes:
+    """Files as one archive, by their names in it."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name, _DAY_ONE), content)
+    return made.getvalue()
 
 
 def _is_litter(path: Path) -> bool:

@@ -14,6 +14,8 @@ carries a secret. `hint` is printed on a line of its own.
 
 from __future__ import annotations
 
+from taxi_etl.errors import without_key
+
 
 class TaxistackError(Exception):
     """The root of the tree; `exit_code` is what the command ends with."""
@@ -22,8 +24,8 @@ class TaxistackError(Exception):
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         """`message`: one sentence or more, for a person. `hint`: what to do next."""
-        super().__init__(message)
-        self.message = message
+        self.message = without_key(message)
+        super().__init__(self.message)
         self.hint = hint
 
 

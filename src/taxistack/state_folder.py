@@ -16,7 +16,9 @@ _TEXT = """This folder belongs to taxistack: state, logs and the local cloud's d
 
 
 def check(folder: Path) -> None:
-    """Raises UsageError for a folder that holds something and was not made by taxistack."""
+    """Raises UsageError for what is no folder, or holds something that taxistack did not make."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"setting state: {folder} is not a folder")
     if not folder.is_dir() or (folder / MARK).exists() or _made_before_there_was_a_mark(folder):
         return
     found = sorted(path.name for path in folder.iterdir())

@@ -33,6 +33,9 @@ TRIES = 6
 """How often the swap is tried when somebody holds the table."""
 
 _LOCK_TIMEOUT = "10s"
+# A step that vanished without a word (its machine went down, its network went away) would hold the
+# table that it was about to swap for hours. Within the tries of the next one it is given up.
+_VANISHED = "-c idle_in_transaction_session_timeout=30s"
 _SCHEMA_LOCK = zlib.crc32(b"taxi_etl schema")
 _Connection = psycopg.Connection
 
@@ -45,7 +48,9 @@ class Postgres:
 
     def connect(self) -> _Connection:
         """A connection as libpq's own environment says (PGHOST, PGUSER, …), in autocommit mode."""
-        return psycopg.connect("", autocommit=True, connect_timeout=10, application_name="taxi_etl")
+        return psycopg.connect(
+            "", autocommit=True, connect_timeout=10, application_name="taxi_etl", options=_VANISHED
+        )
 
     @contextmanager
     def told(self, what: str) -> Iterator[None]:

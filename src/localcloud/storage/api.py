@@ -22,6 +22,7 @@ from starlette.routing import Route
 
 from localcloud.gate import Gate, key
 from localcloud.layout import Layout
+from localcloud.patience import Patient
 from localcloud.ports import HOST
 from localcloud.storage.errors import Invalid, NotFound, Refused, Unsupported
 from localcloud.storage.objects import Condition, Objects, Stored
@@ -404,6 +405,7 @@ def server(layout: Layout, port: int) -> uvicorn.Server:
         uvicorn.Config(
             functools.partial(application, layout, port),
             factory=True,
+            http=Patient,
             host=HOST,
             port=port,
             log_level="warning",

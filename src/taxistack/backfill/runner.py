@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -31,6 +31,8 @@ POLL_S = 1.0
 PATIENCE_S = 180.0
 # A killed execution ends when the processes of its tasks have.
 ENDING_S = 60.0
+# A search finds a new execution after a moment.
+_TOLD_S, _TOLD_LOOK_S = 10.0, 0.1
 # A second execution finishes what the first one lost; what is then left has another cause.
 ROUNDS = 2
 
@@ -126,10 +128,12 @@ def run_backfill(
     *,
     max_failures: int | None = None,
     poll_s: float = POLL_S,
+    begun: Callable[[], object] = lambda: None,
 ) -> Result:
     """Start what the plan says, attach to what is in hand already, and watch until the end.
 
-    `max_failures`: after so many failed months the rest is cancelled. Raises FailedError when
+    `max_failures`: after so many failed months the rest is cancelled. `begun`: called when Kestra
+    tells everybody of what was started. Raises FailedError when
     there is nothing to run because nothing is published.
     """
     wanted = frozenset(plan.steps) | plan.in_hand
@@ -141,7 +145,7 @@ def run_backfill(
                 "source (invoke deploy-flows --source …)",
             )
         return Result(Outcome.NOTHING_TO_DO)
-    watch = _Watch(context, plan, console, max_failures=max_failures, poll_s=poll_s)
+    watch = _Watch(context, plan, console, max_failures, poll_s, begun)
     with _terminations_interrupt():
         return watch.run()
 
@@ -185,6 +189,7 @@ class _Watch:
     console: Console
     max_failures: int | None
     poll_s: float
+    started: Callable[[], object] = lambda: None
     executions: Executions = field(init=False)
     followed: list[_Followed] = field(default_factory=list)
     begun: list[str] = field(default_factory=list)
@@ -209,6 +214,7 @@ class _Watch:
         with View(self.console) as view:
             try:
                 self._start(view)
+                self.started()
                 self._rounds(view)
             except KeyboardInterrupt as stop:
                 if not self._leave_or_cancel(view, stop):
@@ -238,7 +244,17 @@ class _Watch:
             cells, backfill, parallel=self.plan.request.parallel, replace=self.plan.replace
         )
         self.followed.append(_Followed(execution_id, backfill))
+        self._wait_until_told_of(execution_id)
         view.event(f"backfill {backfill}: {counted(len(cells), 'month')}, execution {execution_id}")
+
+    def _wait_until_told_of(self, execution_id: str) -> None:
+        """Until a search finds it: a moment after it was made. Who plans next attaches to it."""
+        give_up = time.monotonic() + _TOLD_S
+        while time.monotonic() < give_up:
+            live = {one.execution_id for one in self.executions.live_backfills()}
+            if execution_id in live or self.executions.ended(execution_id):
+                return
+            time.sleep(min(self.poll_s, _TOLD_LOOK_S))
 
     def _rounds(self, view: View) -> None:
         for left_rounds in reversed(range(ROUNDS)):

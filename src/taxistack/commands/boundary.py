@@ -11,7 +11,7 @@ from typing import Any
 
 from invoke import Context, Exit
 
-from taxi_etl.errors import EtlError
+from taxi_etl.errors import EtlError, without_key
 from taxistack import interrupts
 from taxistack.console import Console
 from taxistack.errors import TaxistackError, UsageError
@@ -43,11 +43,11 @@ def _settings(ctx: Context, overrides: dict[str, Any]) -> Settings:
 
 
 def _fail(console: Console, message: str, hint: str | None, code: int) -> Exit:
-    console.failure(f"error: {message}")
+    console.failure(f"error: {without_key(message)}")
     if hint:
         console.say(f"  try: {hint}")
     if debugging():
-        traceback.print_exc()
+        sys.stderr.write(without_key(traceback.format_exc()))
     return Exit(code=code)
 
 

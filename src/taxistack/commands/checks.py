@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 from taxistack.console import Console
 from taxistack.errors import FailedError, UsageError
@@ -25,15 +27,38 @@ def _run(console: Console, title: str, *command: str) -> None:
         raise FailedError(f"{title} failed", hint=" ".join(command))
 
 
-def test(console: Console, only: str = "", fast: bool = False) -> None:
-    """Format, lint, types, then pytest (Terraform's checks among the tests). Raises FailedError."""
+def test(console: Console, only: str = "", fast: bool = False, faults: bool = False) -> None:
+    """Format, lint, types, then pytest (Terraform's checks among the tests).
+
+    `faults`: every fault instead, those too that CI has no time for; they write their page.
+    Raises FailedError, and UsageError for flags that contradict each other.
+    """
     python = sys.executable
+    if faults:
+        if only or fast:
+            raise UsageError("--faults runs the faults, all of them: without --only and --fast")
+        _faults(console)
+        return
     if not only:
         _run(console, "format", python, "-m", "ruff", "format", "--check", *SOURCES)
         _run(console, "lint", python, "-m", "ruff", "check", *SOURCES)
         _run(console, "types", python, "-m", "mypy")
     selection = only.split() if only else [f"--ignore={path}" for path in SLOW if fast] + WORKERS
     _run(console, "pytest", python, "-m", "pytest", *selection)
+
+
+def _faults(console: Console) -> None:
+    """Run them and keep what they found; a fault that was not survived is kept too."""
+    with tempfile.TemporaryDirectory(prefix="taxistack-faults-") as folder:
+        found = Path(folder) / "results.json"
+        command = [sys.executable, "-m", "pytest", "tests/faults", "-m", "", *WORKERS]
+        os.environ["TAXISTACK_FAULT_RESULTS"] = str(found)
+        try:
+            _run(console, "every fault", *command)
+        finally:
+            if found.exists():
+                page = [sys.executable, "-m", "tests.faults.record", str(found)]
+                _run(console, "docs/reliability.md", *page)
 
 
 def bench(console: Console, name: str = "", check: bool = False) -> None:

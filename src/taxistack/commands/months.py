@@ -7,6 +7,7 @@ from pathlib import Path
 
 from taxistack.backfill import Request, grid_table, plan_backfill, run_backfill
 from taxistack.backfill.grid import outlook
+from taxistack.backfill.turns import turn
 from taxistack.console import Console
 from taxistack.costs import bill, limit
 from taxistack.errors import FailedError, UsageError
@@ -95,16 +96,20 @@ def backfill(
     request = _request(target, chosen, only, order, force)
     if not dry_run:
         _publish_samples(target, request, console)
-    plan = plan_backfill(target, request, note=not dry_run)
-    cost = bill(target, plan, most) if dry_run or most is not None else None
     if dry_run:
+        plan = plan_backfill(target, request, note=False)
+        cost = bill(target, plan, most)
         told = {"bill": cost.as_json()} if cost else {}
         console.result(grid_table(plan, target.source_words), {**plan.to_json(), **told})
         console.summary(" ".join([outlook(plan), *([cost.line] if cost else [])]))
         return
-    console.sketch(grid_table(plan, target.source_words))
-    console.say(outlook(plan))
-    result = run_backfill(target, plan, console, max_failures=max_failures or None)
+    with turn(target.state_dir, console.say) as begun:
+        plan = plan_backfill(target, request)
+        if most is not None:
+            bill(target, plan, most)
+        console.sketch(grid_table(plan, target.source_words))
+        console.say(outlook(plan))
+        result = run_backfill(target, plan, console, max_failures=max_failures or None, begun=begun)
     console.result(None, result.to_json())
     for failure in result.failures:
         console.failure(str(failure))
@@ -161,7 +166,9 @@ def verify(target: Target, console: Console, chosen: Scope, *, repair: bool, rep
     if repair and found.exit_code:
         console.sketch(verification_table(found))
         console.say(found.summary)
-        if (result := repair_months(target, found, console)) is not None:
+        with turn(target.state_dir, console.say) as begun:
+            result = repair_months(target, found, console, begun)
+        if result is not None:
             console.say(result.summary)
         found = verify_months(target, request)
     console.result(verification_table(found), found.to_json())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from taxistack.costs.month import NOT_COUNTED
 from taxistack.errors import FailedError, NotConfirmedError, UsageError
 from taxistack.inventory import Leftover
 from taxistack.removal import Kept
+from taxistack.scratch import scratch
 from taxistack.targets import Target
 from taxistack.terraform import Plan, Terraform
 
@@ -45,8 +45,8 @@ def _open(target: Target, console: Console, force_unlock: str = "", **extra: Any
 @contextlib.contextmanager
 def _plan_file(target: Target) -> Iterator[Path]:
     """Where a command saves its plan: another one's plan must not come in before it is applied."""
-    with tempfile.TemporaryDirectory(prefix="plan-", dir=target.state_dir) as folder:
-        yield Path(folder) / "next.tfplan"
+    with scratch(target.state_dir) as folder:
+        yield folder / "next.tfplan"
 
 
 def up(target: Target, console: Console, force_unlock: str = "") -> None:

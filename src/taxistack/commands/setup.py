@@ -9,7 +9,6 @@ that was killed anywhere goes on where it was.
 from __future__ import annotations
 
 import re
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from taxistack.commands.resources import DONE, Progress, changes_table
 from taxistack.console import Console, counted, table
 from taxistack.errors import FailedError, LockedError, MissingError, UsageError
 from taxistack.google import Api, ApiError, GoogleApis, services
+from taxistack.scratch import scratch
 from taxistack.targets import Target
 from taxistack.targets.base import INFRA
 from taxistack.terraform import Plan, Terraform, TerraformError
@@ -269,8 +269,8 @@ class Setup:
             known = terraform.resources()
             if BUCKET not in known:
                 terraform.import_(BUCKET, self.bucket)
-            with tempfile.TemporaryDirectory(prefix="setup-") as folder:
-                planned = self._do(terraform, Path(folder) / "setup.tfplan", known)
+            with scratch(terraform.data_dir) as folder:
+                planned = self._do(terraform, folder / "setup.tfplan", known)
         except LockedError as error:
             # Terraform's lock says how `up` releases it; this is another state.
             error.hint = (error.hint or "").replace("invoke up", "invoke setup")

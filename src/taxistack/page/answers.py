@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from taxi_etl.errors import EtlError
+from taxi_etl.errors import EtlError, without_key
 from taxistack.errors import LockedError, MissingError, TaxistackError, TransientError, UsageError
 from taxistack.kestra import KestraError
 
@@ -52,5 +52,5 @@ def failure(error: Exception) -> JSONResponse:
         return JSONResponse({"error": said, "hint": error.hint, "inputs": fields}, error.status)
     status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
     known = isinstance(error, (TaxistackError, EtlError))
-    words = str(error) if known else f"unexpected {type(error).__name__}: {error}"
+    words = without_key(str(error) if known else f"unexpected {type(error).__name__}: {error}")
     return JSONResponse({"error": words, "hint": getattr(error, "hint", None)}, status)

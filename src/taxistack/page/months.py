@@ -15,6 +15,7 @@ from taxi_etl.month import Month
 from taxistack.backfill import Cell, Only, Plan, Request, plan_backfill, run_backfill
 from taxistack.backfill.grid import counts, outlook
 from taxistack.backfill.state import DESTINATIONS, TAXIS
+from taxistack.backfill.turns import turn
 from taxistack.console import Console
 from taxistack.errors import UsageError
 from taxistack.targets import Target
@@ -91,9 +92,10 @@ class Loads:
         try:
             wanted = sorted({(cell.taxi, cell.month) for cell in request.cells or ()})
             self._target.publish_samples(wanted, console.say)
-            plan = plan_backfill(self._target, request)
-            console.say(outlook(plan))
-            result = run_backfill(self._target, plan, console)
+            with turn(self._target.state_dir, console.say) as begun:
+                plan = plan_backfill(self._target, request)
+                console.say(outlook(plan))
+                result = run_backfill(self._target, plan, console, begun=begun)
             for failure in result.failures:
                 console.failure(str(failure))
             load.failed, load.summary = bool(result.exit_code), result.summary

@@ -10,15 +10,14 @@ REST: Compute Engine v1, `disks.createSnapshot` and `snapshots.get`.
 
 from __future__ import annotations
 
-import tempfile
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxistack.backups import Backup, Vault, dump
 from taxistack.backups.backup import RECORD
 from taxistack.errors import FailedError, UsageError
 from taxistack.google import Api, NotFoundError
+from taxistack.scratch import scratch
 
 if TYPE_CHECKING:
     from google.cloud import storage
@@ -59,8 +58,8 @@ class GcpVault(Vault):
         """Dump and snapshot, then the record."""
         bucket, folder = self._bucket(), f"{PREFIX}{backup.name}/"
         say("dumping PostgreSQL through the tunnel")
-        with tempfile.TemporaryDirectory() as place:
-            file = Path(place) / POSTGRES
+        with scratch(self._target.state_dir) as place:
+            file = place / POSTGRES
             dump.dump(self._target.postgres_address(), self._target.postgres_password(), file)
             bucket.blob(folder + POSTGRES).upload_from_filename(str(file))
         snapshot = self._snapshot(backup, say)
@@ -91,8 +90,8 @@ class GcpVault(Vault):
         target.prepare(say)
         terraform = target.terraform(data_disk_snapshot=name)
         terraform.init()
-        with tempfile.TemporaryDirectory(prefix="plan-", dir=target.state_dir) as place:
-            plan = terraform.plan(out=Path(place) / "next.tfplan", replace=[DISK])
+        with scratch(target.state_dir) as place:
+            plan = terraform.plan(out=place / "next.tfplan", replace=[DISK])
             terraform.apply(plan)
 
     def _snapshot(self, backup: Backup, say: Say) -> str:

@@ -23,7 +23,7 @@ from localcloud import Compose, postgres
 from localcloud.google import TYPES, import_id, reattach, recorded_only
 from localcloud.google.store import Store
 from localcloud.kestra import engine_version, require_built
-from taxistack import inventory, state_folder
+from taxistack import inventory, scratch, state_folder
 from taxistack.errors import FailedError, LockedError, MissingError, TaxistackError, UsageError
 from taxistack.inventory import Leftover
 from taxistack.removal import Kept
@@ -379,7 +379,7 @@ class LocalTarget(LocalSource):
             self.remove_samples()
             shutil.rmtree(self.settings.state / "terraform" / self.name, ignore_errors=True)
             here = self.settings.state / self.name
-            for path in here.glob("plan-*"):
+            for path in here.glob(f"{scratch.PREFIX}*"):
                 shutil.rmtree(path, ignore_errors=True)
             (here / LAST_URL).unlink(missing_ok=True)
             for folder in (here, self.settings.state / "terraform"):

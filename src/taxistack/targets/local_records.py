@@ -42,5 +42,6 @@ def _recorded(cloud: LocalCloud, *kinds: str) -> Iterator[dict[str, Any]]:
     except sqlite3.OperationalError as error:
         raise MissingError(
             f"what the local cloud holds can't be read: {path}: {error}",
-            hint="Is the disk full? `invoke stop` and `invoke down` need no free space.",
+            hint="Is the disk full, or read-only? `invoke stop` and `invoke down` need no free "
+            "space.",
         ) from None

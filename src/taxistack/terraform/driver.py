@@ -14,6 +14,7 @@ from python_terraform import IsFlagged
 from python_terraform import Terraform as CommandBuilder
 
 from taxistack.errors import FailedError, MissingError, UsageError
+from taxistack.scratch import scratch
 from taxistack.terraform import process
 from taxistack.terraform.errors import (
     Diagnostic,
@@ -118,13 +119,18 @@ class Terraform:
             "out": str(Path(out).absolute()) if out else None,
             "target": list(targets),
             "replace": list(replace),
-            "var": self._variables or None,
         }
         if out:
             Path(out).absolute().parent.mkdir(parents=True, exist_ok=True)
-        with self._gathering() as events:
+        with self._gathering() as events, self._given() as given:
             done = self._run(
-                "plan", ok=(0, 2), detailed_exitcode=IsFlagged, **flags, **_JSON, **_LOCKING
+                "plan",
+                ok=(0, 2),
+                detailed_exitcode=IsFlagged,
+                **flags,
+                **given,
+                **_JSON,
+                **_LOCKING,
             )
         return plan_of(events, out, done.code == 2, destroy)
 
@@ -159,7 +165,8 @@ class Terraform:
 
     def import_(self, address: str, id_: str) -> None:
         """Take an object that exists into the state."""
-        self._run("import", address, id_, var=self._variables or None, **_QUIET, **_LOCKING)
+        with self._given() as given:
+            self._run("import", address, id_, **given, **_QUIET, **_LOCKING)
 
     def adopt(
         self,
@@ -185,9 +192,8 @@ class Terraform:
     def lock(self) -> Lock | None:
         """The lock that somebody holds on the state; None when it is free."""
         try:
-            self._run(
-                "plan", ok=(0, 2), refresh=False, var=self._variables or None, **_JSON, **_LOCKING
-            )
+            with self._given() as given:
+                self._run("plan", ok=(0, 2), refresh=False, **given, **_JSON, **_LOCKING)
         except StateLockedError as error:
             return error.lock
         return None
@@ -204,6 +210,21 @@ class Terraform:
         if held.id != lock_id:
             raise UsageError(f"the lock's ID is {held.id}, held by {held.who}; not {lock_id}")
         self._run("force-unlock", lock_id, force=IsFlagged, no_color=IsFlagged)
+
+    @contextlib.contextmanager
+    def _given(self) -> Iterator[dict[str, Any]]:
+        """The flag that gives Terraform the variables; their file goes with the command.
+
+        The builder could write that file too: into the system's temporary folder, where it stays
+        when the command is killed.
+        """
+        if not self._variables:
+            yield {}
+            return
+        with scratch(self.data_dir) as folder:
+            path = folder / "given.tfvars.json"
+            path.write_text(json.dumps(self._variables), encoding="utf-8")
+            yield {"var_file": str(path)}
 
     # --- the process ------------------------------------------------------------------------
 
@@ -225,8 +246,6 @@ class Terraform:
             )
         except OSError as error:
             raise FailedError(f"terraform {command}: {program[0]} can't be run: {error}") from error
-        finally:
-            builder.temp_var_files.clean_up()
         if command == "validate" and done.stdout:
             found = json.loads(done.stdout).get("diagnostics", [])
             diagnostics += [Diagnostic.parse(entry) for entry in found]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -364,12 +364,15 @@ def _against_others(check: CellCheck, right: Mapping[Cell, CellCheck]) -> CellCh
 
 
 def repair_months(
-    context: BackfillContext, verification: Verification, console: Console
+    context: BackfillContext,
+    verification: Verification,
+    console: Console,
+    begun: Callable[[], object] = lambda: None,
 ) -> Result | None:
     """Reload the cells that differ, and no others; None when there is none that can be.
 
     Loads that are in hand of a backfill are waited for. The lake's objects are replaced where
-    they differ from the source. Verify again afterwards.
+    they differ from the source. Verify again afterwards. `begun`: as `run_backfill` has it.
     """
     cells = frozenset(check.cell for check in (*verification.mendable, *verification.loading))
     if not cells:
@@ -383,4 +386,4 @@ def repair_months(
         replace=True,
         cells=cells,
     )
-    return run_backfill(context, plan_backfill(context, request), console)
+    return run_backfill(context, plan_backfill(context, request), console, begun=begun)

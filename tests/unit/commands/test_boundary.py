@@ -10,7 +10,7 @@ import yaml
 from invoke import Config, Context, Exit
 
 from localcloud.errors import BusyError, CloudError, FolderError
-from taxi_etl.errors import LoadFailed, WrongUse
+from taxi_etl.errors import EtlError, LoadFailed, WrongUse
 from taxistack import errors
 from taxistack.commands.boundary import command
 
@@ -69,6 +69,21 @@ def test_debug_shows_where(ctx, capsys, monkeypatch):
     with pytest.raises(Exit), command(ctx):
         raise errors.FailedError("x")
     assert "Traceback" in capsys.readouterr().err
+
+
+KEY = "b6FOFF7VDNxfKShG0zJliGgYXp6lsc25rKUkJbX9_IE"
+ASKED = f"GET http://127.0.0.1:15000/{KEY}/storage/v1/b/lake: 503"
+
+
+@pytest.mark.parametrize("error", [errors.FailedError(ASKED), EtlError(ASKED), OSError(ASKED)])
+def test_no_key_of_a_local_cloud_is_told_with_debug_either(ctx, capsys, monkeypatch, error):
+    monkeypatch.setattr("sys.argv", ["invoke", "up", "--debug"])
+    with pytest.raises(Exit), command(ctx):
+        raise error from RuntimeError(ASKED)
+    told = capsys.readouterr().err
+    assert "Traceback" in told
+    assert KEY not in told
+    assert "127.0.0.1:15000/(key)/storage/v1/b/lake: 503" in told
 
 
 def test_a_planned_end_keeps_its_code(ctx):

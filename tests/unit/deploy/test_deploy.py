@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
+
 import pytest
 
 from taxistack.deploy import Change, deploy
@@ -10,8 +13,7 @@ from taxistack.errors import FailedError, MissingError, UsageError
 EVERYTHING = {
     ("flow", "etl_environment"),
     ("flow", "hello_world"),
-    ("file", "taxi_etl/__init__.py"),
-    ("file", "taxi_etl/cli.py"),
+    ("file", "taxi_etl.pyz"),
     ("key", "bucket"),
     ("key", "source"),
 }
@@ -31,13 +33,19 @@ def by_action(report, action):
     return {(one.kind, one.name) for one in report.changes if one.action == action}
 
 
+def packed(server):
+    """What is in the ETL's archive, by name."""
+    with zipfile.ZipFile(io.BytesIO(server.files["taxi_etl.pyz"])) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
 def test_an_empty_server_gets_everything_and_nothing_else(run, server, repository):
     report = run()
     assert by_action(report, "created") == EVERYTHING
-    assert report.summary() == "6 created"
+    assert report.summary() == "5 created"
     assert report.changed
     assert set(server.flows) == {"etl_environment", "hello_world"}
-    assert server.files == {"taxi_etl/__init__.py": b"", "taxi_etl/cli.py": b"print()"}
+    assert packed(server) == {"taxi_etl/__init__.py": b"", "taxi_etl/cli.py": b"print()"}
     assert server.keys == repository.kv
 
 
@@ -47,7 +55,7 @@ def test_a_second_run_changes_nothing(run, server):
     report = run()
     assert server.writes == []
     assert not report.changed
-    assert report.summary() == "6 unchanged"
+    assert report.summary() == "5 unchanged"
 
 
 def test_only_what_differs_is_written(run, server, repository):
@@ -59,14 +67,25 @@ def test_only_what_differs_is_written(run, server, repository):
     report = run()
     assert by_action(report, "updated") == {
         ("flow", "hello_world"),
-        ("file", "taxi_etl/cli.py"),
+        ("file", "taxi_etl.pyz"),
         ("key", "source"),
     }
     assert server.writes == [
-        "POST /namespaces/taxi/files /taxi_etl/cli.py",
+        "POST /namespaces/taxi/files /taxi_etl.pyz",
         "PUT /namespaces/taxi/kv/source",
         "PUT /flows/taxi/hello_world",
     ]
+
+
+def test_a_new_etl_comes_in_one_piece(run, server, repository):
+    """A step that starts meanwhile has the old files or the new ones, never some of each."""
+    run()
+    server.writes.clear()
+    for name in ("__init__.py", "cli.py", "new.py"):
+        (repository.etl / name).write_text("# a new edition")
+    assert by_action(run(), "updated") == {("file", "taxi_etl.pyz")}
+    assert server.writes == ["POST /namespaces/taxi/files /taxi_etl.pyz"]
+    assert set(packed(server).values()) == {b"# a new edition"}
 
 
 def test_one_invalid_flow_stops_everything_and_is_named_with_its_reason(run, server, repository):
@@ -195,7 +214,7 @@ def test_what_is_not_in_the_repository_is_named_and_left_alone(run, server):
     report = run()
     assert by_action(report, "extra") == EXTRA
     assert "old" in server.flows
-    assert report.summary() == "6 created, 4 extra (left alone; --prune deletes them)"
+    assert report.summary() == "5 created, 4 extra (left alone; --prune deletes them)"
 
 
 def test_prune_removes_what_is_not_in_the_repository(run, server):
@@ -203,7 +222,7 @@ def test_prune_removes_what_is_not_in_the_repository(run, server):
     report = run(prune=True)
     assert by_action(report, "pruned") == EXTRA
     assert set(server.flows) == {"etl_environment", "hello_world"}
-    assert set(server.files) == {"taxi_etl/__init__.py", "taxi_etl/cli.py"}
+    assert set(server.files) == {"taxi_etl.pyz"}
     assert "old" not in server.keys
     server.writes.clear()
     assert not run(prune=True).changed
@@ -212,11 +231,11 @@ def test_prune_removes_what_is_not_in_the_repository(run, server):
 
 def test_a_failure_half_way_says_how_far_it_got_and_a_second_run_goes_on(run, server):
     server.broken = "/namespaces/taxi/kv/source"
-    with pytest.raises(FailedError, match=r"stopped at key source after 3 of 6 changes: .*disk"):
+    with pytest.raises(FailedError, match=r"stopped at key source after 2 of 5 changes: .*disk"):
         run()
     server.broken = None
     report = run()
-    assert (report.count("unchanged"), report.count("created")) == (3, 3)
+    assert (report.count("unchanged"), report.count("created")) == (2, 3)
 
 
 def test_a_report_is_json_ready(run):

@@ -282,7 +282,9 @@ def test_a_load_that_runs_is_waited_for_by_repair_and_not_called_beyond_help(
         return "plan"
 
     monkeypatch.setattr("taxistack.verify.verification.plan_backfill", planned)
-    monkeypatch.setattr("taxistack.verify.verification.run_backfill", lambda *given: given[1])
+    monkeypatch.setattr(
+        "taxistack.verify.verification.run_backfill", lambda *given, begun: given[1]
+    )
     assert repair_months(None, found, Console()) == "plan"
     (request,) = asked
     assert request.cells == {loading.state.cell, damaged.state.cell}

@@ -1,0 +1,78 @@
+"""One backfill at a time is planned and started: two alike at once would load every month twice.
+
+From its plan to the moment that Kestra tells of its execution a command has the turn; the next
+one then sees that execution and attaches to it. Commands on one machine and state folder wait for
+each other. Two machines do not see each other's turn: they may load a month twice, one after the
+other, and that changes nothing but the time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from taxistack.errors import LockedError
+
+HOLDER = "backfill.holder"
+"""The file that says whose turn it is; what is locked is its folder, which needs no free byte."""
+WAIT_S = 300.0
+_LOOK_S = 0.1
+
+
+@contextmanager
+def turn(
+    folder: Path, say: Callable[[str], object], wait: float = WAIT_S
+) -> Iterator[Callable[[], None]]:
+    """Have the turn until the block ends, or until the function that it gets is called.
+
+    `folder`: of this target's state. `say` is told for whom is waited, once. Raises LockedError
+    when somebody else has the turn for longer than `wait` seconds.
+    """
+    held = _taken(folder, say, time.monotonic() + wait)
+    with contextlib.suppress(OSError):  # it tells who it is, no more
+        (folder / HOLDER).write_text(str(os.getpid()), encoding="ascii")
+    open_ = [held]
+
+    def end() -> None:
+        if open_:
+            (folder / HOLDER).unlink(missing_ok=True)
+            os.close(open_.pop())
+
+    try:
+        yield end
+    finally:
+        end()
+
+
+def _taken(folder: Path, say: Callable[[str], object], give_up: float) -> int:
+    """The locked folder's descriptor."""
+    told = False
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        while True:
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return descriptor
+            if time.monotonic() > give_up:
+                raise LockedError(
+                    f"process {_holder(folder)} has been planning a backfill for minutes",
+                    hint="wait for it, or end that process",
+                )
+            if not told:
+                say(f"process {_holder(folder)} is starting a backfill: waiting for it")
+                told = True
+            time.sleep(_LOOK_S)
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def _holder(folder: Path) -> str:
+    with contextlib.suppress(OSError):
+        return (folder / HOLDER).read_text(encoding="ascii") or "unknown"
+    return "unknown"

@@ -1,0 +1,109 @@
+"""Machines that have too little: a disk that can't be written, few files at once, a huge month."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from localcloud import LocalCloud, processes
+from localcloud.record import Record
+
+ROOT = Path(__file__).resolve().parents[2]
+FAMILY = "Machines with too little"
+MANY = 5_000_000
+MOST_MB = 150
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A small file system of its own."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small file system")
+    folder = tmp_path / "disk"
+    folder.mkdir(mode=0o700)
+    command = ["mount", "-t", "tmpfs", "-o", "size=260m,mode=0700", "small", str(folder)]
+    if (done := subprocess.run(command, capture_output=True, text=True, check=False)).returncode:
+        pytest.skip(f"this machine mounts nothing: {done.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_state_that_can_t_be_written_is_told_in_one_line(disk, fault, invoke_on):
+    state = disk / "state"
+    cloud = LocalCloud(state / "cloud")
+    with fault(FAMILY, "the state folder is read-only", "up, start, stop, down") as clock:
+        cloud.start()
+        cloud.stop()
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        for command in (("start",), ("up",), ("down", "--yes")):
+            done = invoke_on(state, *command, code=3)
+            assert "read-only" in done.stderr.lower(), done.stderr
+            assert "Traceback" not in done.stderr
+        assert "nothing runs" in invoke_on(state, "stop").stdout
+        subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
+        clock.struck()
+        cloud.start()
+        clock.recovered()
+        invoke_on(state, "down", "--yes")
+        assert processes.belonging(Record.load(cloud.layout).id, cloud.layout.run) == []
+
+
+def test_too_few_open_files_are_told_and_nothing_is_left(tmp_path, fault):
+    state = tmp_path / "state"
+    with fault(FAMILY, "64 open files at most", "up") as clock:
+        done = subprocess.run(
+            [sys.executable, "-m", "invoke", "up"], cwd=ROOT, stdin=subprocess.DEVNULL,
+            env={**os.environ, "INVOKE_TAXISTACK_STATE": str(state)}, capture_output=True,
+            text=True, check=False, timeout=200,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)),
+        )  # fmt: skip
+        clock.recovered()
+        assert done.returncode in (1, 3), done.stderr
+        assert "Traceback" not in done.stderr
+        assert "error: " in done.stderr
+        assert "allows 64 open files, and the local cloud needs 1024" in done.stderr
+        left = [one for one in psutil.process_iter(["cmdline"]) if _of(one, state)]
+        assert left == []
+
+
+def _of(process: psutil.Process, state: Path) -> bool:
+    return str(state) in " ".join(process.info["cmdline"] or [])
+
+
+def peak(command: list[str], environment: dict[str, str]) -> float:
+    """MB that a step had at most; it must succeed."""
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return used.ru_maxrss / 1024
+
+
+@pytest.mark.faults_all
+def test_a_month_of_five_million_rows(parts, fault):
+    """Memory of each step, and that it is loaded whole."""
+    month = "2030-01"
+    parts.publish("green", month, MANY)
+    ran = parts.run("extract", "green", month, "--source", parts.source, "--bucket", "lake")
+    assert ran.code == 0, ran.stderr
+    facts = {**parts.environment, "TAXI_FACTS": json.dumps(ran.outputs)}
+    flags = ["--source", parts.source, "--bucket", "lake"]
+    with fault(FAMILY, "5,000,000 rows", "extract") as clock:
+        used = peak(parts.command("extract", "green", month, *flags), parts.environment)
+        clock.measured = f"{used:.0f} MB at most"
+        assert used < MOST_MB
+    for destination in ("postgres", "bigquery"):
+        with fault(FAMILY, "5,000,000 rows", f"load, {destination}") as clock:
+            words = parts.command("load", "green", month, *parts.flags(destination))
+            used = peak(words, facts)
+            clock.measured = f"{used:.0f} MB at most"
+            assert used < MOST_MB
+            assert parts.month(destination, "green", month)[0] == MANY
