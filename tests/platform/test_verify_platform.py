@@ -127,6 +127,8 @@ def test_the_command_names_all_the_damage_and_mends_it(loaded):
     for cell, names in expected.items():
         assert names <= {text.partition(":")[0] for text in cells[cell]["differences"]}
     assert f"{len(expected)} differ (--repair reloads them)" in told.stderr
+    asked = " ".join(repair[1:])
+    assert f"try: invoke verify --repair {asked}" in " ".join(told.stderr.split())
     mended = loaded.invoke(*repair, "--repair")
     for cell, names in expected.items():
         for name in names:
