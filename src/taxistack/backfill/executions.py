@@ -47,7 +47,7 @@ LAST_WORD = "failed"
 LOG_DELAY_S = 10.0
 LOG_POLL_S = 0.2
 # A search finds a new execution a moment after it was made.
-BEGUN_S = 10.0
+BEGUN_S, BEGUN_POLL_S = 10.0, 0.1
 PAGE = 500
 MOST = 10_000  # of one backfill
 MOST_OF_A_MONTH = 200  # attempts at one month in one destination
@@ -148,13 +148,16 @@ class Executions:
                 NAMESPACE, BACKFILL_FLOW, inputs=inputs, labels=labels
             ).id
         except Unavailable:
-            execution_id = self._begun(backfill)
+            execution_id = self.begun(backfill)
             if execution_id is None:
                 raise
             return execution_id
 
-    def _begun(self, backfill: str) -> str | None:
-        """The execution of this backfill, looked for a while; None when there is none."""
+    def begun(self, backfill: str) -> str | None:
+        """The execution of this backfill, once a search finds it; None when none does for a while.
+
+        A search finds a new execution a moment after it was made.
+        """
         give_up = time.monotonic() + BEGUN_S
         while True:
             with suppress(Unavailable):
@@ -162,7 +165,7 @@ class Executions:
                     return execution.id
             if time.monotonic() > give_up:
                 return None
-            time.sleep(LOG_POLL_S)
+            time.sleep(BEGUN_POLL_S)
 
     def ended(self, execution_id: str) -> RunState | None:
         """How an execution ended, None while it lives."""

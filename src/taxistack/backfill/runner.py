@@ -31,8 +31,6 @@ POLL_S = 1.0
 PATIENCE_S = 180.0
 # A killed execution ends when the processes of its tasks have.
 ENDING_S = 60.0
-# A search finds a new execution after a moment.
-_TOLD_S, _TOLD_LOOK_S = 10.0, 0.1
 # A second execution finishes what the first one lost; what is then left has another cause.
 ROUNDS = 2
 
@@ -244,17 +242,8 @@ class _Watch:
             cells, backfill, parallel=self.plan.request.parallel, replace=self.plan.replace
         )
         self.followed.append(_Followed(execution_id, backfill))
-        self._wait_until_told_of(execution_id)
+        self.executions.begun(backfill)  # who plans next sees it, and attaches to it
         view.event(f"backfill {backfill}: {counted(len(cells), 'month')}, execution {execution_id}")
-
-    def _wait_until_told_of(self, execution_id: str) -> None:
-        """Until a search finds it: a moment after it was made. Who plans next attaches to it."""
-        give_up = time.monotonic() + _TOLD_S
-        while time.monotonic() < give_up:
-            live = {one.execution_id for one in self.executions.live_backfills()}
-            if execution_id in live or self.executions.ended(execution_id):
-                return
-            time.sleep(min(self.poll_s, _TOLD_LOOK_S))
 
     def _rounds(self, view: View) -> None:
         for left_rounds in reversed(range(ROUNDS)):
