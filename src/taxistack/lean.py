@@ -18,10 +18,13 @@ _LOOPS = {"anyio", "trio"}
 def hide_optional_packages() -> None:
     """Make `import` of the optional packages fail in this process, where it is a command of ours.
 
+    What is needed for signing comes when somebody signs: with a key of a service account, which a
+    command reads and first uses alone (`google.credentials.find`), before it has threads that do.
     Tests and notebooks that import the package keep theirs.
     """
     if is_a_command():
         lean.hide_optional_packages((set(lean.OPTIONAL) | _LOOPS) - _OURS)
+        lean.put_off()
 
 
 def bring_back(*names: str) -> None:
