@@ -18,6 +18,7 @@ sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
 from taxistack import interrupts, lean  # noqa: E402
 
 interrupts.watch()  # before what takes long to load
+lean.collect_seldom()
 lean.hide_optional_packages()  # before what would load them
 
 # isort: split
