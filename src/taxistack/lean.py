@@ -14,19 +14,20 @@ from taxistack.interrupts import is_a_command
 
 _OURS = {"rich"}
 _LOOPS = {"anyio", "trio"}
+_OF_A_LOGIN = ("google.oauth2.reauth",)  # who logs in with a security key is asked again
 _YOUNG = 50_000  # new objects until the collector looks at them; Python's own number is 700
 
 
 def hide_optional_packages() -> None:
     """Make `import` of the optional packages fail in this process, where it is a command of ours.
 
-    What is needed for signing comes when somebody signs: with a key of a service account, which a
-    command reads and first uses alone (`google.credentials.find`), before it has threads that do.
+    What is needed for signing, or for a token, comes when somebody asks for one: that a command
+    does first and alone (`google.credentials.find`), before it has threads that do.
     Tests and notebooks that import the package keep theirs.
     """
     if is_a_command():
         lean.hide_optional_packages((set(lean.OPTIONAL) | _LOOPS) - _OURS)
-        lean.put_off()
+        lean.put_off((*lean.LATER, *_OF_A_LOGIN))
 
 
 def collect_seldom() -> None:
