@@ -11,6 +11,7 @@ from rich.text import Text
 from taxi_etl.compare import amount
 from taxistack.backfill.grid import LOOK
 from taxistack.backfill.state import State
+from taxistack.sources import SAMPLES_IN_WORDS
 from taxistack.verify.verification import CellCheck, Verification
 
 
@@ -25,7 +26,8 @@ def verification_table(verification: Verification) -> RenderableType:
     shown = [check for check in verification.checks if not _nothing(check)]
     for check in sorted(shown, key=lambda check: (check.cell.month, check.cell)):
         table.add_row(*_row(check))
-    title = Text(f"Months against {verification.source}", style="italic")
+    source = SAMPLES_IN_WORDS if verification.samples else verification.source
+    title = Text(f"Months compared with {source}", style="italic")
     return Group(title, table, *_differences(verification.wrong))
 
 
