@@ -144,7 +144,10 @@ class LocalSource(Target):
                 written += 1
         if written:
             made = counted(written, "sample month")
-            say(f"made {made} of {counted(self.settings.sample_rows, 'row')}" + " each" * (written > 1))
+            say(
+                f"made {made} of {counted(self.settings.sample_rows, 'row')}"
+                + " each" * (written > 1)
+            )
         return written
 
     def remove_samples(self) -> None:
