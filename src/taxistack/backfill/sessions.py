@@ -28,7 +28,10 @@ def opened(
     """
     module = destinations.get(destination)
     try:
-        with module.told(f"the {module.title} {what}"), SESSIONS[destination](context) as session:
+        with (
+            module.explaining(f"the {module.title} {what}"),
+            SESSIONS[destination](context) as session,
+        ):
             yield module, session
     except EtlError as error:
         if isinstance(error.__cause__, GoogleAuthError):
