@@ -45,7 +45,7 @@ def read_from(
     what: str,
     read: Callable[[Destination[Any], Any], Read],
 ) -> Read:
-    """What `read` gives of a session; asked once more when the connection is lost on the way.
+    """The result of `read` on a session; tried once more when the connection is lost on the way.
 
     `what` and errors: see `opened`.
     """
