@@ -114,10 +114,10 @@ class LocalTarget(LocalSource):
     def state_version(self) -> str | None:
         """Generation and hash of the state's object."""
         bucket, name = self.settings.tfstate_bucket, f"{self.settings.name}/default.tfstate"
-        found = self._ask_storage("GET", f"b/{bucket}/o/{quote(name, safe='')}")
-        if found.status_code != httpx.codes.OK:
+        answer = self._ask_storage("GET", f"b/{bucket}/o/{quote(name, safe='')}")
+        if answer.status_code != httpx.codes.OK:
             return None  # no state yet: Terraform says that
-        state = found.json()
+        state = answer.json()
         return f"{bucket}/{name} {state['generation']} {state['md5Hash']}"
 
     def _ask_storage(self, method: str, path: str, **content: str) -> httpx.Response:
