@@ -118,13 +118,14 @@ class Executions:
 
     def live_backfills(self) -> list[LiveBackfill]:
         """The backfills that have not ended."""
-        found = []
-        for execution in self._search(BACKFILL_FLOW, states=LIVE):
-            cells = frozenset(cells_of(execution.inputs.get("months")))
-            if cells:
-                name = str(execution.inputs.get("backfill") or execution.id)
-                found.append(LiveBackfill(execution.id, name, cells, last_sign(execution)))
-        return found
+        return _backfills(self._search(BACKFILL_FLOW, states=LIVE))
+
+    def begun_before(self, execution_id: str) -> list[LiveBackfill]:
+        """The backfills that have not ended and began before this one, by the server's clock."""
+        live = self._search(BACKFILL_FLOW, states=LIVE)
+        ordered = sorted((one for one in live if one.start), key=lambda one: (one.start, one.id))
+        ids = [one.id for one in ordered]
+        return _backfills(ordered[: ids.index(execution_id)]) if execution_id in ids else []
 
     def start(self, cells: Iterable[Cell], backfill: str, *, parallel: int, replace: bool) -> str:
         """Start one taxi_backfill execution; its id.
@@ -215,6 +216,17 @@ class Executions:
             page_size=min(PAGE, limit),
             limit=limit,
         )
+
+
+def _backfills(executions: Iterable[Execution]) -> list[LiveBackfill]:
+    """Live executions of taxi_backfill; those whose input the flow itself refuses are left out."""
+    found = []
+    for execution in executions:
+        cells = frozenset(cells_of(execution.inputs.get("months")))
+        if cells:
+            name = str(execution.inputs.get("backfill") or execution.id)
+            found.append(LiveBackfill(execution.id, name, cells, last_sign(execution)))
+    return found
 
 
 def by_cell(executions: Iterable[Execution]) -> dict[Cell, list[Run]]:
