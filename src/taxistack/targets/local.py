@@ -59,11 +59,18 @@ class LocalTarget(LocalSource):
         return None if in_containers is None else ("docker" if in_containers else "embedded")
 
     def check(self) -> None:
-        """Docker is there where it is asked for, and the instance is not one of the other kind.
+        """Zone and region fit, Docker is there where it is asked for, the instance is not of the
+        other kind.
 
         A server's executions and their logs can't move between the two kinds, and to lose them
         has to be asked for.
         """
+        region, zone = self.settings.region, self.settings.zone
+        if zone and zone.rpartition("-")[0] != region:
+            raise UsageError(
+                f"setting zone: {zone} is not in region {region}",
+                hint=f"a zone of the region, such as {region}-b, or none",
+            )
         chosen, present = self.settings.kestra, self._present()
         if present not in (None, chosen):
             raise UsageError(
