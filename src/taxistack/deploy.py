@@ -6,9 +6,7 @@ again therefore changes nothing and says so.
 
 from __future__ import annotations
 
-import io
 import textwrap
-import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,14 +17,10 @@ from typing import Literal
 import yaml
 
 from taxistack.errors import FailedError, MissingError, TaxistackError, UsageError
+from taxistack.etl_archive import ETL_ARCHIVE, packed
 from taxistack.kestra import KestraClient
 
 NAMESPACE = "taxi"
-ETL_ARCHIVE = "taxi_etl.pyz"
-"""The ETL's package as one file that Python imports from: it is replaced as a whole, so a step that
-starts during a deployment runs the old program or the new one, never some files of each. A server
-would unpack a file that is named .zip."""
-_DAY_ONE = (1980, 1, 1, 0, 0, 0)  # of every file in it: equal files make equal bytes
 NOTES = "tick."
 """How the pairs begin that flows/alarm_watch.yaml writes for itself: they are no extras."""
 ENVIRONMENT_FLOW = "etl_environment"
@@ -123,7 +117,7 @@ def deploy(
     written), `FailedError` when the server refuses a change half way (running it again goes on).
     """
     flows = _read_flows(flows_dir)
-    files = {ETL_ARCHIVE: _packed(_read_files(etl_dir, "taxi_etl"))}
+    files = {ETL_ARCHIVE: packed(_read_files(etl_dir, "taxi_etl"))}
     for folder in beside:
         files |= _read_files(folder, folder.name)
     client.version()
@@ -191,15 +185,6 @@ def _read_files(folder: Path, name: str) -> dict[str, bytes]:
     if not files:
         raise UsageError(f"nothing to deploy in {folder}")
     return files
-
-
-def _packed(files: Mapping[str, bytes]) -> bytes:
-    """Files as one archive, by their names in it."""
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(zipfile.ZipInfo(name, _DAY_ONE), content)
-    return made.getvalue()
 
 
 def _is_litter(path: Path) -> bool:

@@ -234,6 +234,55 @@ def _month(said: str, value: Any) -> str:
         raise UsageError(f"{said}: {error}") from None
 
 
+_stack = _text(
+    r"[a-z][a-z0-9-]{1,18}[a-z0-9]",
+    "3 to 20 lower-case letters, digits and dashes, a letter first and no dash last",
+)
+
+
+def _name(said: str, value: Any) -> str:
+    name = str(_stack(said, value))
+    if "goog" in name:
+        raise UsageError(f"{said}: {value!r}: Cloud Storage refuses buckets with `goog` in them")
+    return name
+
+
+_TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"
+_hours = _text(f"({_TIME}-{_TIME})?", "two times of the day in UTC such as 08:00-20:00, or empty")
+
+
+def _schedule(said: str, value: Any) -> str:
+    begin, _, end = str(_hours(said, value)).partition("-")
+    if value and begin >= end:
+        raise UsageError(f"{said}: {value!r} must begin before it ends")
+    return str(value)
+
+
+def _soft_delete(said: str, value: Any) -> int:
+    days = int(_whole(0, 90)(said, value))
+    if 0 < days < 7:
+        raise UsageError(f"{said}: {value!r} must be 0 (off), or 7 to 90 (Cloud Storage's rule)")
+    return days
+
+
+_FAMILIES = "e2|n1|n2|n2d|c2|c2d|c3|c3d|t2d"
+_family = _text(
+    rf"(e2|n1|n2|n2d)-custom-[0-9]+-[0-9]+|({_FAMILIES})-[a-z]+(-[0-9]+)?",
+    f"a machine type of {_FAMILIES.replace('|', ', ')}, such as e2-standard-2",
+)
+_TOO_SMALL = re.compile(
+    r"e2-micro|e2-small|n1-standard-1|n1-highcpu-[24]|(e2|n2|n2d|c2d)-highcpu-2"
+)
+
+
+def _machine_type(said: str, value: Any) -> str:
+    name = str(_family(said, value))
+    custom = re.search(r"-custom-[0-9]+-([0-9]+)", name)
+    if int(custom.group(1)) < 4096 if custom else _TOO_SMALL.fullmatch(name):
+        raise UsageError(f"{said}: {value!r} must have 4 GiB of memory at least: Kestra needs it")
+    return name
+
+
 def _webhook(said: str, value: Any) -> str:
     """As `_text`, but what it is does not stand in the message: it is a secret."""
     if not isinstance(value, str) or not re.fullmatch(r"(none|https?://[!-~]+)?", value):
@@ -241,16 +290,14 @@ def _webhook(said: str, value: Any) -> str:
     return value
 
 
-# The values of Terraform's variables are checked by infra/variables.tf, which states the rules;
-# here only what is needed before Terraform runs.
+# infra/variables.tf states the rules of what Terraform gets, and refuses what breaks one; by then
+# the local cloud is started for it. So they stand here too, and a test compares the two.
+_LABEL = "lower-case letters, digits, - or _, 63 at most"
 RULES: dict[str, Rule] = {
     "target": _one_of("local", "gcp"),
-    "name": _text(
-        r"[a-z][a-z0-9-]{1,18}[a-z0-9]",
-        "3 to 20 lower-case letters, digits and dashes, a letter first and no dash last",
-    ),
-    "environment": _text(r".+", "a label value"),
-    "run": _text(r".+", "a label value"),
+    "name": _name,
+    "environment": _text(r"[a-z][a-z0-9_-]{0,62}", f"a label value: {_LABEL}, a letter first"),
+    "run": _text(r"[a-z0-9][a-z0-9_-]{0,62}", f"a label value: {_LABEL}"),
     "state": _folder,
     "source": _source,
     "sample_rows": _whole(10, 10_000_000),
@@ -261,21 +308,20 @@ RULES: dict[str, Rule] = {
         r"[a-z][a-z0-9-]{4,28}[a-z0-9]",
         "a project id: 6 to 30 lower-case letters, digits and dashes, a letter first",
     ),
-    "region": _text(r".+", "a region such as us-central1"),
-    "zone": _text(r".*", "a zone such as us-central1-b, or empty"),
-    "location": _text(r".*", "US, EU, a region, or empty"),
-    "machine_type": _text(r".+", "a machine type such as e2-standard-2"),
-    "schedule": _text(
-        r"((?:[01]\d|2[0-3]):[0-5]\d-(?:[01]\d|2[0-3]):[0-5]\d)?",
-        "two times of the day in UTC such as 08:00-20:00, or empty",
-    ),
+    "region": _text(r"[a-z]+-[a-z]+[0-9]+", "a region such as us-central1"),
+    "zone": _text(r"([a-z]+-[a-z]+[0-9]+-[a-z])?", "a zone such as us-central1-b, or empty"),
+    "location": _text(r"(US|EU|[a-z]+-[a-z]+[0-9]+)?", "US, EU, a region, or empty"),
+    "machine_type": _machine_type,
+    "schedule": _schedule,
     "deletion_protection": _yes_no,
-    "soft_delete_days": _whole(0, 1_000_000),
-    "secret_version": _whole(0, 1_000_000),
+    "soft_delete_days": _soft_delete,
+    "secret_version": _whole(1, 1_000_000),
     "state_bucket": _text(r"([a-z0-9][a-z0-9._-]{1,61}[a-z0-9])?", "a bucket's name, or empty"),
     "kestra": _one_of("embedded", "docker"),
-    "kestra_version": _text(r"\d+\.\d+\.\d+", "a version such as 2.0.8"),
-    "kestra_user": _text(r".+", "an e-mail address"),
+    "kestra_version": _text(r"2\.0\.[0-9]+", "a 2.0 release such as 2.0.8"),
+    "kestra_user": _text(
+        r"(?!.{257})[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", "an e-mail address"
+    ),
     "kestra_url": _text(r"(https?://[^\s]+)?", "a URL, or empty"),
     "postgres_host": _text(r"[^\s]*", "a host name or an address, or empty"),
     "postgres_port": _whole(0, 65535),

@@ -125,13 +125,17 @@ class Executions:
 
     def live_backfills(self) -> list[LiveBackfill]:
         """The backfills that have not ended."""
-        backfills = []
-        for execution in self._search(BACKFILL_FLOW, states=LIVE):
-            cells = frozenset(cells_of(execution.inputs.get("months")))
-            if cells:
-                name = str(execution.inputs.get("backfill") or execution.id)
-                backfills.append(LiveBackfill(execution.id, name, cells, last_sign(execution)))
-        return backfills
+        return _backfills(self._search(BACKFILL_FLOW, states=LIVE))
+
+    def begun_before(self, execution_id: str) -> list[LiveBackfill]:
+        """The backfills that have not ended and began before this one, by the server's clock."""
+        live = self._search(BACKFILL_FLOW, states=LIVE)
+        ordered = sorted(
+            (backfill for backfill in live if backfill.start),
+            key=lambda backfill: (backfill.start, backfill.id),
+        )
+        ids = [backfill.id for backfill in ordered]
+        return _backfills(ordered[: ids.index(execution_id)]) if execution_id in ids else []
 
     def start(self, cells: Iterable[Cell], backfill: str, *, parallel: int, replace: bool) -> str:
         """Start one taxi_backfill execution; its id.
@@ -222,6 +226,17 @@ class Executions:
             page_size=min(PAGE, limit),
             limit=limit,
         )
+
+
+def _backfills(executions: Iterable[Execution]) -> list[LiveBackfill]:
+    """Live executions of taxi_backfill; those whose input the flow itself refuses are left out."""
+    backfills = []
+    for execution in executions:
+        cells = frozenset(cells_of(execution.inputs.get("months")))
+        if cells:
+            name = str(execution.inputs.get("backfill") or execution.id)
+            backfills.append(LiveBackfill(execution.id, name, cells, last_sign(execution)))
+    return backfills
 
 
 def by_cell(executions: Iterable[Execution]) -> dict[Cell, list[Run]]:

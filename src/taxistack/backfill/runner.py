@@ -245,9 +245,36 @@ class _Watch:
         execution_id = self.executions.start(
             cells, backfill, parallel=self.plan.request.parallel, replace=self.plan.replace
         )
-        self.followed.append(_Followed(execution_id, backfill))
+        ours = _Followed(execution_id, backfill)
+        self.followed.append(ours)
         self.executions.begun(backfill)  # who plans next sees it, and attaches to it
         view.event(f"backfill {backfill}: {counted(len(cells), 'month')}, execution {execution_id}")
+        if not self.plan.request.force:  # which loads what is being loaded too
+            self._step_back(ours, cells, view)
+
+    def _step_back(self, ours: _Followed, cells: tuple[Cell, ...], view: View) -> None:
+        """Leave to a backfill that began just before ours the months that it has too.
+
+        It is of another machine: these do not see each other's turn, but what Kestra runs.
+        """
+        known = {one.execution_id for one in self.followed}
+        earlier = [
+            one
+            for one in self.executions.begun_before(ours.execution_id)
+            if one.execution_id not in known and one.cells.intersection(cells)
+        ]
+        if not earlier:
+            return
+        names = ", ".join(one.backfill for one in earlier)
+        view.event(f"{names} began the same months just before: {ours.backfill} is ended")
+        self.executions.kill(ours.execution_id)
+        self.followed.remove(ours)
+        self.begun.remove(ours.backfill)
+        for one in earlier:
+            self._attach(one, view)
+        theirs = frozenset[Cell]().union(*(one.cells for one in earlier))
+        if rest := tuple(cell for cell in cells if cell not in theirs):
+            self._begin(rest, view)
 
     def _rounds(self, view: View) -> None:
         for left_rounds in reversed(range(ROUNDS)):

@@ -113,7 +113,8 @@ def survey(
     failed = [cell.month for cell, known in states.items() if known.state is State.FAILED]
     if failed:
         ran = together(ran, executions.runs_of(failed, ["SUCCESS"]))
-        states = derive(wanted, loads, ran, files, claims, now)
+        again = [cell for cell in wanted if cell.month in set(failed)]
+        states |= derive(again, loads, ran, files, claims, now)
     return Survey(
         source=base,
         states=_with_reasons(states, executions),

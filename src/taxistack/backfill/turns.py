@@ -2,8 +2,8 @@
 
 From its plan to the moment that Kestra tells of its execution a command has the turn; the next
 one then sees that execution and attaches to it. Commands on one machine and state folder wait for
-each other. Two machines do not see each other's turn: they may load a month twice, one after the
-other, and that changes nothing but the time.
+each other. Two machines do not see each other's turn, but what Kestra runs: of two that started the
+same months at once, the later one ends its own and attaches to the other's (`runner`).
 """
 
 from __future__ import annotations

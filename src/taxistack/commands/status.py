@@ -14,7 +14,6 @@ from rich.text import Text
 
 from taxistack.backfill import ledger
 from taxistack.backfill.state import DESTINATIONS
-from taxistack.commands import provision
 from taxistack.commands.alarms import DAYS, last_alarms
 from taxistack.commands.executions import last_failures
 from taxistack.console import Console, counted, moment, table
@@ -203,6 +202,8 @@ def status(target: Target, console: Console, *, env: bool, drift: bool) -> None:
             console.say("Kestra and PostgreSQL are behind tunnels: `invoke tunnel` keeps them open")
         return
     if drift:
+        from taxistack.commands import provision
+
         provision.drift(target, console)
         return
     target.check_access()

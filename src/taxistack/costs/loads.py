@@ -13,9 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from google.cloud import bigquery
-from google.cloud.exceptions import NotFound
-
 from taxi_etl import schema
 from taxi_etl.destinations.bigquery_sql import date_literal
 from taxistack.backfill import Plan
@@ -98,6 +95,10 @@ def bill(context: BackfillContext, plan: Plan, most: float | None) -> Bill | Non
 
 def _present(context: BackfillContext, cells: Sequence[Cell]) -> dict[str, int]:
     """Bytes that the DELETEs of each taxi read, by BigQuery's dry run."""
+    # Here, because every command that shows a cost loads this module and few ask BigQuery.
+    from google.cloud import bigquery
+    from google.cloud.exceptions import NotFound
+
     outputs, present = context.outputs, {}
     config = bigquery.QueryJobConfig(dry_run=True, use_query_cache=False)
     for taxi in sorted({cell.taxi for cell in cells}):
