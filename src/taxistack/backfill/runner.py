@@ -484,7 +484,7 @@ class _Watch:
         )
 
     def _nothing_found(self) -> Iterator[str]:
-        """The taxis of which the loads found no file, where the plan could not know it."""
+        """Messages for the taxis of which no load found a file: the plan could not know it."""
         request = self.plan.request
         for taxi in request.taxis:
             cells = sorted(cell for cell in self.plan.states if cell.taxi == taxi)
