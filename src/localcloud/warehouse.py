@@ -12,7 +12,7 @@ from typing import Any
 
 import uvicorn
 
-from localcloud import transactions, warehouse_numbers, warehouse_sql
+from localcloud import transactions, warehouse_csv, warehouse_numbers, warehouse_sql
 from localcloud.gate import App, Gate, Receive, Scope, Send, key
 from localcloud.layout import Layout
 from localcloud.patience import Patient
@@ -38,6 +38,7 @@ def run(layout: Layout, port: int) -> None:
     transactions.use_native()
     transactions.refuse_time_travel()
     warehouse_sql.adapt()
+    warehouse_csv.adapt()
     _adapt(layout, port, [lake, uploads])
     run_forever(
         Settings(
