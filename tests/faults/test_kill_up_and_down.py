@@ -26,9 +26,8 @@ def test_up_and_down(tmp_path, fault, step, number):
     with fault(FAMILY, number.name, f"up, {step}") as clock:
         stack.strike(number, created, "up")
         clock.struck()
-        stack.again("up")
+        stack.again("up")  # it ends by planning again, and that plan is empty
         clock.recovered()
-        stack.run("plan", "--detailed-exitcode")
         stack.tidy()
     with fault(FAMILY, number.name, f"down, {step}") as clock:
         stack.strike(number, destroyed, "down", "--yes")
