@@ -72,7 +72,7 @@ class Stack:
 
     def moved_to_a_clone(self, clone: Path) -> Stack:
         """The same from a clone of its own, with all settings as they are there."""
-        names = ("src", "scripts", "infra", "flows", "invoke.yaml", "tasks.py", "pyproject.toml")
+        names = ("src", "scripts", "infra", "flows", "analytics", "invoke.yaml", "tasks.py")
         clone.mkdir()
         for name in names:
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
