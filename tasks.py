@@ -10,10 +10,15 @@ Exit codes: 0 done; 1 ran and failed; 2 wrong use; 3 something is missing; 4 loc
 from __future__ import annotations
 
 import os
+import sys
 
-from taxistack import interrupts, lean
+# Invoke forbids it unless --write-pyc is given, so that every command would compile all of ours.
+sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
+
+from taxistack import interrupts, lean  # noqa: E402
 
 interrupts.watch()  # before what takes long to load
+lean.collect_seldom()
 lean.hide_optional_packages()  # before what would load them
 
 # isort: split

@@ -30,7 +30,7 @@ VARIABLE_PREFIX = "INVOKE_TAXISTACK_"
 class Settings:
     """The settings of one command. Names are those of `invoke.yaml`.
 
-    What stands below one is what docs/reference/settings.md says of it beyond its line there.
+    What stands below one is what docs/reference/settings.md says of it beside its line there.
     """
 
     target: str
@@ -40,41 +40,56 @@ class Settings:
     """The stack's name: buckets, datasets, secrets and the VM carry it. Two stacks in one project
     need two names; changing it means another stack, not a renamed one."""
     environment: str
+    """The label tells stacks apart on the bill and in lists, `dev` from `prod` for example; nothing
+    behaves differently for it."""
     run: str
+    """`manual` means that a person made the stack: `sweep` leaves it alone. CI sets a value of its
+    own for each run, so that what a lost run has left can be told and removed."""
     state: Path
     """Everything that the kit keeps on this machine: Terraform's working folder, the local cloud
     with its data, logs, reports of runs. A relative path is one of the clone. The folder bears a
     mark; one that holds something else is refused."""
     source: str
-    """Where month files come from, for the first `deploy-flows`; later ones keep what is
-    deployed, unless `--source` says otherwise. `sample` months are generated here and are not the
-    TLC's data; `public` is the course's release."""
+    """Where month files come from, for the first `deploy-flows`; later ones keep what is deployed,
+    unless `--source` says otherwise. `sample` months are generated here and are not the TLC's data;
+    `public` is the course's release."""
     sample_rows: int
-    """Changing it changes the months that are generated from then on; those that are there stay."""
+    """How many rows a generated month has. A changed number counts for the months that are
+    generated from then on; those that are there stay."""
     start: str
-    """Both ends are months, `YYYY-MM`, and both are loaded."""
+    """A month, `YYYY-MM`. `demo` loads from this one to `end`; its flags `--start` and `--end` say
+    others for once. `backfill` and `verify` do not read it."""
     end: str
+    """A month, `YYYY-MM`, and not before `start`; it is loaded too."""
     parallel: int
-    """More is faster until the processors are busy: a load keeps one of them at work. At most 8."""
+    """How many months a backfill loads at a time, 1 to 8. More is faster until the processors are
+    busy: a load keeps one of them at work."""
     project: str
-    """On Google Cloud yours; on the local target any name that keeps the rules, it is the prefix
-    of the buckets."""
+    """On Google Cloud the project that holds the stack and is billed for it. On the local target
+    any name that keeps Google's rules; the buckets' names begin with it."""
     region: str
+    """The VM, its network and its way out (NAT) are made there. Lake and warehouse are there too,
+    unless `location` says otherwise."""
     zone: str
+    """One zone of `region`. Another one replaces the VM and its data disk, with what is on it: back
+    up first."""
     location: str
     """Lake and warehouse always have the same one: BigQuery refuses to load from elsewhere. It
     can't be changed while there is data."""
     machine_type: str
     """Kestra needs 4 GiB for itself and its steps. Another type stops and starts the VM."""
     schedule: str
+    """The VM is started and stopped at these hours, every day; disks and NAT are billed on. Hours
+    in which a load's schedule would miss its time are refused. Nothing is stopped on the local
+    target."""
     deletion_protection: bool
     """With it Google refuses to delete the VM, and `down` says so before it begins."""
     soft_delete_days: int
-    """0 or 7 to 90. What is deleted in the lake can be brought back for so long, and costs as
-    much as before."""
+    """0, or 7 to 90. What is deleted can be brought back for so long, and is billed as before until
+    then."""
     secret_version: int
-    """The next `up` makes new passwords for Kestra and, on Google Cloud, PostgreSQL, and starts
-    the server again with them."""
+    """The next `up` makes new passwords for Kestra and, on Google Cloud, PostgreSQL, and starts the
+    server again with them."""
     state_bucket: str
     """Made by `invoke setup` on Google Cloud and kept by `down`; on the local target it goes with
     the local cloud."""
@@ -83,13 +98,17 @@ class Settings:
     with its UI. A stack can't change over: its executions would be lost (`down --keep-data`
     first)."""
     kestra_version: str
-    """Any 2.0 release whose image there is. The VM pulls it at the next `up`."""
+    """Any 2.0 release that has an image. The VM takes it at the next `up`; `invoke upgrade` does
+    the same with a backup before and a test after it."""
     kestra_user: str
+    """The login for Kestra's API and pages, with a generated password; `invoke status --env` prints
+    both."""
     kestra_url: str
     """For a Kestra that is reached without a tunnel, behind a proxy of yours for example."""
     postgres_host: str
-    """Likewise for PostgreSQL, together with `postgres_port`."""
+    """For a PostgreSQL that is reached without a tunnel, together with `postgres_port`."""
     postgres_port: int
+    """It counts only where `postgres_host` is set."""
     maximum_gib_billed: int
     """A query that would scan more is refused by BigQuery before it runs, and costs nothing."""
     retention_days: int
@@ -97,7 +116,8 @@ class Settings:
     alarm_email: str
     """On Google Cloud: Cloud Monitoring writes to it when Kestra has been silent for 20 minutes."""
     alarm_webhook: str
-    """A secret: name it by its variable. It counts once `secret_version` is raised."""
+    """The flow `alarm` posts `{"text": …}` to it (Slack, Mattermost, Google Chat). It is a secret,
+    so it stands in no file. On a stack that is up it counts once `secret_version` is raised."""
 
     @classmethod
     def load(cls, raw: Mapping[str, Any], **overrides: Any) -> Settings:

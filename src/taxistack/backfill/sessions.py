@@ -26,10 +26,10 @@ def opened(
     Raises FailedError when the destination refuses or does not answer; Google's own error
     about credentials.
     """
-    found = destinations.get(destination)
+    module = destinations.get(destination)
     try:
-        with found.told(f"the {found.title} {what}"), SESSIONS[destination](context) as session:
-            yield found, session
+        with module.told(f"the {module.title} {what}"), SESSIONS[destination](context) as session:
+            yield module, session
     except EtlError as error:
         if isinstance(error.__cause__, GoogleAuthError):
             raise error.__cause__ from None  # the command's edge knows what to say of credentials

@@ -51,7 +51,7 @@ def turn(
 
 def _taken(folder: Path, say: Callable[[str], object], give_up: float) -> int:
     """The locked folder's descriptor."""
-    told = False
+    waiting = False
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         while True:
@@ -63,9 +63,9 @@ def _taken(folder: Path, say: Callable[[str], object], give_up: float) -> int:
                     f"process {_holder(folder)} has been planning a backfill for minutes",
                     hint="wait for it, or end that process",
                 )
-            if not told:
+            if not waiting:
                 say(f"process {_holder(folder)} is starting a backfill: waiting for it")
-                told = True
+                waiting = True
             time.sleep(_LOOK_S)
     except BaseException:
         os.close(descriptor)

