@@ -258,11 +258,12 @@ class _Watch:
         It is of another machine: these do not see each other's turn, but what Kestra runs.
         """
         known = {one.execution_id for one in self.followed}
-        earlier = [
-            one
-            for one in self.executions.begun_before(ours.execution_id)
-            if one.execution_id not in known and one.cells.intersection(cells)
-        ]
+        theirs: set[Cell] = set()
+        earlier: list[LiveBackfill] = []
+        for one in self.executions.begun_before(ours.execution_id):
+            if one.execution_id not in known and (same := self._before_it(one).intersection(cells)):
+                earlier.append(one)
+                theirs |= same
         if not earlier:
             return
         names = ", ".join(one.backfill for one in earlier)
@@ -272,9 +273,17 @@ class _Watch:
         self.begun.remove(ours.backfill)
         for one in earlier:
             self._attach(one, view)
-        theirs = frozenset[Cell]().union(*(one.cells for one in earlier))
         if rest := tuple(cell for cell in cells if cell not in theirs):
             self._begin(rest, view)
+
+    def _before_it(self, one: LiveBackfill) -> frozenset[Cell]:
+        """The months that a backfill has not ended yet; what it failed to load may be ours."""
+        ended = {
+            cell
+            for cell, runs in self.executions.runs(one.backfill).items()
+            if not any(run.state is RunState.LIVE for run in runs)
+        }
+        return one.cells - ended
 
     def _rounds(self, view: View) -> None:
         for left_rounds in reversed(range(ROUNDS)):
