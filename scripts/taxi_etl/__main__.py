@@ -4,10 +4,9 @@ import signal
 import sys
 from types import FrameType
 
-from taxi_etl.lean import hide_optional_packages, put_off
+from taxi_etl import lean
 
-hide_optional_packages()
-put_off()
+lean.start()
 
 from taxi_etl.cli import main  # noqa: E402
 

@@ -22,6 +22,7 @@ from taxi_etl.compare import suspicion
 from taxi_etl.errors import SourceRefused, SourceSilent, SourceUnreachable
 from taxi_etl.release import shown
 from taxi_etl.surroundings import is_local
+from taxi_etl.trust import Trust
 
 if TYPE_CHECKING:
     from taxi_etl.facts import Facts
@@ -65,11 +66,13 @@ def client(transport: httpx.BaseTransport | None = None, base: str = "") -> http
 
     `base`: the site; a proxy of the user's is not even set up for one on this machine.
     """
+    trust_env = not is_local(base)
     return httpx.Client(
+        verify=Trust(trust_env=trust_env),
         transport=transport,
         timeout=_TIMEOUT,
         follow_redirects=True,
-        trust_env=not is_local(base),
+        trust_env=trust_env,
         headers={"Accept-Encoding": "identity", "User-Agent": "taxi-etl"},
     )
 

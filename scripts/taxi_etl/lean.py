@@ -1,4 +1,4 @@
-"""Keeps a step's process small: optional packages that it has no use for are not imported.
+"""Keeps a step's process small: what it has no use for is not imported, collected or taken apart.
 
 google-cloud-bigquery imports pyarrow, numpy and gRPC when they are installed, google-cloud-storage
 gRPC and OpenTelemetry, httpx its command line's packages, requests what guesses the encoding of a
@@ -6,12 +6,14 @@ text that does not tell it: a second and 50 MB for nothing. All of them are opti
 libraries, so each process hides them before its first import. google-api-core imports protobuf
 for the details of gRPC's errors, which do not come without gRPC: an empty module stands in its
 place. google-auth imports cryptography to sign with keys of service accounts, which nobody here
-has: those modules are loaded by who first uses them. Only `python -m taxi_etl` does so; as a
-library the package changes nothing.
+has: those modules are loaded by who first uses them. Only the steps' processes do so; as a library
+the package changes nothing.
 """
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 import warnings
 from collections.abc import Iterable, Sequence
@@ -47,7 +49,23 @@ LATER = (
 )
 """What the libraries import and use in few cases: signing, and the times of gRPC's answers."""
 
+_NEW_OBJECTS = 100_000
+"""So many objects more than before, and Python looks for circles that nobody holds: its own 700
+are reached by every second module that is imported, and none of that is ever given back."""
+
 _GRPC_DETAILS = "google.rpc.error_details_pb2"
+
+
+def start() -> None:
+    """Make this a step's process, before it imports anything else.
+
+    A process that ends gives its memory back as a whole: Python would first look through every
+    object of every module once more, for a fifth of the time that a start takes.
+    """
+    gc.set_threshold(_NEW_OBJECTS)
+    atexit.register(gc.freeze)  # registered first: runs when all others have run
+    hide_optional_packages()
+    put_off()
 
 
 def hide_optional_packages(names: Iterable[str] = OPTIONAL) -> None:

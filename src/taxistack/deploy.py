@@ -6,9 +6,7 @@ again therefore changes nothing and says so.
 
 from __future__ import annotations
 
-import io
 import textwrap
-import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,14 +17,10 @@ from typing import Literal
 import yaml
 
 from taxistack.errors import FailedError, MissingError, TaxistackError, UsageError
+from taxistack.etl_archive import ETL_ARCHIVE, packed
 from taxistack.kestra import KestraClient
 
 NAMESPACE = "taxi"
-ETL_ARCHIVE = "taxi_etl.pyz"
-"""The ETL's package as one file that Python imports from: it is replaced as a whole, so a step that
-starts during a deployment runs the old program or the new one, never some files of each. A server
-would unpack a file that is named .zip."""
-_DAY_ONE = (1980, 1, 1, 0, 0, 0)  # of every file in it: equal files make equal bytes
 NOTES = "tick."
 """How the pairs begin that flows/alarm_watch.yaml writes for itself: they are no extras."""
 ENVIRONMENT_FLOW = "etl_environment"
@@ -60,22 +54,25 @@ class DeployReport:
     @property
     def changed(self) -> bool:
         """Whether anything on the server is different now."""
-        return any(one.action in ("created", "updated", "pruned") for one in self.changes)
+        return any(change.action in ("created", "updated", "pruned") for change in self.changes)
 
     def count(self, action: Action) -> int:
         """How many objects it happened to."""
-        return sum(one.action == action for one in self.changes)
+        return sum(change.action == action for change in self.changes)
 
     def summary(self) -> str:
         """One line, such as "2 created, 1 updated, 20 unchanged"; says how extras are deleted."""
         actions: tuple[Action, ...] = ("created", "updated", "pruned", "unchanged", "extra")
         parts = [f"{self.count(action)} {action}" for action in actions if self.count(action)]
-        told = ", ".join(parts) or "nothing to deploy"
-        return f"{told} (left alone; --prune deletes them)" if self.count("extra") else told
+        counts = ", ".join(parts) or "nothing to deploy"
+        return f"{counts} (left alone; --prune deletes them)" if self.count("extra") else counts
 
     def to_json(self) -> list[dict[str, str]]:
         """One object for each change, for `--json`."""
-        return [{"kind": one.kind, "name": one.name, "action": one.action} for one in self.changes]
+        return [
+            {"kind": change.kind, "name": change.name, "action": change.action}
+            for change in self.changes
+        ]
 
 
 @dataclass(frozen=True)
@@ -120,7 +117,7 @@ def deploy(
     written), `FailedError` when the server refuses a change half way (running it again goes on).
     """
     flows = _read_flows(flows_dir)
-    files = {ETL_ARCHIVE: _packed(_read_files(etl_dir, "taxi_etl"))}
+    files = {ETL_ARCHIVE: packed(_read_files(etl_dir, "taxi_etl"))}
     for folder in beside:
         files |= _read_files(folder, folder.name)
     client.version()
@@ -150,16 +147,20 @@ def _read_flows(folder: Path) -> list[_Flow]:
     flows: list[_Flow] = []
     problems: list[str] = []
     for path in sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml")):
-        source = path.read_text(encoding="utf-8")
         try:
+            source = path.read_text(encoding="utf-8")
             content = _load(path.name, source)
-        except yaml.YAMLError as error:
+        except UnicodeDecodeError as error:
+            problems.append(f"{path.name}: not UTF-8 text: byte {error.start + 1} is of none")
+            continue
+        # A date that is none, and lists within lists without an end, are no YAMLError.
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             problems.append(f"{path.name}: not YAML:\n{textwrap.indent(str(error), '  ')}")
             continue
         if path.stem in (flow.id for flow in flows):
             problems.append(f"{path.name}: there is {path.stem}.yaml too; one file a flow")
-        found = content if isinstance(content, dict) else {}
-        if (found.get("namespace"), found.get("id")) != (NAMESPACE, path.stem):
+        declared = content if isinstance(content, dict) else {}
+        if (declared.get("namespace"), declared.get("id")) != (NAMESPACE, path.stem):
             problems.append(f"{path.name}: must be flow `{path.stem}` of namespace `{NAMESPACE}`")
         flows.append(_Flow(path, path.stem, source))
     if problems:
@@ -180,23 +181,14 @@ def _load(name: str, source: str) -> object:
 
 
 def _read_files(folder: Path, name: str) -> dict[str, bytes]:
-    found = {
+    files = {
         f"{name}/{path.relative_to(folder).as_posix()}": path.read_bytes()
         for path in sorted(folder.rglob("*"))
         if path.is_file() and not _is_litter(path.relative_to(folder))
     }
-    if not found:
+    if not files:
         raise UsageError(f"nothing to deploy in {folder}")
-    return found
-
-
-def _packed(files: Mapping[str, bytes]) -> bytes:
-    """Files as one archive, by their names in it."""
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(zipfile.ZipInfo(name, _DAY_ONE), content)
-    return made.getvalue()
+    return files
 
 
 def _is_litter(path: Path) -> bool:
@@ -207,8 +199,8 @@ def _is_litter(path: Path) -> bool:
 def _refuse_invalid(flows: Iterable[_Flow], reasons: Iterable[list[str]]) -> None:
     problems = [
         f"{flow.path.name}: {reason}"
-        for flow, found in zip(flows, reasons, strict=True)
-        for reason in found
+        for flow, refusals in zip(flows, reasons, strict=True)
+        for reason in refusals
     ]
     if problems:
         raise UsageError("\n".join(["the server refuses flows; nothing was deployed:", *problems]))
@@ -216,7 +208,7 @@ def _refuse_invalid(flows: Iterable[_Flow], reasons: Iterable[list[str]]) -> Non
 
 def _check_requirements(client: KestraClient, flows: Iterable[_Flow], expected: str) -> Change:
     """Ask the server which packages it has; only the server itself knows, through a flow."""
-    flow = next((one for one in flows if one.id == ENVIRONMENT_FLOW), None)
+    flow = next((candidate for candidate in flows if candidate.id == ENVIRONMENT_FLOW), None)
     if flow is None:
         raise UsageError(
             f"flows/{ENVIRONMENT_FLOW}.yaml is missing: it tells the server's packages"

@@ -13,9 +13,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from taxi_etl import lean
 from taxi_etl.destinations import MODULES
 from taxi_etl.errors import EtlError
-from taxi_etl.lean import hide_optional_packages
 from taxi_etl.surroundings import POSTGRES, settle
 
 
@@ -67,5 +67,5 @@ def _run(options: argparse.Namespace) -> Mapping[str, object]:
 
 
 if __name__ == "__main__":
-    hide_optional_packages()
+    lean.start()
     sys.exit(main())
