@@ -6,7 +6,6 @@ command is asynchronous either, so httpx needs neither of the two loops that it 
 
 from __future__ import annotations
 
-import gc
 import sys
 
 from taxi_etl import lean
@@ -15,7 +14,6 @@ from taxistack.interrupts import is_a_command
 _OURS = {"rich"}
 _LOOPS = {"anyio", "trio"}
 _OF_A_LOGIN = ("google.oauth2.reauth",)  # who logs in with a security key is asked again
-_YOUNG = 50_000  # new objects until the collector looks at them; Python's own number is 700
 
 
 def hide_optional_packages() -> None:
@@ -31,12 +29,9 @@ def hide_optional_packages() -> None:
 
 
 def collect_seldom() -> None:
-    """Let the garbage collector look seldom: what loading makes stays, and is most that there is.
-
-    With Python's own numbers it takes a twelfth of a command.
-    """
+    """Let the garbage collector look as seldom as in a step, in a command of ours."""
     if is_a_command():
-        gc.set_threshold(_YOUNG)
+        lean.collect_seldom()
 
 
 def bring_back(*names: str) -> None:
