@@ -257,22 +257,22 @@ class _Watch:
 
         It is of another machine: these do not see each other's turn, but what Kestra runs.
         """
-        known = {one.execution_id for one in self.followed}
+        known = {backfill.execution_id for backfill in self.followed}
         earlier = [
-            one
-            for one in self.executions.begun_before(ours.execution_id)
-            if one.execution_id not in known and one.cells.intersection(cells)
+            backfill
+            for backfill in self.executions.begun_before(ours.execution_id)
+            if backfill.execution_id not in known and backfill.cells.intersection(cells)
         ]
         if not earlier:
             return
-        names = ", ".join(one.backfill for one in earlier)
+        names = ", ".join(backfill.backfill for backfill in earlier)
         view.event(f"{names} began the same months just before: {ours.backfill} is ended")
         self.executions.kill(ours.execution_id)
         self.followed.remove(ours)
         self.begun.remove(ours.backfill)
-        for one in earlier:
-            self._attach(one, view)
-        theirs = frozenset[Cell]().union(*(one.cells for one in earlier))
+        for backfill in earlier:
+            self._attach(backfill, view)
+        theirs = frozenset[Cell]().union(*(backfill.cells for backfill in earlier))
         if rest := tuple(cell for cell in cells if cell not in theirs):
             self._begin(rest, view)
 
