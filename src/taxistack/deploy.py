@@ -147,10 +147,14 @@ def _read_flows(folder: Path) -> list[_Flow]:
     flows: list[_Flow] = []
     problems: list[str] = []
     for path in sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml")):
-        source = path.read_text(encoding="utf-8")
         try:
+            source = path.read_text(encoding="utf-8")
             content = _load(path.name, source)
-        except yaml.YAMLError as error:
+        except UnicodeDecodeError as error:
+            problems.append(f"{path.name}: not UTF-8 text: byte {error.start + 1} is of none")
+            continue
+        # A date that is none, and lists within lists without an end, are no YAMLError.
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             problems.append(f"{path.name}: not YAML:\n{textwrap.indent(str(error), '  ')}")
             continue
         if path.stem in (flow.id for flow in flows):

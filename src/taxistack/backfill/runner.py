@@ -258,11 +258,14 @@ class _Watch:
         It is of another machine: these do not see each other's turn, but what Kestra runs.
         """
         known = {backfill.execution_id for backfill in self.followed}
-        earlier = [
-            backfill
-            for backfill in self.executions.begun_before(ours.execution_id)
-            if backfill.execution_id not in known and backfill.cells.intersection(cells)
-        ]
+        theirs: set[Cell] = set()
+        earlier: list[LiveBackfill] = []
+        for backfill in self.executions.begun_before(ours.execution_id):
+            if backfill.execution_id in known:
+                continue
+            if same := self._before_it(backfill).intersection(cells):
+                earlier.append(backfill)
+                theirs |= same
         if not earlier:
             return
         names = ", ".join(backfill.backfill for backfill in earlier)
@@ -272,9 +275,17 @@ class _Watch:
         self.begun.remove(ours.backfill)
         for backfill in earlier:
             self._attach(backfill, view)
-        theirs = frozenset[Cell]().union(*(backfill.cells for backfill in earlier))
         if rest := tuple(cell for cell in cells if cell not in theirs):
             self._begin(rest, view)
+
+    def _before_it(self, live: LiveBackfill) -> frozenset[Cell]:
+        """The months that a backfill has not ended yet; what it failed to load may be ours."""
+        ended = {
+            cell
+            for cell, runs in self.executions.runs(live.backfill).items()
+            if not any(run.state is RunState.LIVE for run in runs)
+        }
+        return live.cells - ended
 
     def _rounds(self, view: View) -> None:
         for left_rounds in reversed(range(ROUNDS)):

@@ -485,6 +485,17 @@ def test_of_two_machines_the_later_one_leaves_the_same_months_to_the_other(
     assert f"bf-other began the same months just before: {first['backfill']}" in said.getvalue()
 
 
+def test_what_a_running_backfill_failed_to_load_is_not_left_to_it(run, planned, kestra):
+    """It was there when the plan was made, and goes on with other months."""
+    failed, later = (Cell("green", Month(2019, month), "postgres") for month in (1, 9))
+    kestra.month(failed, "FAILED", "bf-live", minutes_ago=1)
+    kestra.backfill([failed, later], minutes_ago=2)
+    result = run(planned(only=frozenset({Only.FAILED})))
+    assert [cell.month for cell in result.loaded] == [failed.month]
+    assert kestra.killed == []
+    assert len(kestra.inputs) == 1
+
+
 @pytest.mark.parametrize(
     ("minutes", "month", "force"), [(-1, 1, False), (1, 9, False), (1, 1, True)]
 )
