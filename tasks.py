@@ -10,10 +10,15 @@ Exit codes: 0 done; 1 ran and failed; 2 wrong use; 3 something is missing; 4 loc
 from __future__ import annotations
 
 import os
+import sys
 
-from taxistack import interrupts, lean
+# Invoke forbids it unless --write-pyc is given, so that every command would compile all of ours.
+sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
+
+from taxistack import interrupts, lean  # noqa: E402
 
 interrupts.watch()  # before what takes long to load
+lean.collect_seldom()
 lean.hide_optional_packages()  # before what would load them
 
 # isort: split
@@ -303,7 +308,7 @@ def cancel(ctx: Context, name: str) -> None:
         "destination": DESTINATION,
         "only": "missing, failed (stale counts as failed) or all",
         "order": "oldest or newest first",
-        "parallel": "months loaded side by side (0: as in setting `parallel`)",
+        "parallel": "months loaded side by side; default: setting `parallel`",
         "max_failures": "cancel the rest after this many failed months (0: never)",
         "max_cost": "start nothing if BigQuery would bill more than so many USD for it",
         "dry_run": DRY_RUN,
@@ -319,7 +324,7 @@ def backfill(
     destination: str = "all",
     only: str = "missing",
     order: str = "oldest",
-    parallel: int = 0,
+    parallel: int | None = None,
     max_failures: int = 0,
     max_cost: str = "",
     dry_run: bool = False,
@@ -332,7 +337,7 @@ def backfill(
     """
     from taxistack.commands import months
 
-    with boundary.command(ctx, json=json, parallel=parallel or None) as (target, console):
+    with boundary.command(ctx, json=json, parallel=parallel) as (target, console):
         months.backfill(
             target,
             console,
@@ -539,7 +544,7 @@ def doctor(ctx: Context, json: bool = False) -> None:
         "source": SOURCE,
         "start": START + "; default: setting `start`",
         "end": END + "; default: setting `end`",
-        "parallel": "months loaded side by side (0: as in setting `parallel`)",
+        "parallel": "months loaded side by side; default: setting `parallel`",
         "report": "write index.html and report.md into this folder",
         "json": JSON,
     }
@@ -549,7 +554,7 @@ def demo(
     source: str = "",
     start: str = "",
     end: str = "",
-    parallel: int = 0,
+    parallel: int | None = None,
     report: str = "",
     json: bool = False,
 ) -> None:
@@ -560,7 +565,7 @@ def demo(
     from taxistack.commands import demo as command
 
     chosen = {"source": source or None, "start": start or None, "end": end or None}
-    with boundary.command(ctx, json=json, yes=True, parallel=parallel or None, **chosen) as (
+    with boundary.command(ctx, json=json, yes=True, parallel=parallel, **chosen) as (
         target,
         console,
     ):

@@ -12,6 +12,7 @@ line on stdout is the outputs in Kestra's protocol; only a failure writes to std
 from __future__ import annotations
 
 import argparse
+import ast
 import fcntl
 import hashlib
 import json
@@ -29,6 +30,9 @@ NEEDED = {
     "bigquery": ("GOOGLE_CLOUD_PROJECT", "TAXI_DATASET"),
     "postgres": ("PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD"),
 }
+# Where packages come from: pip's settings, uv's variables for them, and what only pip can do.
+UV = {"cert": "SSL_CERT_FILE", "extra-index-url": "UV_INDEX", "index-url": "UV_DEFAULT_INDEX"}
+PIP_ALONE = frozenset({"client-cert", "no-index", "proxy", "trusted-host"})
 FINE = ("success", "pass", "warn", "no-op")
 Environment = Mapping[str, str]
 
@@ -97,21 +101,21 @@ def python() -> Path:
     digest = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:12]
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     folder = cache() / f"dbt-{digest}-python{version}"
-    done, found = folder / "complete", folder / "bin" / "python"
+    done, interpreter = folder / "complete", folder / "bin" / "python"
     if done.exists():
-        return found
+        return interpreter
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder.parent / "dbt.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # a second one waits, and finds it made
             if not done.exists():
                 print("installing dbt, once", flush=True)
-                _install(folder, found)
+                _install(folder, interpreter)
                 done.touch()
     except OSError as error:
         raise Stop(3, f"dbt can't be installed in {folder}: {error}; TAXISTACK_CACHE names "
                       "another folder") from error  # fmt: skip
-    return found
+    return interpreter
 
 
 def cache() -> Path:
@@ -122,46 +126,83 @@ def cache() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "taxistack"
 
 
-def _install(folder: Path, found: Path) -> None:
-    base = ["--require-hashes", "-r", str(REQUIREMENTS)]
-    steps = [[sys.executable, "-m", "venv", "--clear", str(folder)]]
-    if subprocess.run([sys.executable, "-m", "uv", "--version"], capture_output=True,
-                      check=False).returncode == 0:  # fmt: skip
-        steps[0].insert(-1, "--without-pip")  # the kit's own environment has uv: four times faster
-        steps.append(
-            [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", str(found), *base]
-        )
+def _install(folder: Path, interpreter: Path) -> None:
+    # The list is complete. pip (23.2) would resolve it once more, and refuse its own hashes when
+    # one package asks for another with an extra.
+    listed = ["--quiet", "--no-deps", "--require-hashes", "-r", str(REQUIREMENTS)]
+    settings = _uv_settings()
+    venv = [sys.executable, "-m", "venv", "--clear", str(folder)]
+    if settings is not None:
+        venv.insert(-1, "--without-pip")
+        uv = [sys.executable, "-m", "uv", "pip", "install", "--python", str(interpreter)]
+        steps = [venv, [*uv, *listed]]
     else:
-        steps.append(
-            [str(found), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *base]
-        )
+        pip = [str(interpreter), "-m", "pip", "install", "--disable-pip-version-check"]
+        steps = [venv, [*pip, *listed]]
     for step in steps:
-        done = subprocess.run(step, capture_output=True, text=True, check=False)
+        done = _run(step, settings)
         if done.returncode:
             lines = (done.stderr or done.stdout).strip().splitlines()
             raise Stop(3, f"dbt can't be installed: {' '.join(lines[-3:])}")
 
 
-def run(found: Path, target: str, environment: Environment, arguments: list[str]) -> dict[str, int]:
+def _uv_settings() -> dict[str, str] | None:
+    """What uv is told of pip's settings; None where there is no uv, or pip has to do it.
+
+    The kit's own environment has uv, which is many times faster than pip.
+    """
+    if _run([sys.executable, "-m", "uv", "--version"]).returncode:
+        return None
+    listed = _run([sys.executable, "-m", "pip", "config", "list"])
+    return in_words_of_uv(listed.stdout) if listed.returncode == 0 else {}
+
+
+def in_words_of_uv(listed: str) -> dict[str, str] | None:
+    """`pip config list` as variables for uv, which reads no setting of pip's.
+
+    None when one that says where packages come from has no counterpart: pip then installs.
+    """
+    settings: dict[str, str] = {}
+    for section in ("global", "install", ":env:"):  # the later one wins
+        for line in listed.splitlines():
+            name, _, value = line.partition("=")
+            if name.startswith(f"{section}.") and value.startswith(("'", '"')):
+                settings[name.removeprefix(f"{section}.")] = ast.literal_eval(value)
+    if not PIP_ALONE.isdisjoint(settings):
+        return None
+    return {UV[name]: " ".join(settings[name].split()) for name in UV if name in settings}
+
+
+def _run(
+    command: list[str], settings: Environment | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, env={**os.environ, **(settings or {})}, capture_output=True, text=True, check=False
+    )
+
+
+def run(
+    interpreter: Path, target: str, environment: Environment, arguments: list[str]
+) -> dict[str, int]:
     """Run dbt, its lines to stdout; how many nodes ended how. Raises Stop with what failed."""
     with tempfile.TemporaryDirectory(prefix="dbt-") as folder:
         flags = ["--profiles-dir", str(HERE), "--project-dir", str(HERE), "--target", target,
                  "--target-path", folder, "--log-path", folder]  # fmt: skip
         done = subprocess.run(
-            [str(found), "-m", "dbt.cli.main", "--no-use-colors", *arguments, *flags],
+            [str(interpreter), "-m", "dbt.cli.main", "--no-use-colors", *arguments, *flags],
             env={**environment, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"},
             stderr=subprocess.STDOUT,
             check=False,
         )
         results = Path(folder) / "run_results.json"
         nodes = json.loads(results.read_text())["results"] if results.exists() else []
-    failed = [one for one in nodes if one["status"] not in (*FINE, "skipped")]
+    failed = [node for node in nodes if node["status"] not in (*FINE, "skipped")]
     if failed:
-        told = [f"{_name(one)}: {one['message'] or one['status']}" for one in failed]
-        raise Stop(1, f"dbt {arguments[0]} on {target}: {'; '.join(told)}")
+        reasons = [f"{_name(node)}: {node['message'] or node['status']}" for node in failed]
+        raise Stop(1, f"dbt {arguments[0]} on {target}: {'; '.join(reasons)}")
     if done.returncode:
         raise Stop(1, f"dbt {arguments[0]} on {target} ended with {done.returncode}: see its lines")
-    kinds = Counter(one["unique_id"].split(".")[0] for one in nodes)
+    kinds = Counter(node["unique_id"].split(".")[0] for node in nodes)
     return {"models": kinds["model"], "tests": kinds["test"]}
 
 

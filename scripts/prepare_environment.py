@@ -217,7 +217,9 @@ def _bundled_pip() -> Path | None:
         Path(ensurepip.__file__).parent / "_bundled",
         sysconfig.get_config_var("WHEEL_PKG_DIR"),
     ]
-    wheels = [one for folder in folders if folder for one in sorted(Path(folder).glob("pip-*.whl"))]
+    wheels = [
+        wheel for folder in folders if folder for wheel in sorted(Path(folder).glob("pip-*.whl"))
+    ]
     return wheels[0] if wheels else None
 
 
@@ -320,10 +322,10 @@ def cache() -> Path:
 def lines_of(package: str, requirements: Path) -> str:
     """The lines of a list for one package, hashes included."""
     text = requirements.read_text(encoding="utf-8")
-    found = re.search(rf"^{package}==(?:.*\\\n)*.*\n", text, re.MULTILINE)
-    if found is None:
+    block = re.search(rf"^{package}==(?:.*\\\n)*.*\n", text, re.MULTILINE)
+    if block is None:
         raise PrepareError(f"{requirements.name} does not name {package}")
-    return found[0]
+    return block[0]
 
 
 def pip_settings() -> dict[str, str]:

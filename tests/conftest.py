@@ -42,6 +42,14 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Ctrl-C takes away what the workers have started."""
+    if config.pluginmanager.hasplugin("xdist"):
+        from tests.workers import Interrupts
+
+        config.pluginmanager.register(Interrupts(worker=hasattr(config, "workerinput")))
+
+
 @pytest.hookimpl(optionalhook=True)  # of xdist, which is asked for by `invoke test` alone
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     """What stays together on one worker."""

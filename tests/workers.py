@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+import pytest
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 TESTS = Path(__file__).parent
 # These start servers once for their folder.
@@ -36,3 +41,34 @@ def chain(file: str) -> str:
     text = (TESTS / file).read_text()
     asked = [name for name in STACKS if re.search(rf"def \w+\([^)]*\b{name}\b", text)]
     return asked[0] if asked else file
+
+
+class Interrupts:
+    """Ctrl-C reaches the workers, and they have the time to take their platforms away.
+
+    xdist asks them to end and kills them ten seconds later: what their fixtures have started would
+    run on. From a terminal they get the signal too, but not when this process alone is sent one.
+    """
+
+    PATIENCE_S = 180.0
+
+    def __init__(self, worker: bool) -> None:
+        """`worker`: whether this process is one."""
+        self._worker = worker
+        self._nodes: list[WorkerController] = []
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodeready(self, node: WorkerController) -> None:
+        """A worker is there."""
+        self._nodes.append(node)
+
+    def pytest_keyboard_interrupt(self) -> None:
+        """Before fixtures end in a worker; before xdist ends the workers, in their controller."""
+        if self._worker:  # a second one would break off what the first one began
+            signal.signal(signal.SIGINT, lambda *_: None)
+        for node in self._nodes:
+            with suppress(ProcessLookupError):
+                os.kill(node.gateway._rinfo().pid, signal.SIGINT)
+        for node in self._nodes:
+            with suppress(node.channel.TimeoutError, EOFError):
+                node.channel.waitclose(self.PATIENCE_S)

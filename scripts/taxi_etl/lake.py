@@ -99,17 +99,19 @@ def _upload(
             )
     except api.PreconditionFailed as error:
         # Another run was quicker, or our own upload was retried after it had succeeded.
-        found = find(client, bucket, name)
-        if found and (found.crc32c, found.size) == (crc32c, path.stat().st_size):
-            return found
+        present = find(client, bucket, name)
+        if present and (present.crc32c, present.size) == (crc32c, path.stat().st_size):
+            return present
         raise LakeConflict(
             f"gs://{bucket}/{name} was changed by somebody else during the upload: the lake was "
             "left as they made it. Run again"
         ) from error
-    found = _described(blob)
-    if (found.crc32c, found.size) != (crc32c, path.stat().st_size):
-        raise LakeConflict(f"{found.uri} arrived as {found.size} bytes, CRC32C {found.crc32c}")
-    return found
+    present = _described(blob)
+    if (present.crc32c, present.size) != (crc32c, path.stat().st_size):
+        raise LakeConflict(
+            f"{present.uri} arrived as {present.size} bytes, CRC32C {present.crc32c}"
+        )
+    return present
 
 
 def download(
@@ -126,8 +128,8 @@ def download(
 
 def require(client: storage.Client, bucket: str, name: str, generation: int) -> None:
     """Raise LakeConflict unless that generation is the object that readers get now."""
-    found = find(client, bucket, name)
-    if found is None or found.generation != generation:
+    present = find(client, bucket, name)
+    if present is None or present.generation != generation:
         raise _replaced(bucket, name, generation)
 
 

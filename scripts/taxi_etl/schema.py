@@ -73,7 +73,7 @@ class Taxi:
         The releases spell a name in two ways (`PUlocationID` in fhv's files of 2019,
         `PULocationID` in those of 2020). No destination tells the two apart.
         """
-        return line.lower() == self.header.lower()
+        return line.isascii() and line.lower() == self.header.lower()
 
     def place(self, name: str) -> int:
         """The 0-based place of a column in a row of the file."""

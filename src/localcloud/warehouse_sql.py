@@ -74,7 +74,9 @@ def _without_parentheses(text: str) -> str:
     query = tree.expression
     while isinstance(query, exp.Subquery) and _only_parentheses(query):
         query = query.this
-    columns = [one for one in tree.this.expressions if isinstance(one, exp.ColumnDef)]
+    columns = [
+        expression for expression in tree.this.expressions if isinstance(expression, exp.ColumnDef)
+    ]
     if isinstance(query, exp.Select) and len(columns) == len(query.expressions):
         query.set("expressions", [*map(_required, columns, query.expressions)])
     elif not isinstance(query, exp.Union) or any(map(_is_required, columns)):
@@ -90,7 +92,10 @@ def _only_parentheses(query: exp.Subquery) -> bool:
 def _is_required(column: exp.ColumnDef) -> bool:
     from sqlglot import exp
 
-    return any(isinstance(one.kind, exp.NotNullColumnConstraint) for one in column.constraints)
+    return any(
+        isinstance(constraint.kind, exp.NotNullColumnConstraint)
+        for constraint in column.constraints
+    )
 
 
 def _required(column: exp.ColumnDef, projection: Any) -> Any:

@@ -54,22 +54,25 @@ class DeployReport:
     @property
     def changed(self) -> bool:
         """Whether anything on the server is different now."""
-        return any(one.action in ("created", "updated", "pruned") for one in self.changes)
+        return any(change.action in ("created", "updated", "pruned") for change in self.changes)
 
     def count(self, action: Action) -> int:
         """How many objects it happened to."""
-        return sum(one.action == action for one in self.changes)
+        return sum(change.action == action for change in self.changes)
 
     def summary(self) -> str:
         """One line, such as "2 created, 1 updated, 20 unchanged"; says how extras are deleted."""
         actions: tuple[Action, ...] = ("created", "updated", "pruned", "unchanged", "extra")
         parts = [f"{self.count(action)} {action}" for action in actions if self.count(action)]
-        told = ", ".join(parts) or "nothing to deploy"
-        return f"{told} (left alone; --prune deletes them)" if self.count("extra") else told
+        counts = ", ".join(parts) or "nothing to deploy"
+        return f"{counts} (left alone; --prune deletes them)" if self.count("extra") else counts
 
     def to_json(self) -> list[dict[str, str]]:
         """One object for each change, for `--json`."""
-        return [{"kind": one.kind, "name": one.name, "action": one.action} for one in self.changes]
+        return [
+            {"kind": change.kind, "name": change.name, "action": change.action}
+            for change in self.changes
+        ]
 
 
 @dataclass(frozen=True)
@@ -144,16 +147,20 @@ def _read_flows(folder: Path) -> list[_Flow]:
     flows: list[_Flow] = []
     problems: list[str] = []
     for path in sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml")):
-        source = path.read_text(encoding="utf-8")
         try:
+            source = path.read_text(encoding="utf-8")
             content = _load(path.name, source)
-        except yaml.YAMLError as error:
+        except UnicodeDecodeError as error:
+            problems.append(f"{path.name}: not UTF-8 text: byte {error.start + 1} is of none")
+            continue
+        # A date that is none, and lists within lists without an end, are no YAMLError.
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             problems.append(f"{path.name}: not YAML:\n{textwrap.indent(str(error), '  ')}")
             continue
         if path.stem in (flow.id for flow in flows):
             problems.append(f"{path.name}: there is {path.stem}.yaml too; one file a flow")
-        found = content if isinstance(content, dict) else {}
-        if (found.get("namespace"), found.get("id")) != (NAMESPACE, path.stem):
+        declared = content if isinstance(content, dict) else {}
+        if (declared.get("namespace"), declared.get("id")) != (NAMESPACE, path.stem):
             problems.append(f"{path.name}: must be flow `{path.stem}` of namespace `{NAMESPACE}`")
         flows.append(_Flow(path, path.stem, source))
     if problems:
@@ -174,14 +181,14 @@ def _load(name: str, source: str) -> object:
 
 
 def _read_files(folder: Path, name: str) -> dict[str, bytes]:
-    found = {
+    files = {
         f"{name}/{path.relative_to(folder).as_posix()}": path.read_bytes()
         for path in sorted(folder.rglob("*"))
         if path.is_file() and not _is_litter(path.relative_to(folder))
     }
-    if not found:
+    if not files:
         raise UsageError(f"nothing to deploy in {folder}")
-    return found
+    return files
 
 
 def _is_litter(path: Path) -> bool:
@@ -192,8 +199,8 @@ def _is_litter(path: Path) -> bool:
 def _refuse_invalid(flows: Iterable[_Flow], reasons: Iterable[list[str]]) -> None:
     problems = [
         f"{flow.path.name}: {reason}"
-        for flow, found in zip(flows, reasons, strict=True)
-        for reason in found
+        for flow, refusals in zip(flows, reasons, strict=True)
+        for reason in refusals
     ]
     if problems:
         raise UsageError("\n".join(["the server refuses flows; nothing was deployed:", *problems]))
@@ -201,7 +208,7 @@ def _refuse_invalid(flows: Iterable[_Flow], reasons: Iterable[list[str]]) -> Non
 
 def _check_requirements(client: KestraClient, flows: Iterable[_Flow], expected: str) -> Change:
     """Ask the server which packages it has; only the server itself knows, through a flow."""
-    flow = next((one for one in flows if one.id == ENVIRONMENT_FLOW), None)
+    flow = next((candidate for candidate in flows if candidate.id == ENVIRONMENT_FLOW), None)
     if flow is None:
         raise UsageError(
             f"flows/{ENVIRONMENT_FLOW}.yaml is missing: it tells the server's packages"

@@ -58,7 +58,7 @@ class Homework:
     @property
     def summary(self) -> str:
         """The result in one line."""
-        answered = sum(1 for one in self.answers if one.answer is not None)
+        answered = sum(1 for answer in self.answers if answer.answer is not None)
         text = f"homework: {answered} of {len(self.answers)} questions answered"
         if self.sources:
             text += (
@@ -73,22 +73,22 @@ class Homework:
         table.add_column("#", justify="right")
         table.add_column("question")
         table.add_column("answer", style="bold")
-        for number, one in enumerate(self.answers, 1):
-            table.add_row(str(number), one.question, one.text)
+        for number, answer in enumerate(self.answers, 1):
+            table.add_row(str(number), answer.question, answer.text)
         return table
 
     def to_json(self) -> dict[str, Any]:
         """The answers as JSON-able data; `published_figures`: there are some, and no others."""
-        compared = [one.published for one in self.answers if one.published is not None]
+        compared = [answer.published for answer in self.answers if answer.published is not None]
         return {
             "answers": [
                 {
-                    "question": one.question,
-                    "answer": one.answer,
-                    "needs": [f"{taxi} {month}" for taxi, month in one.needs],
-                    "published_figure": one.published,
+                    "question": answer.question,
+                    "answer": answer.answer,
+                    "needs": [f"{taxi} {month}" for taxi, month in answer.needs],
+                    "published_figure": answer.published,
                 }
-                for one in self.answers
+                for answer in self.answers
             ],
             "sources": list(self.sources),
             "published_figures": bool(compared) and all(compared),
@@ -110,20 +110,22 @@ def homework(context: BackfillContext) -> Homework:
 
 def read(context: BackfillContext) -> dict[File, Loaded]:
     """The months that the questions are about: ledger rows with the rows that the tables hold."""
-    ledgers = {where: ledger.read(context, where, FIRST, LAST) for where in DESTINATIONS}
+    ledgers = {
+        destination: ledger.read(context, destination, FIRST, LAST) for destination in DESTINATIONS
+    }
     with ThreadPoolExecutor(4) as pool:
         held = {
-            (taxi, where): pool.submit(tables.read, context, taxi, where, FIRST, LAST)
+            (taxi, destination): pool.submit(tables.read, context, taxi, destination, FIRST, LAST)
             for taxi in COURSE
-            for where in DESTINATIONS
+            for destination in DESTINATIONS
         }
-    found: dict[File, Loaded] = {}
-    for where, loads in ledgers.items():
+    loaded: dict[File, Loaded] = {}
+    for destination, loads in ledgers.items():
         for cell, load in loads.items():
-            rows = held[cell.taxi, where].result().get(cell.month)
+            rows = held[cell.taxi, destination].result().get(cell.month)
             if rows is not None:
-                found.setdefault((cell.taxi, cell.month), Loaded(load, rows.rows))
-    return found
+                loaded.setdefault((cell.taxi, cell.month), Loaded(load, rows.rows))
+    return loaded
 
 
 def answer(loaded: Mapping[File, Loaded]) -> Homework:
@@ -137,7 +139,7 @@ def answer(loaded: Mapping[File, Loaded]) -> Homework:
         _rows_of_month(("yellow", Month(2021, 3)), loaded),
         _timezone(),
     )
-    used = [one.load.source_url for one in loaded.values()]
+    used = [month.load.source_url for month in loaded.values()]
     others = {url.rsplit("/", 2)[0] for url in used if not url.startswith(PUBLIC_SOURCE)}
     return Homework(answers, tuple(sorted(others)))
 

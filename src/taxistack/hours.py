@@ -71,14 +71,14 @@ def ticks(folder: Path = ROOT / "flows") -> Iterator[Tick]:
         for trigger in flow.get("triggers") or []:
             ticking = trigger["type"].endswith(".Schedule") and not trigger.get("disabled")
             if ticking and trigger.get("recoverMissedSchedules") != "LAST":
-                found = _TIMES.fullmatch(trigger["cron"])
-                if found is None or trigger.get("timezone") != "UTC":
+                match = _TIMES.fullmatch(trigger["cron"])
+                if match is None or trigger.get("timezone") != "UTC":
                     raise UsageError(
                         f"setting schedule: {path.name}: trigger {trigger['id']} has no one time "
                         f"of the day in UTC ({trigger['cron']}), so its ticks could be missed",
                         hint="leave the setting empty",
                     )
-                minute = int(found[2]) * 60 + int(found[1])
+                minute = int(match[2]) * 60 + int(match[1])
                 yield Tick(flow["id"], trigger["id"], minute)
 
 
@@ -87,7 +87,7 @@ def check(schedule: str) -> None:
     begin, end = span(schedule)
     if not schedule:
         return
-    missed = [one for one in ticks() if not begin + _BOOT <= one.minute <= end - ROOM]
+    missed = [tick for tick in ticks() if not begin + _BOOT <= tick.minute <= end - ROOM]
     if missed:
         raise UsageError(
             f"setting schedule: {schedule} misses " + ", ".join(map(str, missed)),

@@ -94,12 +94,12 @@ def _listed(
     for page in _pages(google, Api.COMPUTE, f"projects/{project}/{collection}", filter=chosen):
         items = page.get("items", [])
         groups = items if isinstance(items, dict) else {scope: {plural: items}}
-        for where, group in groups.items():
+        for service, group in groups.items():
             for item in group.get(plural, []):
                 yield Leftover(
                     kind,
                     item["name"],
-                    f"projects/{project}/{where}/{plural}/{item['name']}",
+                    f"projects/{project}/{service}/{plural}/{item['name']}",
                     item.get("labels") or {},
                     item.get("creationTimestamp", ""),
                 )

@@ -80,9 +80,9 @@ def settings() -> str:
     """Every setting with its default, its comment in invoke.yaml, and what there is to know."""
     rows: list[list[str]] = []
     for line in (ROOT / "invoke.yaml").read_text().splitlines():
-        found = re.fullmatch(r"  (\w+): (.*?)(?:\s+# (.*))?", line)
-        if found:
-            name, default, meaning = found.groups()
+        match = re.fullmatch(r"  (\w+): (.*?)(?:\s+# (.*))?", line)
+        if match:
+            name, default, meaning = match.groups()
             variable = f"`INVOKE_TAXISTACK_{name.upper()}`"
             rows.append([f"`{name}`", f"`{default.strip()}`", meaning or "", variable])
     text = (
@@ -98,8 +98,8 @@ def settings() -> str:
 def explanations() -> dict[str, str]:
     """What settings.py says of a setting, by its name: the text below its field."""
     tree = ast.parse((ROOT / "src" / "taxistack" / "settings.py").read_text(encoding="utf-8"))
-    (body,) = (one.body for one in tree.body
-               if isinstance(one, ast.ClassDef) and one.name == "Settings")  # fmt: skip
+    (body,) = (node.body for node in tree.body
+               if isinstance(node, ast.ClassDef) and node.name == "Settings")  # fmt: skip
     return {
         field.target.id: " ".join(str(text.value.value).split())
         for field, text in itertools.pairwise(body)
@@ -137,12 +137,12 @@ def flows() -> str:
         parts.append(f"## {flow['id']}\n\n{flow.get('description', '').strip()}\n")
         inputs = [
             (
-                f"`{one['id']}`",
-                one["type"],
-                one.get("displayName", ""),
-                str(one.get("defaults", "")),
+                f"`{field['id']}`",
+                field["type"],
+                field.get("displayName", ""),
+                str(field.get("defaults", "")),
             )
-            for one in flow.get("inputs", [])
+            for field in flow.get("inputs", [])
         ]
         if inputs:
             parts.append(_table(["input", "type", "meaning", "default"], inputs))

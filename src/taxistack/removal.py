@@ -69,12 +69,12 @@ class Kept:
 def remove(
     clients: Clients, project: str, stack: str, things: Iterable[Leftover], say: Say
 ) -> list[Kept]:
-    """Remove what is the stack's; those that stay, each with its reason.
+    """Remove the things of the stack; returns those that stay, each with its reason.
 
     What can't be removed does not keep the others from going.
     """
     kept = []
-    for thing in sorted(things, key=lambda one: (ORDER.index(one.kind), one)):
+    for thing in sorted(things, key=lambda item: (ORDER.index(item.kind), item)):
         try:
             if why := _Removal(clients, project, stack).remove(thing):
                 kept.append(Kept(thing, why))
@@ -94,7 +94,7 @@ def bears_labels(kind: str, name: str, labels: Mapping[str, str], project: str) 
     All of them count: `stack` and `run` are words that others label their things with too.
     """
     stack = labels.get("stack", "")
-    if not all(labels.get(one) for one in inventory.LABELS):
+    if not all(labels.get(label) for label in inventory.LABELS):
         return None
     names = {
         "instance": (f"{stack}-kestra",),
@@ -176,7 +176,7 @@ class _Removal:
             account = inventory.account_of(self._project, stack)
             return own_network and item.get("targetServiceAccounts") == [account]
         if kind == "network":
-            names = [str(one).rpartition("/")[2] for one in item.get("subnetworks") or []]
+            names = [str(address).rpartition("/")[2] for address in item.get("subnetworks") or []]
             return item.get("autoCreateSubnetworks") is False and set(names) <= {stack}
         return own_network  # routers and subnetworks
 
@@ -186,7 +186,7 @@ class _Removal:
             if disk.kind != "disk" or not self._ours(disk, disk.labels):
                 continue
             used = self._call("GET", Api.COMPUTE, disk.place, disk).get("resourcePolicies") or []
-            names = [one for one in used if one.rpartition("/")[2] == policy.name]
+            names = [name for name in used if name.rpartition("/")[2] == policy.name]
             if names:
                 path = f"{disk.place}/removeResourcePolicies"
                 body = {"resourcePolicies": names}
@@ -202,7 +202,7 @@ class _Removal:
                 raise FailedError(f"removing {thing.kind} {thing.name} does not end")
             operation = self._call("POST", Api.COMPUTE, path, thing)
         if errors := (operation.get("error") or {}).get("errors"):
-            said = "; ".join(str(one.get("message", one.get("code"))) for one in errors)
+            said = "; ".join(str(error.get("message", error.get("code"))) for error in errors)
             raise FailedError(f"removing {thing.kind} {thing.name}: {said}")
 
     # --- the others ---------------------------------------------------------------------------
@@ -268,8 +268,12 @@ class _Removal:
             policy = inventory.policy_of(self._google, self._project)
             for binding in policy.get("bindings", []):
                 if binding["role"] == thing.place and "condition" not in binding:
-                    binding["members"] = [one for one in binding["members"] if one != member]
-            policy["bindings"] = [one for one in policy.get("bindings", []) if one["members"]]
+                    binding["members"] = [
+                        account for account in binding["members"] if account != member
+                    ]
+            policy["bindings"] = [
+                binding for binding in policy.get("bindings", []) if binding["members"]
+            ]
             try:
                 self._call(
                     "POST", Api.RESOURCE_MANAGER, path, thing, json={"policy": policy}

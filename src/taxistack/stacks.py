@@ -60,24 +60,26 @@ class Stack:
         Where nothing else is left they are: no disk is there of which more could come. What does
         not tell when it was made counts as made now.
         """
-        told = self.changed or [datetime.fromisoformat(one.made) for one in self.things if one.made]
-        return max(told, default=datetime.now(UTC))
+        changes = self.changed or [
+            datetime.fromisoformat(thing.made) for thing in self.things if thing.made
+        ]
+        return max(changes, default=datetime.now(UTC))
 
 
 def find(clients: Clients, project: str, state_bucket: str) -> list[Stack]:
     """Every stack of the project, by name. Raises what the inventory raises."""
-    found: dict[str, Stack] = {}
+    stacks: dict[str, Stack] = {}
     for thing in _labelled(clients, project):
         name = bears_labels(thing.kind, thing.name, thing.labels, project)
         if name is None:
             continue
-        stack = found.setdefault(name, Stack(name))
+        stack = stacks.setdefault(name, Stack(name))
         stack.things.append(thing)
         stack.runs.add(thing.labels["run"])
         if thing.made and thing.kind != "snapshot":
             stack.changed.append(datetime.fromisoformat(thing.made))
-    _add_states(clients.storage, state_bucket, found)
-    return [found[name] for name in sorted(found)]
+    _add_states(clients.storage, state_bucket, stacks)
+    return [stacks[name] for name in sorted(stacks)]
 
 
 def _labelled(clients: Clients, project: str) -> Iterator[Leftover]:
@@ -87,14 +89,14 @@ def _labelled(clients: Clients, project: str) -> Iterator[Leftover]:
     for bucket in clients.storage.list_buckets(prefix=f"{project}-"):
         made = bucket.time_created.isoformat() if bucket.time_created else ""
         yield Leftover("bucket", bucket.name, "", dict(bucket.labels), made)
-    for one in clients.bigquery.list_datasets(filter="labels.stack"):
+    for dataset in clients.bigquery.list_datasets(filter="labels.stack"):
         # Their list does not tell when they were made.
-        whole = clients.bigquery.get_dataset(one.reference)
+        whole = clients.bigquery.get_dataset(dataset.reference)
         made = whole.created.isoformat() if whole.created else ""
-        yield Leftover("dataset", one.dataset_id, "", dict(one.labels), made)
+        yield Leftover("dataset", dataset.dataset_id, "", dict(dataset.labels), made)
 
 
-def _add_states(client: storage.Client, bucket: str, found: dict[str, Stack]) -> None:
+def _add_states(client: storage.Client, bucket: str, stacks: dict[str, Stack]) -> None:
     """Take the states and locks in; those of other roots in the same bucket are nobody's here."""
     locks = {}
     for blob in client.list_blobs(bucket):
@@ -107,19 +109,19 @@ def _add_states(client: storage.Client, bucket: str, found: dict[str, Stack]) ->
             continue
         state = json.loads(blob.download_as_bytes() or b"{}")
         runs = runs_in(state, name)
-        if not runs and name not in found:
+        if not runs and name not in stacks:
             continue
-        stack = found.setdefault(name, Stack(name))
+        stack = stacks.setdefault(name, Stack(name))
         stack.runs |= runs
         stack.has_state = True
         stack.outputs = {k: v.get("value") for k, v in (state.get("outputs") or {}).items()}
         stack.changed.append(blob.updated)
     for name, blob in locks.items():
-        if name in found:
-            told = json.loads(blob.download_as_bytes() or b"{}")
-            lock = Lock(str(blob.generation), blob.updated, told.get("Who") or "somebody")
-            found[name].lock = lock
-            found[name].changed.append(lock.made)
+        if name in stacks:
+            record = json.loads(blob.download_as_bytes() or b"{}")
+            lock = Lock(str(blob.generation), blob.updated, record.get("Who") or "somebody")
+            stacks[name].lock = lock
+            stacks[name].changed.append(lock.made)
 
 
 def runs_in(state: dict[str, Any], stack: str) -> set[str]:

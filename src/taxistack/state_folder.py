@@ -21,12 +21,12 @@ def check(folder: Path) -> None:
         raise UsageError(f"setting state: {folder} is not a folder")
     if not folder.is_dir() or (folder / MARK).exists() or _made_before_there_was_a_mark(folder):
         return
-    found = sorted(path.name for path in folder.iterdir())
-    if found:
-        more = ", …" if len(found) > 3 else ""
+    names = sorted(path.name for path in folder.iterdir())
+    if names:
+        more = ", …" if len(names) > 3 else ""
         raise UsageError(
             f"setting state: {folder} is not empty, and taxistack did not make it "
-            f"({', '.join(found[:3])}{more})",
+            f"({', '.join(names[:3])}{more})",
             hint="name a folder that is empty or not there yet",
         )
 

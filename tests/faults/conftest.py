@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -80,6 +81,7 @@ def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         made.run("deploy-flows", "--source", str(made.releases))
         yield made
     finally:
+        shutil.rmtree(made.state / "backups", ignore_errors=True)  # which `down` leaves alone
         made.run("down", "--yes")
         made.gone()
 

@@ -45,6 +45,8 @@ class Spoiler:
     cut: bool = False
     short: bool = False
     drip: float = 0.0
+    rewrite: Callable[[bytes], bytes] | None = None
+    """Of the server's answer comes what this makes of it."""
     refuse: bool = False
     """Reset before anything is answered, and the server is not asked."""
 
@@ -111,7 +113,11 @@ def _handler(proxy: HttpProxy) -> type[BaseHTTPRequestHandler]:
             if spoiler and spoiler.status:
                 return self._send(spoiler.status, list(spoiler.headers.items()), spoiler.body)
             headers = {k: v for k, v in self.headers.items() if k.lower() not in _HOP | {"host"}}
+            if spoiler and spoiler.rewrite:
+                headers = {**headers, "Accept-Encoding": "identity"}
             status, told, content = proxy.ask(self.command, self.path, headers, body)
+            if spoiler and spoiler.rewrite:
+                content = spoiler.rewrite(content)
             if spoiler and spoiler.lose:
                 return self._reset()
             return self._send(status, told, content, spoiler)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -53,25 +54,44 @@ class Struck:
 class Stack:
     """State, temporary files and releases below one folder, whose name nothing may trip over."""
 
-    def __init__(self, folder: Path) -> None:
-        """`folder`: empty; nothing is started."""
+    def __init__(self, folder: Path, name: str = "taxistack") -> None:
+        """`folder`: empty; nothing is started. `name`: the setting."""
         here = folder / "Zoë 東京 & more"
         self.state, self.tmp, self.releases = here / "state", here / "tmp", here / "releases"
+        self.clone, self.name = ROOT, name
+        self.before: Callable[[], None] | None = None
+        """What a command's process does before it is one."""
         for one in (self.tmp, self.releases):
             one.mkdir(parents=True)
         self.environment = {
             **os.environ,
             "INVOKE_TAXISTACK_STATE": str(self.state),
+            "INVOKE_TAXISTACK_NAME": name,
             "TMPDIR": str(self.tmp),
         }
+
+    def moved_to_a_clone(self, clone: Path) -> Stack:
+        """The same from a clone of its own, with all settings as they are there."""
+        names = ("src", "scripts", "infra", "flows", "analytics", "invoke.yaml", "tasks.py")
+        clone.mkdir()
+        for name in names:
+            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+            copy(ROOT / name, clone / name)
+        self.clone, self.state = clone, clone / ".taxistack"
+        for name in ("STATE", "NAME"):
+            del self.environment[f"INVOKE_TAXISTACK_{name}"]
+        # Before the paths that the environment was made with.
+        self.environment["PYTHONPATH"] = os.pathsep.join((f"{clone}/src", f"{clone}/scripts"))
+        return self
 
     # --- commands -----------------------------------------------------------------------------
 
     def begin(self, *arguments: str) -> subprocess.Popen[str]:
         """A command at work; what it says comes through one pipe."""
         return subprocess.Popen(
-            [sys.executable, "-m", "invoke", *arguments], cwd=ROOT, env=self.environment,
+            [sys.executable, "-m", "invoke", *arguments], cwd=self.clone, env=self.environment,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            preexec_fn=self.before,
         )  # fmt: skip
 
     def run(self, *arguments: str, code: int | None = 0) -> str:
@@ -104,11 +124,14 @@ class Stack:
             assert "Traceback" not in said, said
             if process.returncode == 0:
                 return said
+            if "the stack is not locked" in said:  # released meanwhile
+                unlock = []
+                continue
             assert process.returncode == 4, said
             found = re.search(r"--force-unlock[= ](\S+)", said)
             assert found, f"a lock that nobody explains: {said}"
             # The Terraform of a killed command goes on to its end, and releases the lock itself.
-            if not told(psutil.process_iter(), "apply"):
+            if not any(str(self.state) in " ".join(_words(one)) for one in _applying()):
                 unlock = ["--force-unlock", found.group(1)]
             time.sleep(1)
         pytest.fail("the lock stays")
@@ -120,7 +143,7 @@ class Stack:
         """The stack as the kit's own code sees it, read afresh."""
         from taxistack.targets import open_target
 
-        return open_target(settings_of(self.state))
+        return open_target(settings_of(self.state, name=self.name))
 
     def family(self) -> list[psutil.Process]:
         """Every process of its local cloud."""
@@ -189,6 +212,10 @@ class Stack:
         assert list(self.tmp.iterdir()) == []
         mine = [one for one in psutil.process_iter() if str(self.state) in " ".join(_words(one))]
         assert mine == []
+
+
+def _applying() -> list[psutil.Process]:
+    return told(psutil.process_iter(), "apply")
 
 
 def _words(process: psutil.Process) -> list[str]:

@@ -6,6 +6,7 @@ once. Whatever happens, a month is there as a whole or not at all, and the next 
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -213,6 +214,62 @@ def test_a_job_that_is_there_already_is_adopted(between, month, fault):
         between.warehouse.spoil(Spoiler(asked=JOBS, lose=True))
         ran = between.parts.load("green", month, "bigquery")
         clock.recovered()
+        assert ran.code == 0, ran.stderr
+        between.whole(month, "bigquery")
+
+
+def said_of_a_job(state: str, reason: str = ""):
+    """What the warehouse says of a job, made to say this instead."""
+
+    def rewrite(body: bytes) -> bytes:
+        told = json.loads(body)
+        told["status"] = {"state": state}
+        if reason:
+            error = {"reason": reason, "message": "the job ended in an error after all"}
+            told["status"] |= {"errorResult": error, "errors": [error]}
+        return json.dumps(told).encode()
+
+    return rewrite
+
+
+def late(reason: str) -> list[Spoiler]:
+    """A load job that is told to run, and to run still, and then to have failed."""
+    running = said_of_a_job("RUNNING")
+    return [
+        Spoiler(asked=JOBS, rewrite=running),
+        Spoiler(asked=r"^GET .*/jobs/", rewrite=running, times=2),
+        Spoiler(asked=r"^GET .*/jobs/", rewrite=said_of_a_job("DONE", reason)),
+    ]
+
+
+def test_a_job_that_fails_after_it_was_reported_late_is_told_and_leaves_nothing(
+    between, month, fault
+):
+    with fault(FAMILY, "a job ends in an error, reported late", "warehouse, for good") as clock:
+        assert between.parts.extract("green", month).code == 0
+        between.warehouse.spoil(*late("invalid"))
+        ran = between.parts.load("green", month, "bigquery")
+        assert len(between.warehouse.spoilt) == 4
+        assert ran.code == 1
+        assert "the job ended in an error after all" in ran.error
+        assert "the table is as it was" in ran.error
+        between.nothing(month, "bigquery")
+        clock.struck()
+        between.parts.loaded("green", month, "bigquery")
+        clock.recovered()
+        between.whole(month, "bigquery")
+        staging = between.parts.bigquery.list_tables("taxi-test.trips_staging")
+        assert [one.table_id for one in staging] == []
+
+
+@pytest.mark.faults_all
+def test_a_job_whose_late_error_passes_is_run_again(between, month, fault):
+    with fault(FAMILY, "a job ends in an error, reported late", "warehouse, passing") as clock:
+        assert between.parts.extract("green", month).code == 0
+        between.warehouse.spoil(*late("backendError"))
+        ran = between.parts.load("green", month, "bigquery")
+        clock.recovered()
+        assert len(between.warehouse.spoilt) == 4
         assert ran.code == 0, ran.stderr
         between.whole(month, "bigquery")
 

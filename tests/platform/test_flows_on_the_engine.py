@@ -122,7 +122,7 @@ def test_getting_started_counts_trips_by_payment_type(kestra):
     assert done.state == "SUCCESS", told(kestra, done)
     rows = kestra.outputs.flow(done.id)["rows"]
     assert sum(row["trips"] for row in rows) == ROWS
-    assert all(set(row) == {"value", "trips", "average_amount"} for row in rows)
+    assert all(set(row) == {"payment_type", "trips", "average_amount"} for row in rows)
     kept = kestra.outputs.tasks(done.id)["keep_columns"]["outputFiles"]["trips.csv"]
     text = kestra.files.download(done.id, kept).decode()
     assert text.splitlines()[0] == "payment_type,trip_distance,total_amount"

@@ -43,6 +43,11 @@ def blocks(kind: str) -> list[Block]:
     return found
 
 
+def joined(text: str) -> list[str]:
+    """The lines of a block; a command that goes on in the next line (`\\`) is one."""
+    return text.replace("\\\n", "").splitlines()
+
+
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory: pytest.TempPathFactory):
     """A shell as the guides assume it: our programs on PATH, a platform of its own."""
@@ -78,7 +83,7 @@ def test_the_guides_run_from_top_to_bottom(shell):
         mine = [block for block in blocks("") if block.page == page]
         text = "".join(block.text for block in mine)
         # Bootstrap has made the environment that this runs in, and the tests are not run in a test.
-        lines = [line.removeprefix("scripts/bootstrap && ") for line in text.splitlines()]
+        lines = [line.removeprefix("scripts/bootstrap && ") for line in joined(text)]
         lines = [line for line in lines if not line.endswith("invoke test")]
         if not shutil.which("curl"):
             left_out += [line for line in lines if line.startswith("curl ")]
@@ -108,7 +113,7 @@ def test_commands_that_need_a_network_or_docker_are_spelt_right(kind):
     commands = [
         shlex.split(line)
         for block in blocks(kind)
-        for line in block.text.splitlines()
+        for line in joined(block.text)
         if line.startswith("invoke ")
     ]
     assert commands

@@ -1,17 +1,5 @@
 # Every rule of variables.tf refuses what it should (tests/infra/test_hcl_rules.py proves it).
 
-variables {
-  database = "taxi-project:us-central1:kestra"
-  image    = "us-central1-docker.pkg.dev/taxi-project/taxistack/kestra:2.0.8"
-  stack = {
-    kestra_bucket   = { value = "taxi-project-taxistack-kestra" }
-    kestra_user     = { value = "admin@taxistack.dev" }
-    labels          = { value = { stack = "taxistack", environment = "prod", run = "manual" } }
-    project         = { value = "taxi-project" }
-    service_account = { value = "taxistack-kestra@taxi-project.iam.gserviceaccount.com" }
-  }
-}
-
 run "a_floating_image_is_refused" {
   command = plan
 

@@ -1,17 +1,5 @@
 # What the chart is given: the stack's own names, no password, a limit for every container.
 
-variables {
-  database = "taxi-project:us-central1:kestra"
-  image    = "us-central1-docker.pkg.dev/taxi-project/taxistack/kestra:2.0.8"
-  stack = {
-    kestra_bucket   = { value = "taxi-project-taxistack-kestra" }
-    kestra_user     = { value = "admin@taxistack.dev" }
-    labels          = { value = { stack = "taxistack", environment = "prod", run = "manual" } }
-    project         = { value = "taxi-project" }
-    service_account = { value = "taxistack-kestra@taxi-project.iam.gserviceaccount.com" }
-  }
-}
-
 run "the_server_works_with_the_stacks_own_things" {
   command = plan
 

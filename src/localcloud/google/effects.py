@@ -13,13 +13,13 @@ from urllib.parse import quote
 
 import httpx
 
+from localcloud import calls
 from localcloud.errors import CloudError
 from localcloud.google.errors import AlreadyExists, ApiError
 from localcloud.google.types import Object, last
 from localcloud.state import InstanceConfig
 
 _RUNNING, _STOPPED = "RUNNING", "TERMINATED"
-_TIMEOUT = 30.0  # seconds for one request to an emulator
 # What containers are made of: another text makes them anew, and their image is built again.
 _CONTAINERS = (
     *("kestra-build-requirements", "kestra-compose", "kestra-dockerfile", "kestra-entrypoint"),
@@ -92,11 +92,8 @@ class _Emulated(Effect):
 
     def send(self, method: str, url: str, body: Any = None) -> Any:
         """One call to an emulator; the answer's JSON, or None for 404. Others raise ApiError."""
-        headers = {"Authorization": f"Bearer {self.endpoints().key}"}
         try:
-            answer = httpx.request(
-                method, url, json=body, headers=headers, timeout=_TIMEOUT, trust_env=False
-            )
+            answer = calls.call(method, url, self.endpoints().key, body)
         except httpx.TransportError as error:
             raise ApiError(f"{method} {url}: the emulator does not answer") from error
         empty = "is not empty" in answer.text  # bqemulator says it with a 404

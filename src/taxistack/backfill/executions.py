@@ -70,7 +70,9 @@ class Executions:
     def runs(self, backfill: str) -> dict[Cell, list[Run]]:
         """The runs of the taxi flows by cell that one backfill started."""
         flows = FLOWS.values()
-        return by_cell(one for flow in flows for one in self._search(flow, backfill=backfill))
+        return by_cell(
+            execution for flow in flows for execution in self._search(flow, backfill=backfill)
+        )
 
     def runs_of(self, months: Iterable[Month], states: Iterable[str] = ()) -> dict[Cell, list[Run]]:
         """The runs of these months by cell, the newest of each month; of `states` alone, if any.
@@ -81,25 +83,27 @@ class Executions:
         wanted = [(flow, str(month)) for month in sorted(set(months)) for flow in FLOWS.values()]
         states = tuple(states)
 
-        def search(one: tuple[str, str]) -> list[Execution]:
-            flow, month = one
+        def search(query: tuple[str, str]) -> list[Execution]:
+            flow, month = query
             return list(self._search(flow, states=states, limit=MOST_OF_A_MONTH, month=month))
 
         with ThreadPoolExecutor(PARALLEL) as pool:
-            return by_cell(one for found in pool.map(search, wanted) for one in found)
+            return by_cell(
+                execution for executions in pool.map(search, wanted) for execution in executions
+            )
 
     def living(self) -> dict[Cell, list[Run]]:
         """The runs that have not ended, of any month."""
         flows = FLOWS.values()
-        return by_cell(one for flow in flows for one in self._search(flow, states=LIVE))
+        return by_cell(execution for flow in flows for execution in self._search(flow, states=LIVE))
 
     def recent_loads(self) -> dict[Cell, list[Run]]:
         """The runs that ended well last, of any month: what the next ones are expected to take."""
         flows = FLOWS.values()
         return by_cell(
-            one
+            execution
             for flow in flows
-            for one in self._search(flow, states=["SUCCESS"], limit=MOST_RECENT)
+            for execution in self._search(flow, states=["SUCCESS"], limit=MOST_RECENT)
         )
 
     def heard_again(
@@ -114,17 +118,24 @@ class Executions:
         ]
         with ThreadPoolExecutor(PARALLEL) as pool:
             whole = pool.map(self._client.executions.get, silent)
-            return {one: last_sign(found) for one, found in zip(silent, whole, strict=True)}
+            return {
+                execution_id: last_sign(executions)
+                for execution_id, executions in zip(silent, whole, strict=True)
+            }
 
     def live_backfills(self) -> list[LiveBackfill]:
         """The backfills that have not ended."""
-        found = []
-        for execution in self._search(BACKFILL_FLOW, states=LIVE):
-            cells = frozenset(cells_of(execution.inputs.get("months")))
-            if cells:
-                name = str(execution.inputs.get("backfill") or execution.id)
-                found.append(LiveBackfill(execution.id, name, cells, last_sign(execution)))
-        return found
+        return _backfills(self._search(BACKFILL_FLOW, states=LIVE))
+
+    def begun_before(self, execution_id: str) -> list[LiveBackfill]:
+        """The backfills that have not ended and began before this one, by the server's clock."""
+        live = self._search(BACKFILL_FLOW, states=LIVE)
+        ordered = sorted(
+            (backfill for backfill in live if backfill.start),
+            key=lambda backfill: (backfill.start, backfill.id),
+        )
+        ids = [backfill.id for backfill in ordered]
+        return _backfills(ordered[: ids.index(execution_id)]) if execution_id in ids else []
 
     def start(self, cells: Iterable[Cell], backfill: str, *, parallel: int, replace: bool) -> str:
         """Start one taxi_backfill execution; its id.
@@ -174,8 +185,8 @@ class Executions:
 
     def rows(self, execution_id: str) -> int:
         """The rows that an execution loaded, as its flow says; 0 when it does not."""
-        told = str(self._client.outputs.flow(execution_id).get("rows") or "")
-        return int(told) if told.isdecimal() else 0
+        rows = str(self._client.outputs.flow(execution_id).get("rows") or "")
+        return int(rows) if rows.isdecimal() else 0
 
     def kill(self, execution_id: str) -> None:
         """Kill an execution and what it started; one that has ended is left as it is."""
@@ -194,15 +205,15 @@ class Executions:
         while not any(line.task_id == LAST_WORD for line in lines) and time.monotonic() < give_up:
             time.sleep(LOG_POLL_S)
             lines = self._client.logs(execution_id, min_level="ERROR")
-        told = [line.message.strip() for line in lines if line.message.strip()]
-        return last_word(told)
+        messages = [line.message.strip() for line in lines if line.message.strip()]
+        return last_word(messages)
 
     def reasons(self, runs: Iterable[Run]) -> dict[str, str]:
         """The reasons of several failed runs by execution id, at most 8 asked at a time."""
         ended = {run.id: run.heard for run in runs}
         with ThreadPoolExecutor(PARALLEL) as pool:
-            told = pool.map(self.reason, ended.keys(), ended.values())
-            return dict(zip(ended, told, strict=True))
+            reasons = pool.map(self.reason, ended.keys(), ended.values())
+            return dict(zip(ended, reasons, strict=True))
 
     def _search(
         self, flow: str, *, states: Iterable[str] = (), limit: int = MOST, **labels: str
@@ -217,20 +228,31 @@ class Executions:
         )
 
 
+def _backfills(executions: Iterable[Execution]) -> list[LiveBackfill]:
+    """Live executions of taxi_backfill; those whose input the flow itself refuses are left out."""
+    backfills = []
+    for execution in executions:
+        cells = frozenset(cells_of(execution.inputs.get("months")))
+        if cells:
+            name = str(execution.inputs.get("backfill") or execution.id)
+            backfills.append(LiveBackfill(execution.id, name, cells, last_sign(execution)))
+    return backfills
+
+
 def by_cell(executions: Iterable[Execution]) -> dict[Cell, list[Run]]:
     """Executions as runs, under the cells that they load; those of no cell are left out."""
-    found: dict[Cell, list[Run]] = defaultdict(list)
+    runs: dict[Cell, list[Run]] = defaultdict(list)
     for execution in executions:
         if (run := run_of(execution)) is not None:
-            found[run.cell].append(run)
-    return dict(found)
+            runs[run.cell].append(run)
+    return dict(runs)
 
 
-def together(*found: Mapping[Cell, list[Run]]) -> dict[Cell, list[Run]]:
-    """Several answers as one; a run that is in more than one of them is in it once."""
+def together(*groups: Mapping[Cell, list[Run]]) -> dict[Cell, list[Run]]:
+    """The runs of several searches, by cell; one that several of them found is listed once."""
     runs: dict[Cell, dict[str, Run]] = defaultdict(dict)
-    for one in found:
-        for cell, ran in one.items():
+    for group in groups:
+        for cell, ran in group.items():
             runs[cell] |= {run.id: run for run in ran}
     return {cell: list(ran.values()) for cell, ran in runs.items()}
 
@@ -243,16 +265,20 @@ _FLOWS_PREFIX = re.compile(r"^\w+ (?:\d{4}-\d{2}|\(no month\)) → \w+ failed:\s
 _SPEECHLESS = "see the log of the task that is red"  # the flows' word when only the engine spoke
 
 
-def last_word(told: list[str]) -> str:
-    """Of an execution's error lines the one that says what went wrong, without its decoration."""
-    for message in told:
-        if found := _NO_PAIR.search(message):
-            key, namespace = found.groups()
+def last_word(messages: list[str]) -> str:
+    """The error line that says what went wrong, without what the engine puts before it."""
+    for message in messages:
+        if match := _NO_PAIR.search(message):
+            key, namespace = match.groups()
             return f"KV pair `{key}` of namespace {namespace} is missing: invoke deploy-flows"
-    useful = [one for one in told if not one.startswith(_ENGINES_WORDS) and _SPEECHLESS not in one]
+    useful = [
+        message
+        for message in messages
+        if not message.startswith(_ENGINES_WORDS) and _SPEECHLESS not in message
+    ]
     if useful:
         return _FLOWS_PREFIX.sub("", useful[-1].splitlines()[-1].strip())
-    engines = [one for one in told if _SPEECHLESS not in one]
+    engines = [message for message in messages if _SPEECHLESS not in message]
     # The first line of an exception is its message; the rest is where it came from.
     return _CLASS.sub("", engines[-1].splitlines()[0]) if engines else "its log has no error line"
 
@@ -262,7 +288,8 @@ def cells_of(months: Any) -> list[Cell]:
     try:
         listed = json.loads(months) if isinstance(months, str) else months
         return [
-            Cell(one["taxi"], Month.parse(one["month"]), one["destination"]) for one in listed or []
+            Cell(item["taxi"], Month.parse(item["month"]), item["destination"])
+            for item in listed or []
         ]
     except (ValueError, TypeError, KeyError, EtlError):
         return []  # started by hand, with input that the flow itself refuses

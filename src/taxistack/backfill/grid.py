@@ -30,7 +30,11 @@ def grid_table(plan: Plan, source: str) -> RenderableType:
 
     `source`: where the months come from, as a person would name it.
     """
-    columns = [(taxi, where) for taxi in plan.request.taxis for where in plan.request.destinations]
+    columns = [
+        (taxi, destination)
+        for taxi in plan.request.taxis
+        for destination in plan.request.destinations
+    ]
     table = Table(box=None, pad_edge=False, collapse_padding=True)
     table.add_column("month")
     for taxi, destination in columns:
@@ -40,7 +44,10 @@ def grid_table(plan: Plan, source: str) -> RenderableType:
     for month in months:
         table.add_row(
             str(month),
-            *(_word(plan.states[Cell(taxi, month, where)], steps) for taxi, where in columns),
+            *(
+                _word(plan.states[Cell(taxi, month, destination)], steps)
+                for taxi, destination in columns
+            ),
         )
     reasons = _reasons(plan)
     # A title of the table would be folded to its width.
@@ -48,30 +55,30 @@ def grid_table(plan: Plan, source: str) -> RenderableType:
     return Group(title, table, *([Text("")] if reasons else []), *reasons)
 
 
-def _word(found: CellState, steps: set[Cell]) -> Text:
-    word, style = LOOK[found.state]
-    mark = "▸ " if found.cell in steps else "  "
+def _word(known: CellState, steps: set[Cell]) -> Text:
+    word, style = LOOK[known.state]
+    mark = "▸ " if known.cell in steps else "  "
     return Text(mark + word, style=style)
 
 
 def _reasons(plan: Plan) -> list[Text]:
     telling = [
-        found
-        for _, found in sorted(plan.states.items())
-        if found.reason
-        and found.state is not State.NOT_PUBLISHED
-        and not (found.source is not None and found.reason == found.source.problem)
+        known
+        for _, known in sorted(plan.states.items())
+        if known.reason
+        and known.state is not State.NOT_PUBLISHED
+        and not (known.source is not None and known.reason == known.source.problem)
     ]
-    lines = [Text(line(found)) for found in telling[:MAX_REASONS]]
+    lines = [Text(line(known)) for known in telling[:MAX_REASONS]]
     if len(telling) > MAX_REASONS:
         lines.append(Text(f"… and {len(telling) - MAX_REASONS} more (--json lists them all)"))
     return lines
 
 
-def line(found: CellState) -> str:
+def line(known: CellState) -> str:
     """One cell, its state and the reason, in one line."""
-    attempt = f" (attempt {found.attempt})" if found.state is State.FAILED and found.attempt else ""
-    return f"{found.cell}: {found.state}{attempt}" + (f", {found.reason}" if found.reason else "")
+    attempt = f" (attempt {known.attempt})" if known.state is State.FAILED and known.attempt else ""
+    return f"{known.cell}: {known.state}{attempt}" + (f", {known.reason}" if known.reason else "")
 
 
 def outlook(plan: Plan) -> str:

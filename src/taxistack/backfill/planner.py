@@ -89,7 +89,7 @@ class Request:
             end=last,
             taxis=_choice("--taxi", taxi, TAXIS) if taxi else COURSE,
             destinations=_choice("--destination", destination, DESTINATIONS),
-            only=frozenset(Only(one) for one in _choice("--only", only, tuple(Only))),
+            only=frozenset(Only(word) for word in _choice("--only", only, tuple(Only))),
             order=Order(_choice("--order", order, tuple(Order), several=False)[0]),
             parallel=parallel,
             force=force,
@@ -176,7 +176,7 @@ class PastRun:
 
 @dataclass(frozen=True)
 class Plan:
-    """What stands (`states`), what will run (`steps`) and what is in hand (`attached`).
+    """The state of every asked cell, the cells that will run, and the backfills that already run.
 
     `lost`: executions that the engine lost; they are ended before their months run again.
     `replace`: whether a differing lake object is overwritten.
@@ -205,7 +205,7 @@ class Plan:
 
     def count(self, state: State) -> int:
         """How many cells of the grid are in a state."""
-        return sum(1 for found in self.states.values() if found.state is state)
+        return sum(1 for known in self.states.values() if known.state is state)
 
     def to_json(self) -> dict[str, Any]:
         """The plan as JSON-able data: the cells, what will run, what is expected."""
@@ -226,13 +226,13 @@ class Plan:
                     "taxi": cell.taxi,
                     "month": str(cell.month),
                     "destination": cell.destination,
-                    "state": str(found.state),
-                    "reason": found.reason,
-                    "attempt": found.attempt,
-                    "execution": found.run.id if found.run else None,
+                    "state": str(known.state),
+                    "reason": known.reason,
+                    "attempt": known.attempt,
+                    "execution": known.run.id if known.run else None,
                     "run": cell in steps,
                 }
-                for cell, found in sorted(self.states.items())
+                for cell, known in sorted(self.states.items())
             ],
         }
 
@@ -253,8 +253,8 @@ def plan(
     and month, where the source is the release that they were counted in.
     """
     steps = _order(request, [cell for cell in request.grid() if _wanted(request, states[cell])])
-    loading = {cell for cell, found in states.items() if found.state is State.LOADING}
-    attached = [] if request.force else [one for one in live if one.cells & loading]
+    loading = {cell for cell, known in states.items() if known.state is State.LOADING}
+    attached = [] if request.force else [backfill for backfill in live if backfill.cells & loading]
     problems = _problems(request, states)
     if (silence := _silence(request, steps, states)) is not None:
         steps, problems = [], (*problems, silence)
@@ -281,15 +281,15 @@ def _lost(
     steps: Iterable[Cell], states: Mapping[Cell, CellState], backfills: Iterable[LiveBackfill]
 ) -> tuple[str, ...]:
     wanted = set(steps)
-    parents = [one.execution_id for one in backfills if one.cells & wanted]
+    parents = [backfill.execution_id for backfill in backfills if backfill.cells & wanted]
     return (*parents, *(run.id for cell in steps for run in states[cell].lost))
 
 
-def _wanted(request: Request, found: CellState) -> bool:
-    if request.cells is not None and found.cell not in request.cells:
+def _wanted(request: Request, known: CellState) -> bool:
+    if request.cells is not None and known.cell not in request.cells:
         return False
     wanted = frozenset().union(*(WANTED[only] for only in request.only))
-    return found.state in (wanted | FORCED if request.force else wanted)
+    return known.state in (wanted | FORCED if request.force else wanted)
 
 
 def _order(request: Request, cells: list[Cell]) -> list[Cell]:
@@ -306,9 +306,9 @@ def _expected_rows(
     published: Mapping[str, Mapping[str, int]],
 ) -> dict[Cell, int]:
     by_file = {
-        (cell.taxi, cell.month): found.load.rows
-        for cell, found in states.items()
-        if found.load and found.state is not State.STALE
+        (cell.taxi, cell.month): known.load.rows
+        for cell, known in states.items()
+        if known.load and known.state is not State.STALE
     }
     known = {}
     for cell in steps:
@@ -344,10 +344,10 @@ def _expect(
     )
 
 
-def _size(found: CellState) -> int | None:
-    if found.source is not None and found.source.length is not None:
-        return found.source.length
-    return found.load.source_bytes if found.load else None
+def _size(known: CellState) -> int | None:
+    if known.source is not None and known.source.length is not None:
+        return known.source.length
+    return known.load.source_bytes if known.load else None
 
 
 def _seconds(cell: Cell, size: int | None, past: Sequence[PastRun]) -> float | None:
@@ -372,9 +372,9 @@ def _seconds(cell: Cell, size: int | None, past: Sequence[PastRun]) -> float | N
 def _problems(request: Request, states: Mapping[Cell, CellState]) -> tuple[str, ...]:
     problems = []
     for taxi in request.taxis:
-        found = [one for cell, one in states.items() if cell.taxi == taxi]
-        if found and all(one.state is State.NOT_PUBLISHED for one in found):
-            first = min(found, key=lambda one: one.cell)
+        mine = [known for cell, known in states.items() if cell.taxi == taxi]
+        if mine and all(known.state is State.NOT_PUBLISHED for known in mine):
+            first = min(mine, key=lambda known: known.cell)
             problems.append(
                 nothing_published(request, taxi, first.source.url if first.source else None)
             )
@@ -384,27 +384,26 @@ def _problems(request: Request, states: Mapping[Cell, CellState]) -> tuple[str, 
 def _silence(
     request: Request, steps: Iterable[Cell], states: Mapping[Cell, CellState]
 ) -> str | None:
-    """The problem that nobody answers at the source: each load would only find out again."""
+    """A problem when the source does not answer: every load would fail for the same reason."""
     sources = [states[cell].source for cell in steps]
-    if request.force or not sources or not all(one and one.silent for one in sources):
+    if request.force or not sources or not all(source and source.silent for source in sources):
         return None
-    told = sources[0].problem if sources[0] else ""
-    return (
-        f"the source does not answer, so nothing was started (--force tries all the same): {told}"
-    )
+    problem = sources[0].problem if sources[0] else ""
+    refused = "the source does not answer, so nothing was started (--force tries all the same)"
+    return f"{refused}: {problem}"
 
 
 def nothing_published(request: Request, taxi: str, url: str | None) -> str:
-    """The problem that no asked month of a taxi exists; `url`: where one was looked for."""
-    where = f", for example {url}" if url else ""
-    return f"no month of {taxi} from {request.start} to {request.end} is published{where}"
+    """The message that no month of the range is published; `url`: one that was looked for."""
+    example = f", for example {url}" if url else ""
+    return f"no month of {taxi} from {request.start} to {request.end} is published{example}"
 
 
 def _warnings(states: Mapping[Cell, CellState]) -> tuple[str, ...]:
     silent = {
-        found.source.problem: found.source
-        for found in states.values()
-        if found.source is not None and found.source.problem
+        known.source.problem: known.source
+        for known in states.values()
+        if known.source is not None and known.source.problem
     }
     if not silent:
         return ()

@@ -116,8 +116,8 @@ class View:
             self._bar.update(self._task, total=tally.total, completed=tally.done)
             self._live.update(Group(self._bar, Text(tally.line()), Text(tally.now(), style="dim")))
             return
-        text, told = self._last
+        text, shown = self._last
         line = "; ".join(part for part in (tally.line(), tally.now()) if part)
-        if line != text and time.monotonic() - told >= LINE_EVERY_S:
+        if line != text and time.monotonic() - shown >= LINE_EVERY_S:
             self._last = (line, time.monotonic())
             self._console.say(line)

@@ -105,8 +105,12 @@ class Result:
             "loaded": [_cell_json(cell) for cell in self.loaded],
             "not_published": [_cell_json(cell) for cell in self.not_published],
             "failed": [
-                {**_cell_json(one.cell), "execution": one.execution_id, "reason": one.reason}
-                for one in self.failures
+                {
+                    **_cell_json(failure.cell),
+                    "execution": failure.execution_id,
+                    "reason": failure.reason,
+                }
+                for failure in self.failures
             ],
             "not_done": [_cell_json(cell) for cell in self.left],
             "rows": self.rows,
@@ -196,7 +200,7 @@ class _Watch:
     rows: dict[Cell, int] = field(default_factory=dict)
     running: list[Cell] = field(default_factory=list)
     # Months and rows that the first look found done: they tell nothing of the speed from then on.
-    found: tuple[int, int] | None = None
+    already: tuple[int, int] | None = None
     began: float = field(default_factory=time.monotonic)
     cancelled: bool = False
     chosen: bool = False
@@ -241,9 +245,45 @@ class _Watch:
         execution_id = self.executions.start(
             cells, backfill, parallel=self.plan.request.parallel, replace=self.plan.replace
         )
-        self.followed.append(_Followed(execution_id, backfill))
+        ours = _Followed(execution_id, backfill)
+        self.followed.append(ours)
         self.executions.begun(backfill)  # who plans next sees it, and attaches to it
         view.event(f"backfill {backfill}: {counted(len(cells), 'month')}, execution {execution_id}")
+        if not self.plan.request.force:  # which loads what is being loaded too
+            self._step_back(ours, cells, view)
+
+    def _step_back(self, ours: _Followed, cells: tuple[Cell, ...], view: View) -> None:
+        """Leave to a backfill that began just before ours the months that it has too.
+
+        It is of another machine: these do not see each other's turn, but what Kestra runs.
+        """
+        known = {one.execution_id for one in self.followed}
+        theirs: set[Cell] = set()
+        earlier: list[LiveBackfill] = []
+        for one in self.executions.begun_before(ours.execution_id):
+            if one.execution_id not in known and (same := self._before_it(one).intersection(cells)):
+                earlier.append(one)
+                theirs |= same
+        if not earlier:
+            return
+        names = ", ".join(one.backfill for one in earlier)
+        view.event(f"{names} began the same months just before: {ours.backfill} is ended")
+        self.executions.kill(ours.execution_id)
+        self.followed.remove(ours)
+        self.begun.remove(ours.backfill)
+        for one in earlier:
+            self._attach(one, view)
+        if rest := tuple(cell for cell in cells if cell not in theirs):
+            self._begin(rest, view)
+
+    def _before_it(self, one: LiveBackfill) -> frozenset[Cell]:
+        """The months that a backfill has not ended yet; what it failed to load may be ours."""
+        ended = {
+            cell
+            for cell, runs in self.executions.runs(one.backfill).items()
+            if not any(run.state is RunState.LIVE for run in runs)
+        }
+        return one.cells - ended
 
     def _rounds(self, view: View) -> None:
         for left_rounds in reversed(range(ROUNDS)):
@@ -258,7 +298,7 @@ class _Watch:
         while True:
             self._poll(view)
             view.show(self._tally())
-            if all(one.ended for one in self.followed):
+            if all(backfill.ended for backfill in self.followed):
                 return
             if self._too_many_failures():
                 view.event(f"{len(self.failures)} failed: the rest is cancelled")
@@ -272,8 +312,8 @@ class _Watch:
         while True:
             try:
                 # The parents first: when one has ended, its children are read once after it.
-                for one in self.followed:
-                    one.ended = one.ended or self.executions.ended(one.execution_id)
+                for backfill in self.followed:
+                    backfill.ended = backfill.ended or self.executions.ended(backfill.execution_id)
                 self._read(view)
             except TransientError as error:
                 if self.context.was_stopped():
@@ -292,8 +332,8 @@ class _Watch:
     def _read(self, view: View) -> None:
         now = datetime.now(UTC)
         self.running = []
-        for one in self.followed:
-            for cell, runs in self.executions.runs(one.backfill).items():
+        for backfill in self.followed:
+            for cell, runs in self.executions.runs(backfill.backfill).items():
                 if cell in self.wanted and cell not in self.finished:
                     self._note(cell, max(runs, key=lambda run: (run.started, run.id)), view, now)
 
@@ -313,11 +353,11 @@ class _Watch:
             self.failures[cell] = failure
             view.event(f"{place} {failure}")
             return
-        told = _ENDED[run.state]
+        words = _ENDED[run.state]
         if run.state is RunState.SUCCESS:
             self.rows[cell] = self.executions.rows(run.id)
-            told += f" {self.rows[cell]:,} rows"
-        view.event(f"{place} {cell}: {told} in {duration(run.seconds)}")
+            words += f" {self.rows[cell]:,} rows"
+        view.event(f"{place} {cell}: {words} in {duration(run.seconds)}")
 
     # --- stopping ---------------------------------------------------------------------------
 
@@ -355,7 +395,7 @@ class _Watch:
         Waits until they have ended: who runs the same command next must not meet them.
         """
         self.cancelled = True
-        asked = {one.execution_id for one in self.followed}
+        asked = {backfill.execution_id for backfill in self.followed}
         for parent in asked:
             self.executions.kill(parent)
         looks = 2  # a month that was just being started shows itself after its backfill has ended
@@ -363,8 +403,8 @@ class _Watch:
         with suppress(KeyboardInterrupt):  # who is asked to stop once more stops waiting
             while looks:
                 ending = self._alive()
-                for one in ending - asked:
-                    self.executions.kill(one)
+                for execution_id in ending - asked:
+                    self.executions.kill(execution_id)
                 asked |= ending
                 looks = 2 if ending else looks - 1
                 if ending and time.monotonic() > give_up:
@@ -375,10 +415,10 @@ class _Watch:
 
     def _alive(self) -> set[str]:
         """The executions of these backfills that have not ended, children included."""
-        parents = (one.execution_id for one in self.followed)
+        parents = (backfill.execution_id for backfill in self.followed)
         alive = {parent for parent in parents if self.executions.ended(parent) is None}
-        for one in self.followed:
-            for runs in self.executions.runs(one.backfill).values():
+        for backfill in self.followed:
+            for runs in self.executions.runs(backfill.backfill).values():
                 alive |= {run.id for run in runs if run.state is RunState.LIVE}
         return alive
 
@@ -389,15 +429,15 @@ class _Watch:
 
     def _lost_cells(self) -> tuple[Cell, ...]:
         """What ended without a result of its own, unless the whole backfill came to nothing."""
-        if any(one.ended is RunState.CANCELLED for one in self.followed):
+        if any(backfill.ended is RunState.CANCELLED for backfill in self.followed):
             return ()
         rest = self._left()
         if rest and not self.finished:
             self.problems += [
-                f"backfill {one.backfill} started no month: "
-                f"{self.executions.reason(one.execution_id)} "
-                f"(invoke logs --execution {one.execution_id})"
-                for one in self.followed
+                f"backfill {backfill.backfill} started no month: "
+                f"{self.executions.reason(backfill.execution_id)} "
+                f"(invoke logs --execution {backfill.execution_id})"
+                for backfill in self.followed
             ]
             return ()
         return rest
@@ -413,10 +453,10 @@ class _Watch:
     def _tally(self) -> Tally:
         elapsed = time.monotonic() - self.began
         done, rows = len(self.finished), sum(self.rows.values())
-        if self.found is None:
-            self.found = (done, rows)
+        if self.already is None:
+            self.already = (done, rows)
         left = None
-        if seen := done - self.found[0]:
+        if seen := done - self.already[0]:
             left = elapsed / seen * (len(self.wanted) - done)
         elif not done and (expected := self.plan.expected.seconds or 0.0) > elapsed:
             left = expected - elapsed
@@ -424,7 +464,7 @@ class _Watch:
             total=len(self.wanted),
             done=done,
             failed=len(self.failures),
-            rows=rows - self.found[1],
+            rows=rows - self.already[1],
             elapsed=elapsed,
             left=left,
             running=self.running,
@@ -453,7 +493,7 @@ class _Watch:
         )
 
     def _nothing_found(self) -> Iterator[str]:
-        """The taxis of which the loads found no file, where the plan could not know it."""
+        """Messages for the taxis of which no load found a file: the plan could not know it."""
         request = self.plan.request
         for taxi in request.taxis:
             cells = sorted(cell for cell in self.plan.states if cell.taxi == taxi)

@@ -26,10 +26,13 @@ def opened(
     Raises FailedError when the destination refuses or does not answer; Google's own error
     about credentials.
     """
-    found = destinations.get(destination)
+    module = destinations.get(destination)
     try:
-        with found.told(f"the {found.title} {what}"), SESSIONS[destination](context) as session:
-            yield found, session
+        with (
+            module.explaining(f"the {module.title} {what}"),
+            SESSIONS[destination](context) as session,
+        ):
+            yield module, session
     except EtlError as error:
         if isinstance(error.__cause__, GoogleAuthError):
             raise error.__cause__ from None  # the command's edge knows what to say of credentials
@@ -42,7 +45,7 @@ def read_from(
     what: str,
     read: Callable[[Destination[Any], Any], Read],
 ) -> Read:
-    """What `read` gives of a session; asked once more when the connection is lost on the way.
+    """The result of `read` on a session; tried once more when the connection is lost on the way.
 
     `what` and errors: see `opened`.
     """

@@ -42,12 +42,12 @@ def look(
     release.check_base(base_url)
     with download.client(transport, base_url) as client, ThreadPoolExecutor(PARALLEL) as pool:
         site = _Site(client, base_url, loaded or {}, pace or download.Pace())
-        found = pool.map(lambda one: site.look_at(*one), wanted)
-        return dict(zip(wanted, found, strict=True))
+        looks = pool.map(lambda file: site.look_at(*file), wanted)
+        return dict(zip(wanted, looks, strict=True))
 
 
 class _Site:
-    """The site while it is asked; its threads share what they have learned of it."""
+    """The release site during one look; its threads share what they have learned of it."""
 
     def __init__(
         self,

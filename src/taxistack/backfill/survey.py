@@ -49,15 +49,15 @@ def plan_backfill(
     and what changed. `note`: see `survey`. Raises FailedError when a ledger or Kestra does not
     answer.
     """
-    found = survey(context, request.grid(), check_source=check_source, to_load=True, note=note)
+    known = survey(context, request.grid(), check_source=check_source, to_load=True, note=note)
     return plan(
         request,
-        found.states,
-        source=release.shown(found.source),
-        live=found.live,
-        lost=found.lost,
-        past=found.past,
-        published=PUBLISHED_COUNTS if is_public(found.source) else None,
+        known.states,
+        source=release.shown(known.source),
+        live=known.live,
+        lost=known.lost,
+        past=known.past,
+        published=PUBLISHED_COUNTS if is_public(known.source) else None,
     )
 
 
@@ -84,8 +84,8 @@ def survey(
     with ThreadPoolExecutor(7) as pool:
         # Of all months: those outside the range tell how long a load takes.
         ledgers = [
-            pool.submit(ledger.read, context, where, None, None)
-            for where in sorted({cell.destination for cell in wanted})
+            pool.submit(ledger.read, context, destination, None, None)
+            for destination in sorted({cell.destination for cell in wanted})
         ]
         asked = pool.submit(executions.runs_of, [cell.month for cell in wanted], NOT_DONE)
         living = pool.submit(executions.living)
@@ -95,7 +95,7 @@ def survey(
         loads = {cell: load for future in ledgers for cell, load in future.result().items()}
         files = _looked_at(base, wanted, loads) if check_source else {}
         if to_load and context.serves_samples:
-            files = {one: _made_when_loaded(file) for one, file in files.items()}
+            files = {name: _made_when_loaded(file) for name, file in files.items()}
     now = datetime.now(UTC)
     confirmed = _confirmed(wanted, loads, files)
     if note:
@@ -103,17 +103,18 @@ def survey(
             ledger.record(context, cell, entry)
     loads |= confirmed
     # A live backfill may have other months before it than those that are asked for.
-    theirs = [executions.runs(one.backfill) for one in live.result()]
+    theirs = [executions.runs(backfill.backfill) for backfill in live.result()]
     known = together(asked.result(), living.result(), recent.result(), *theirs)
     ran = _with_last_signs(known, executions, now)
     alive, lost = part_lost(live.result(), ran, now)
     claims = claims_of(alive, ran)
     states = derive(wanted, loads, ran, files, claims, now)
     # One that failed may have succeeded since, long ago: then the ledger has lost its row.
-    failed = [cell.month for cell, found in states.items() if found.state is State.FAILED]
+    failed = [cell.month for cell, known in states.items() if known.state is State.FAILED]
     if failed:
         ran = together(ran, executions.runs_of(failed, ["SUCCESS"]))
-        states = derive(wanted, loads, ran, files, claims, now)
+        again = [cell for cell in wanted if cell.month in set(failed)]
+        states |= derive(again, loads, ran, files, claims, now)
     return Survey(
         source=base,
         states=_with_reasons(states, executions),
@@ -148,14 +149,14 @@ def _confirmed(
 
     Without them in the ledger they would be fetched again whenever somebody asks.
     """
-    found = {}
+    confirmed = {}
     for cell in wanted:
         entry, file = loads.get(cell), files.get((cell.taxi, cell.month))
         if entry is None or file is None or not file.etag or file.etag == entry.etag:
             continue
         if file.sha256 == entry.sha256:
-            found[cell] = entry.confirmed(file.etag)
-    return found
+            confirmed[cell] = entry.confirmed(file.etag)
+    return confirmed
 
 
 def derive(
@@ -193,16 +194,16 @@ def _with_last_signs(
 def part_lost(
     live: Iterable[LiveBackfill], runs: Mapping[Cell, list[Run]], now: datetime
 ) -> tuple[tuple[LiveBackfill, ...], tuple[LiveBackfill, ...]]:
-    """The backfills that go on, and those that the engine lost: they and their children silent."""
+    """Live backfills in two lists: those that go on, and those that the engine lost."""
     last: dict[str, datetime] = {}
     for run in (run for ran in runs.values() for run in ran):
         if run.backfill:
             last[run.backfill] = max(run.heard, last.get(run.backfill, run.heard))
     alive: list[LiveBackfill] = []
     lost: list[LiveBackfill] = []
-    for one in live:
-        heard = max(one.heard, last.get(one.backfill, one.heard))
-        (lost if now - heard > LOST_AFTER else alive).append(one)
+    for backfill in live:
+        heard = max(backfill.heard, last.get(backfill.backfill, backfill.heard))
+        (lost if now - heard > LOST_AFTER else alive).append(backfill)
     return tuple(alive), tuple(lost)
 
 
@@ -232,16 +233,16 @@ def _with_reasons(
 ) -> dict[Cell, CellState]:
     """Failed cells with the reason that their execution's log gives."""
     failed = {
-        cell: found.run
-        for cell, found in states.items()
-        if found.state is State.FAILED and found.run
+        cell: known.run
+        for cell, known in states.items()
+        if known.state is State.FAILED and known.run
     }
     reasons = executions.reasons(failed.values())
     return {
-        cell: found.because(
+        cell: known.because(
             f"{reasons[failed[cell].id]} (invoke logs --execution {failed[cell].id})"
         )
         if cell in failed
-        else found
-        for cell, found in states.items()
+        else known
+        for cell, known in states.items()
     }

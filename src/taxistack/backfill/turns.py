@@ -2,8 +2,8 @@
 
 From its plan to the moment that Kestra tells of its execution a command has the turn; the next
 one then sees that execution and attaches to it. Commands on one machine and state folder wait for
-each other. Two machines do not see each other's turn: they may load a month twice, one after the
-other, and that changes nothing but the time.
+each other. Two machines do not see each other's turn, but what Kestra runs: of two that started the
+same months at once, the later one ends its own and attaches to the other's (`runner`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LOOK_S = 0.1
 def turn(
     folder: Path, say: Callable[[str], object], wait: float = WAIT_S
 ) -> Iterator[Callable[[], None]]:
-    """Have the turn until the block ends, or until the function that it gets is called.
+    """Wait for our turn to plan and start; it ends with the block, or when the function is called.
 
     `folder`: of this target's state. `say` is told for whom is waited, once. Raises LockedError
     when somebody else has the turn for longer than `wait` seconds.
@@ -51,7 +51,7 @@ def turn(
 
 def _taken(folder: Path, say: Callable[[str], object], give_up: float) -> int:
     """The locked folder's descriptor."""
-    told = False
+    waiting = False
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         while True:
@@ -63,9 +63,9 @@ def _taken(folder: Path, say: Callable[[str], object], give_up: float) -> int:
                     f"process {_holder(folder)} has been planning a backfill for minutes",
                     hint="wait for it, or end that process",
                 )
-            if not told:
+            if not waiting:
                 say(f"process {_holder(folder)} is starting a backfill: waiting for it")
-                told = True
+                waiting = True
             time.sleep(_LOOK_S)
     except BaseException:
         os.close(descriptor)

@@ -32,15 +32,15 @@ class Backup:
         return json.dumps({"format": FORMAT, **asdict(self)}, indent=2, sort_keys=True) + "\n"
 
     @classmethod
-    def parse(cls, text: str, where: str) -> Backup:
+    def parse(cls, text: str, path: str) -> Backup:
         """Read a record. Raises FailedError for one that is not whole."""
         try:
-            found: dict[str, Any] = json.loads(text)
-            if found.pop("format") != FORMAT:
-                raise FailedError(f"{where} was written by a newer taxistack")
-            return cls(**{**found, "contents": Contents.of_json(found["contents"])})
+            record: dict[str, Any] = json.loads(text)
+            if record.pop("format") != FORMAT:
+                raise FailedError(f"{path} was written by a newer taxistack")
+            return cls(**{**record, "contents": Contents.of_json(record["contents"])})
         except (ValueError, KeyError, TypeError) as error:
-            raise FailedError(f"{where} is no backup's record: {error!r}") from error
+            raise FailedError(f"{path} is no backup's record: {error!r}") from error
 
     @property
     def made(self) -> datetime:

@@ -34,28 +34,28 @@ class Contents:
     """`<taxi> <month>` to rows, sum of total_amount and fingerprint of the table."""
 
     @classmethod
-    def of_json(cls, found: Mapping[str, Any]) -> Contents:
+    def of_json(cls, record: Mapping[str, Any]) -> Contents:
         """What `vars` of one gave."""
-        return cls(**{name: found[name] for name in cls.__dataclass_fields__})
+        return cls(**{name: record[name] for name in cls.__dataclass_fields__})
 
     @property
     def rows(self) -> int:
         """The rows of all tables."""
-        return sum(int(one.split()[0]) for one in self.months.values())
+        return sum(int(figures.split()[0]) for figures in self.months.values())
 
     def differences(self, other: Contents) -> list[str]:
         """In words, what `other` holds differently; empty when both are equal."""
-        found = []
+        lines = []
         for name, here, there in (
             ("executions", self.executions, other.executions),
             ("ledger rows", self.ledger, other.ledger),
         ):
             if here != there:
-                found.append(f"{name}: {here} in the backup, {there} now")
-        if not found and self.executions_sha256 != other.executions_sha256:
-            found.append("executions: as many, but others or in other states")
-        if not found and self.ledger_sha256 != other.ledger_sha256:
-            found.append("ledger: as many rows, but others")
+                lines.append(f"{name}: {here} in the backup, {there} now")
+        if not lines and self.executions_sha256 != other.executions_sha256:
+            lines.append("executions: as many, but others or in other states")
+        if not lines and self.ledger_sha256 != other.ledger_sha256:
+            lines.append("ledger: as many rows, but others")
         for what, mine, yours in (
             ("KV pair", self.pairs_sha256, other.pairs_sha256),
             ("table", self.months, other.months),
@@ -64,8 +64,8 @@ class Contents:
                 if mine.get(key) != yours.get(key):
                     kept, held = mine.get(key) or "nothing", yours.get(key) or "nothing"
                     said = f": {kept} in the backup, {held} now" if what == "table" else ""
-                    found.append(f"{what} {key}{said or ' differs'}")
-        return found
+                    lines.append(f"{what} {key}{said or ' differs'}")
+        return lines
 
 
 def contents_of(context: BackfillContext, namespace: str, passing: Iterable[str]) -> Contents:
@@ -75,8 +75,8 @@ def contents_of(context: BackfillContext, namespace: str, passing: Iterable[str]
     """
     client = context.kestra()
     runs = [
-        f"{one.id} {one.namespace}.{one.flow_id} {one.state}"
-        for one in client.executions.search(page_size=_PAGE)
+        f"{execution.id} {execution.namespace}.{execution.flow_id} {execution.state}"
+        for execution in client.executions.search(page_size=_PAGE)
     ]
     pairs = {
         key: _digest([str(client.kv.get(namespace, key))])
@@ -84,9 +84,9 @@ def contents_of(context: BackfillContext, namespace: str, passing: Iterable[str]
     }
     entries = ledger.read(context, DESTINATION, None, None)
     months = {
-        f"{taxi} {month}": f"{found.rows} {found.total_amount} {found.fingerprint}"
+        f"{taxi} {month}": f"{table.rows} {table.total_amount} {table.fingerprint}"
         for taxi in TAXIS
-        for month, found in tables.read(context, taxi, DESTINATION, *EVER).items()
+        for month, table in tables.read(context, taxi, DESTINATION, *EVER).items()
     }
     return Contents(
         executions=len(runs),

@@ -101,15 +101,15 @@ def restore(
         said = reading.stderr.read().decode(errors="replace") if reading.stderr else ""
         if reading.wait() != 0:
             raise FailedError(f"pg_restore: {_last(said)}; PostgreSQL is as before")
-        _, told = writing.communicate()
+        _, stderr = writing.communicate()
         if writing.returncode != 0:
-            raise FailedError(f"psql: {_last(told.decode(errors='replace'))}; it is as before")
+            raise FailedError(f"psql: {_last(stderr.decode(errors='replace'))}; it is as before")
     finally:
-        for one in (reading, writing):  # an end that nobody asked for commits nothing
-            if one.poll() is None:
-                one.kill()
-            one.wait()
-            for stream in (one.stdin, one.stdout, one.stderr):
+        for process in (reading, writing):  # an end that nobody asked for commits nothing
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+            for stream in (process.stdin, process.stdout, process.stderr):
                 if stream is not None and not stream.closed:
                     stream.close()
 
@@ -128,13 +128,13 @@ def _pump(source: IO[bytes] | None, sink: IO[bytes] | None) -> None:
 def program(name: str, programs: Path | None) -> str:
     """The path of one of PostgreSQL's programs: of `programs`, beside Python, or the machine's."""
     beside = programs or Path(sys.executable).parent
-    found = shutil.which(name, path=os.pathsep.join([str(beside), os.environ.get("PATH", "")]))
-    if found is None:
+    path = shutil.which(name, path=os.pathsep.join([str(beside), os.environ.get("PATH", "")]))
+    if path is None:
         raise MissingError(
             f"{name} is not on this machine",
             hint="scripts/bootstrap puts it beside Python; or install PostgreSQL 18's client",
         )
-    return found
+    return path
 
 
 def _environment(address: Mapping[str, Any], password: str) -> dict[str, str]:

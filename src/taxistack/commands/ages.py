@@ -13,7 +13,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 def age(flag: str, text: str) -> timedelta:
     """Read it. Raises UsageError with the flag and the rule."""
-    found = _LENGTH.fullmatch(text)
-    if found is None:
+    match = _LENGTH.fullmatch(text)
+    if match is None:
         raise UsageError(f"{flag} {text}: must be like 30m, 6h or 2d")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})

@@ -20,7 +20,7 @@ def last_alarms(
     client: KestraClient, most: int, now: datetime | None = None
 ) -> list[dict[str, Any]]:
     """The alarms of the last days, newest first; `posted`: whether the channel took it."""
-    found = client.executions.search(
+    executions = client.executions.search(
         namespace=NAMESPACE,
         flow_id=ALARM_FLOW,
         start_after=(now or datetime.now(UTC)) - timedelta(days=DAYS),
@@ -29,11 +29,11 @@ def last_alarms(
     )
     return [
         {
-            "execution": one.id,
-            "start": moment(one.start),
-            "kind": one.labels.get("alarm", ""),
-            "text": " ".join(one.labels.get("what", "").split()),
-            "told": one.state in ("SUCCESS", "WARNING"),
+            "execution": execution.id,
+            "start": moment(execution.start),
+            "kind": execution.labels.get("alarm", ""),
+            "text": " ".join(execution.labels.get("what", "").split()),
+            "told": execution.state in ("SUCCESS", "WARNING"),
         }
-        for one in found
+        for execution in executions
     ]

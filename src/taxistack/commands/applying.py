@@ -29,7 +29,7 @@ class Apply:
         self._adopted: set[str] = set()
 
     def plan(self) -> Plan:
-        """Plan, and again while Google's refusals are of those that pass by themselves."""
+        """Plan; plan again while Google refuses for a reason that passes by itself."""
         while True:
             try:
                 return self._terraform.plan(out=self._path)
@@ -63,8 +63,10 @@ class Apply:
 
     def _wait(self, error: TerraformError) -> None:
         """Pause when every error passes by itself and there is patience left; else raise it."""
-        failures = [one for one in error.diagnostics if one.severity == "error"]
-        reasons = {reason_to_wait(f"{one.summary}\n{one.detail}") for one in failures}
+        failures = [
+            diagnostic for diagnostic in error.diagnostics if diagnostic.severity == "error"
+        ]
+        reasons = {reason_to_wait(f"{failure.summary}\n{failure.detail}") for failure in failures}
         pause = next(self._pauses, None) if reasons and None not in reasons else None
         if pause is None:
             raise error
@@ -79,7 +81,9 @@ def refuse_moved_data(target: Target, terraform: Terraform, planned: Plan) -> No
     Terraform would replace what is empty and fail at what is not: half of the stack would have
     moved by then.
     """
-    if not any(one.action == "replace" and one.type in _HOLDERS for one in planned.changes):
+    if not any(
+        change.action == "replace" and change.type in _HOLDERS for change in planned.changes
+    ):
         return
     for change in terraform.show(planned)["resource_changes"]:
         actions, before = change["change"]["actions"], change["change"]["before"]

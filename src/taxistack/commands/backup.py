@@ -29,35 +29,44 @@ def backup(target: Target, console: Console) -> Backup:
         kestra=target.kestra().version(),
         contents=_contents(target),
     )
-    where = vault.save(made, console.say)
+    place = vault.save(made, console.say)
     target.forget()
     target.wait_for_kestra(say=console.say)
-    console.result(None, {"name": made.name, "where": where, "contents": vars(made.contents)})
-    console.summary(f"backup {made.name}: {_words(made.contents)}; {where} ({_took(began)})")
+    console.result(None, {"name": made.name, "where": place, "contents": vars(made.contents)})
+    console.summary(f"backup {made.name}: {_words(made.contents)}; {place} ({_took(began)})")
     return made
 
 
 def backups(target: Target, console: Console) -> None:
     """List the backups of the stack, oldest first. Raises FailedError for records not whole."""
     vault = target.vault()
-    found, broken = [], []
+    whole, broken = [], []
     for name in vault.names():
         try:
-            found.append(vault.read(name))
+            whole.append(vault.read(name))
         except FailedError as error:
             broken.append(error.message)
     rows = [
-        (one.name, one.kestra, one.contents.executions, one.contents.ledger, one.contents.rows)
-        for one in found
+        (
+            backup.name,
+            backup.kestra,
+            backup.contents.executions,
+            backup.contents.ledger,
+            backup.contents.rows,
+        )
+        for backup in whole
     ]
     columns = ["backup", "Kestra", "executions#", "months#", "rows#"]
     console.result(
         table("Backups (UTC)", columns, rows) if rows else None,
-        [{"name": one.name, "kestra": one.kestra, "contents": vars(one.contents)} for one in found],
+        [
+            {"name": backup.name, "kestra": backup.kestra, "contents": vars(backup.contents)}
+            for backup in whole
+        ],
     )
     if broken:
         raise FailedError(f"{counted(len(broken), 'backup')} can't be read: " + "; ".join(broken))
-    console.summary(counted(len(found), "backup"))
+    console.summary(counted(len(whole), "backup"))
 
 
 def restore(target: Target, console: Console, *, name: str) -> None:
@@ -116,7 +125,7 @@ def _refuse_living(target: Target, doing: str) -> None:
     """What runs would be cut off half way."""
     living = list(target.kestra().executions.search(states=LIVE, limit=3))
     if living:
-        names = ", ".join(f"{one.flow_id} {one.id}" for one in living)
+        names = ", ".join(f"{execution.flow_id} {execution.id}" for execution in living)
         raise FailedError(
             f"{doing}: executions run ({names}), and would be cut off half way",
             hint="wait for their end (invoke executions), or end them: invoke cancel ID",

@@ -74,9 +74,9 @@ def command(
     except Exception as error:
         if isinstance(error, Exit):
             raise
-        told = target.explained(error) if target is not None else None
-        if told is not None:
-            raise _fail(console, told.message, told.hint, told.exit_code) from error
+        explained = target.explained(error) if target is not None else None
+        if explained is not None:
+            raise _fail(console, explained.message, explained.hint, explained.exit_code) from error
         message = f"unexpected {type(error).__name__}: {error}"
         hint = "the same command with --debug shows where; please report it"
         raise _fail(console, message, hint, 1) from error

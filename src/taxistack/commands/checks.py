@@ -50,14 +50,14 @@ def test(console: Console, only: str = "", fast: bool = False, faults: bool = Fa
 def _faults(console: Console) -> None:
     """Run them and keep what they found; a fault that was not survived is kept too."""
     with tempfile.TemporaryDirectory(prefix="taxistack-faults-") as folder:
-        found = Path(folder) / "results.json"
+        results = Path(folder) / "results.json"
         command = [sys.executable, "-m", "pytest", "tests/faults", "-m", "", *WORKERS]
-        os.environ["TAXISTACK_FAULT_RESULTS"] = str(found)
+        os.environ["TAXISTACK_FAULT_RESULTS"] = str(results)
         try:
             _run(console, "every fault", *command)
         finally:
-            if found.exists():
-                page = [sys.executable, "-m", "tests.faults.record", str(found)]
+            if results.exists():
+                page = [sys.executable, "-m", "tests.faults.record", str(results)]
                 _run(console, "docs/reliability.md", *page)
 
 

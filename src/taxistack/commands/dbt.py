@@ -20,29 +20,29 @@ _VARIABLE = re.compile(r"\{\{ env_var\('(\w+)'(?:, 'None')?\)(?: \| (\w+))? \}\}
 
 def show(target: Target, console: Console) -> None:
     """Print the profile on stdout; it holds passwords. Without a place that nothing leads to."""
-    found = profile(values(target))
+    filled = profile(values(target))
     if console.json:
-        console.result(None, found)
+        console.result(None, filled)
     else:
-        text = yaml.safe_dump(found, sort_keys=False)
+        text = yaml.safe_dump(filled, sort_keys=False)
         console.out.print(text, end="", markup=False, soft_wrap=True)
-    if "postgres" not in found["taxi"]["outputs"]:
+    if "postgres" not in filled["taxi"]["outputs"]:
         console.say("PostgreSQL is behind a tunnel: `invoke tunnel` keeps it open")
 
 
 def values(target: Target) -> dict[str, str]:
     """What the profile's variables are for this stack."""
-    found = environment(target)
+    variables = environment(target)
     limit = target.maximum_bytes_billed
-    found["BIGQUERY_LOCATION"] = target.outputs.location
+    variables["BIGQUERY_LOCATION"] = target.outputs.location
     if limit:
-        found["BIGQUERY_MAXIMUM_BYTES"] = str(limit)
-    if emulator := found.get("BIGQUERY_EMULATOR_HOST"):
+        variables["BIGQUERY_MAXIMUM_BYTES"] = str(limit)
+    if emulator := variables.get("BIGQUERY_EMULATOR_HOST"):
         endpoint, _, key = emulator.rpartition("/")
-        found |= {"BIGQUERY_ENDPOINT": endpoint, "DBT_ENV_SECRET_BIGQUERY_TOKEN": key}
-    if password := found.get("PGPASSWORD"):
-        found["DBT_ENV_SECRET_PGPASSWORD"] = password
-    return found
+        variables |= {"BIGQUERY_ENDPOINT": endpoint, "DBT_ENV_SECRET_BIGQUERY_TOKEN": key}
+    if password := variables.get("PGPASSWORD"):
+        variables["DBT_ENV_SECRET_PGPASSWORD"] = password
+    return variables
 
 
 def profile(known: Mapping[str, str]) -> dict[str, Any]:
@@ -65,8 +65,8 @@ def profile(known: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _filled(value: Any, known: Mapping[str, str]) -> Any:
-    found = _VARIABLE.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
+    match = _VARIABLE.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
         return value
-    text = known.get(found[1])
-    return int(text) if text and text.isdecimal() and found[2] else text
+    text = known.get(match[1])
+    return int(text) if text and text.isdecimal() and match[2] else text

@@ -27,16 +27,18 @@ def doctor(target: Target, console: Console) -> None:
     """Print the checks. Raises MissingError when one of them is not ok."""
     checks = list(_checks(target))
     bad = [check for check in checks if not check.ok]
-    rows = [(one.name, one.state, one.found, "" if one.ok else one.needed) for one in checks]
+    rows = [
+        (check.name, check.state, check.found, "" if check.ok else check.needed) for check in checks
+    ]
     shown = table(f"Target {target.name}", ["what", "state", "found", "needed"], rows)
-    mends = [Text(f"{one.name}: {one.mend}") for one in bad if one.mend]
+    mends = [Text(f"{check.name}: {check.mend}") for check in bad if check.mend]
     console.result(
         Group(shown, Text(), Text("To mend it:", style="bold"), *mends) if mends else shown,
-        [one.as_json() for one in checks],
+        [check.as_json() for check in checks],
     )
-    if missing := [one.name for one in bad if one.state is Found.WRONG]:
+    if missing := [check.name for check in bad if check.state is Found.WRONG]:
         raise MissingError(f"missing: {', '.join(missing)}")
-    if unknown := [one.name for one in bad if one.state is Found.UNKNOWN]:
+    if unknown := [check.name for check in bad if check.state is Found.UNKNOWN]:
         raise MissingError(f"not checked: {', '.join(unknown)}")
-    untried = "".join(f"; {one.name} not tried" for one in bad)
+    untried = "".join(f"; {check.name} not tried" for check in bad)
     console.summary(f"{counted(len(checks) - len(bad), 'check')} passed{untried}")

@@ -71,10 +71,10 @@ def run(target: Target, console: Console, *, flow: str, inputs: Sequence[str]) -
 
 
 def _flow(client: KestraClient, name: str) -> Mapping[str, Any]:
-    found = client.flows.get(NAMESPACE, name)
-    if found is not None:
-        return found
-    names = sorted(one["id"] for one in client.flows.list(NAMESPACE))
+    flow = client.flows.get(NAMESPACE, name)
+    if flow is not None:
+        return flow
+    names = sorted(flow["id"] for flow in client.flows.list(NAMESPACE))
     near = difflib.get_close_matches(name, names, 1)
     raise UsageError(
         f"there is no flow {name!r} in namespace {NAMESPACE}",
@@ -87,7 +87,7 @@ def _inputs(
     flow: Mapping[str, Any], given: Sequence[str]
 ) -> tuple[dict[str, str], dict[str, Path]]:
     """The inputs by name, and those that are files. The server checks types and what is missing."""
-    types = {one["id"]: str(one.get("type")) for one in flow.get("inputs") or ()}
+    types = {field["id"]: str(field.get("type")) for field in flow.get("inputs") or ()}
     values: dict[str, str] = {}
     files: dict[str, Path] = {}
     for text in given:
@@ -120,7 +120,7 @@ def executions(
     if limit < 1:
         raise UsageError(f"--limit {limit}: must be 1 or more")
     client = target.kestra()
-    found = list(
+    listed = list(
         client.executions.search(
             namespace=NAMESPACE,
             flow_id=flow or None,
@@ -130,13 +130,13 @@ def executions(
             limit=limit + 1,
         )
     )
-    shown = found[:limit]
+    shown = listed[:limit]
     reasons = reasons_of(client, shown)
     console.result(
         execution_table("Executions (UTC)", shown, reasons) if shown else None,
-        [{**_json(one), "reason": reasons.get(one.id)} for one in shown],
+        [{**_json(execution), "reason": reasons.get(execution.id)} for execution in shown],
     )
-    more = " (--limit shows more)" if len(found) > limit else ""
+    more = " (--limit shows more)" if len(listed) > limit else ""
     kind = "failed execution" if failed else "execution"
     console.summary(counted(len(shown), kind) + more)
 
@@ -154,35 +154,43 @@ def start_of(since: str, now: datetime | None = None) -> datetime:
 
 def last_failures(client: KestraClient, most: int) -> tuple[list[Execution], dict[str, str]]:
     """The executions that failed last, and why."""
-    found = list(
+    failed = list(
         client.executions.search(namespace=NAMESPACE, states=["FAILED"], page_size=most, limit=most)
     )
-    return found, reasons_of(client, found)
+    return failed, reasons_of(client, failed)
 
 
-def reasons_of(client: KestraClient, found: Iterable[Execution]) -> dict[str, str]:
+def reasons_of(client: KestraClient, listed: Iterable[Execution]) -> dict[str, str]:
     """Why each of those that failed did, by id."""
     executions = Executions(client)
-    return {one.id: executions.reason(one.id, one.end) for one in found if one.state == "FAILED"}
+    return {
+        execution.id: executions.reason(execution.id, execution.end)
+        for execution in listed
+        if execution.state == "FAILED"
+    }
 
 
 def execution_table(
-    title: str, found: Sequence[Execution], reasons: Mapping[str, str]
+    title: str, listed: Sequence[Execution], reasons: Mapping[str, str]
 ) -> RenderableType:
     """A row each, and the reasons below, a line each; fits 80 columns but for the reasons."""
     rows = [
         (
-            one.id,
-            one.flow_id,
-            " ".join(filter(None, (one.labels.get("taxi"), one.labels.get("month")))),
-            one.state,
-            moment(one.start),
-            _seconds(one).rstrip(" s"),
+            execution.id,
+            execution.flow_id,
+            " ".join(filter(None, (execution.labels.get("taxi"), execution.labels.get("month")))),
+            execution.state,
+            moment(execution.start),
+            _seconds(execution).rstrip(" s"),
         )
-        for one in found
+        for execution in listed
     ]
     drawn = table(title, ["execution", "flow", "month", "state", "start", "s#"], rows)
-    lines = [Text(f"{one.id}: {reasons[one.id]}") for one in found if one.id in reasons]
+    lines = [
+        Text(f"{execution.id}: {reasons[execution.id]}")
+        for execution in listed
+        if execution.id in reasons
+    ]
     return Group(drawn, *([Text("")] if lines else []), *lines)
 
 
@@ -227,8 +235,8 @@ def _end(client: KestraClient, execution: Execution, name: str) -> None:
     give_up = time.monotonic() + ENDING_S
     while looks:
         living = _living(client, execution)
-        for one in living - asked:
-            client.executions.kill(one)
+        for execution_id in living - asked:
+            client.executions.kill(execution_id)
         asked |= living
         looks = 2 if living else looks - 1
         if living and time.monotonic() > give_up:
@@ -241,11 +249,11 @@ def _end(client: KestraClient, execution: Execution, name: str) -> None:
 
 def _execution_of(client: KestraClient, name: str) -> Execution:
     if name.startswith("bf-"):
-        found = list(client.executions.search(
+        listed = list(client.executions.search(
             namespace=NAMESPACE, labels={"backfill": name}, flow_id=BACKFILL_FLOW, limit=1
         ))  # fmt: skip
-        if found:
-            return found[0]
+        if listed:
+            return listed[0]
         raise UsageError(f"there is no backfill {name}", hint="invoke executions lists them")
     try:
         return client.executions.get(name)
@@ -261,4 +269,4 @@ def _living(client: KestraClient, execution: Execution) -> set[str]:
     backfill = execution.labels.get("backfill")
     if backfill and execution.flow_id == BACKFILL_FLOW:
         known += client.executions.search(namespace=NAMESPACE, labels={"backfill": backfill})
-    return {one.id for one in known if not one.terminated}
+    return {execution.id for execution in known if not execution.terminated}

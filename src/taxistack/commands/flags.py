@@ -3,15 +3,17 @@
 Invoke 3.0.3 takes its own flags after a task's name too, and most of them mean nothing there:
 `down --dry` destroyed, `down --version` would. It ends an unknown flag with code 1, which is our
 "ran and failed", and shows a traceback for a number that is none. It gives every flag of a task
-the first letter that is free, so that one letter means something else in each of them. None of
-this has a setting, so its methods are wrapped where it looks for them (`Program.parse_tasks`,
-`Parser.parse_argv`, `Argument.set_value`); the letters are `Command`'s.
+the first letter that is free, so that one letter means something else in each of them. A flag is a
+number only when its default is one. None of this has a setting, so its methods are wrapped where it
+looks for them (`Program.parse_tasks`, `Parser.parse_argv`, `Argument.set_value`); the letters, and
+the numbers that may be left out, are `Command`'s.
 """
 
 from __future__ import annotations
 
 import difflib
 import functools
+import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -41,11 +43,16 @@ ABOUT_DRY = "has no dry run"
 
 
 class Command(Task[Any]):
-    """A task whose flags have no letters but those of `LETTERS`."""
+    """A task whose flags have no letters but those of `LETTERS`.
+
+    A flag `int | None` is a number, and None where it was not given: 0 is a value like any other.
+    """
 
     def arg_opts(self, name: str, default: Any, taken_names: set[str]) -> dict[str, Any]:
-        """Invoke's reading of one parameter, with our letter."""
+        """Invoke's reading of one parameter, with our letter and kind."""
         options = super().arg_opts(name, default, taken_names)
+        if inspect.signature(self.body).parameters[name].annotation == "int | None":
+            options["kind"] = int
         if name in LETTERS:
             options["names"].append(LETTERS[name])
         return options
@@ -162,7 +169,7 @@ def _nearest(parser: Parser, argv: list[str], error: ParseError) -> str:
     context = error.context
     if context is not None and context.name not in parser.contexts:
         context = None  # Invoke's own flags, before any command
-    word = next((one for one in argv if repr(one.partition("=")[0]) in str(error)), "")
+    word = next((word for word in argv if repr(word.partition("=")[0]) in str(error)), "")
     word = word.partition("=")[0]
     word = "" if context is not None and word == context.name else word
     if word.startswith("-"):

@@ -152,10 +152,10 @@ def _ask_to_prune(console: Console, changes: list[Change]) -> None:
 
 def _tell(console: Console, report: DeployReport, url: str, *, dry_run: bool) -> None:
     rows = [(change.kind, change.name, change.action) for change in report.changes]
-    told = _few([row for row in rows if row[2] != "unchanged"])
+    grouped = _few([row for row in rows if row[2] != "unchanged"])
     title = "Would be deployed" if dry_run else "Deployed"
     console.result(
-        table(title, ["kind", "name", "action"], told) if told else None,
+        table(title, ["kind", "name", "action"], grouped) if grouped else None,
         {
             "source": shown(url),
             "dry_run": dry_run,
@@ -166,12 +166,12 @@ def _tell(console: Console, report: DeployReport, url: str, *, dry_run: bool) ->
 
 def _few(rows: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
     """Each flow by name; files and pairs that have all gone the same way are one row."""
-    told: list[tuple[str, str, str]] = []
+    grouped: list[tuple[str, str, str]] = []
     for (kind, action), group in itertools.groupby(rows, key=lambda row: (row[0], row[2])):
         alike = list(group)
         many = kind != "flow" and len(alike) > MANY
-        told += [(kind, f"{alike[0][1]} and {len(alike) - 1} more", action)] if many else alike
-    return told
+        grouped += [(kind, f"{alike[0][1]} and {len(alike) - 1} more", action)] if many else alike
+    return grouped
 
 
 def _from_where(target: Target, words: str, formerly: str, *, kept: bool, dry_run: bool) -> str:

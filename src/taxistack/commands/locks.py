@@ -55,12 +55,12 @@ def _object(target: Target, kind: str) -> Blob | None:
 
 
 def _read(blob: Blob) -> Lock:
-    told = json.loads(blob.download_as_bytes() or b"{}")
+    record = json.loads(blob.download_as_bytes() or b"{}")
     return Lock(
         id=str(blob.generation),
-        who=told.get("Who") or "somebody",
-        operation=told.get("Operation", ""),
-        created=told.get("Created", "").split(".")[0],
+        who=record.get("Who") or "somebody",
+        operation=record.get("Operation", ""),
+        created=record.get("Created", "").split(".")[0],
         path=f"gs://{blob.bucket.name}/{blob.name}",
     )
 
@@ -84,9 +84,9 @@ def _refuse_anothers(target: Target, held: Lock) -> None:
 
 
 def _runs(target: Target) -> set[str]:
-    """The runs that the state and the things of the stack tell of."""
+    """The labels `run` of everything in the state and in the project that belongs to the stack."""
     blob = _object(target, "tfstate")
     stack = target.settings.name
     runs = runs_in(json.loads(blob.download_as_bytes()), stack) if blob else set()
-    things = [one.labels for one in target.inventory()]
+    things = [thing.labels for thing in target.inventory()]
     return runs | {labels["run"] for labels in things if labels.get("run")}

@@ -99,8 +99,8 @@ def backfill(
     if dry_run:
         plan = plan_backfill(target, request, note=False)
         cost = bill(target, plan, most)
-        told = {"bill": cost.as_json()} if cost else {}
-        console.result(grid_table(plan, target.source_words), {**plan.to_json(), **told})
+        price = {"bill": cost.as_json()} if cost else {}
+        console.result(grid_table(plan, target.source_words), {**plan.to_json(), **price})
         console.summary(" ".join([outlook(plan), *([cost.line] if cost else [])]))
         return
     with turn(target.state_dir, console.say) as begun:
@@ -138,12 +138,12 @@ def load(target: Target, console: Console, chosen: Scope) -> FailedError | None:
 
 def _flags(chosen: Scope) -> str:
     """What was asked for, to be asked for again."""
-    where = "" if chosen.destination == "all" else chosen.destination
+    destination = "" if chosen.destination == "all" else chosen.destination
     given = {
         "start": chosen.start,
         "end": chosen.end,
         "taxi": chosen.taxi,
-        "destination": where,
+        "destination": destination,
     }
     return "".join(f" --{name} {value}" for name, value in given.items() if value)
 
@@ -162,31 +162,31 @@ def verify(target: Target, console: Console, chosen: Scope, *, repair: bool, rep
     )
     _make_folder(report)
     console.say(f"comparing with {target.source_words}")
-    found = verify_months(target, request)
-    if repair and found.exit_code:
-        console.sketch(verification_table(found))
-        console.say(found.summary)
+    verification = verify_months(target, request)
+    if repair and verification.exit_code:
+        console.sketch(verification_table(verification))
+        console.say(verification.summary)
         with turn(target.state_dir, console.say) as begun:
-            result = repair_months(target, found, console, begun)
+            result = repair_months(target, verification, console, begun)
         if result is not None:
             console.say(result.summary)
-        found = verify_months(target, request)
-    console.result(verification_table(found), found.to_json())
+        verification = verify_months(target, request)
+    console.result(verification_table(verification), verification.to_json())
     if report:
         from taxistack.report import write_report  # the chart library is slow to load
         from taxistack.zones.busiest import busiest
 
-        asked = found.request
-        listed = [check.cell.month for check in found.checks]
+        asked = verification.request
+        listed = [check.cell.month for check in verification.checks]
         places = busiest(target, asked.destinations[0], asked.taxis, min(listed), max(listed))
-        for page in write_report(found, Path(report), places):
+        for page in write_report(verification, Path(report), places):
             console.say(f"wrote {page}")
-    if found.exit_code:
-        hint = None if repair and found.mendable else found.next_step
+    if verification.exit_code:
+        hint = None if repair and verification.mendable else verification.next_step
         if hint == REPAIR:
             hint += _flags(chosen)
-        raise FailedError(found.summary, hint=hint)
-    console.summary(found.summary)
+        raise FailedError(verification.summary, hint=hint)
+    console.summary(verification.summary)
 
 
 def homework(target: Target, console: Console) -> None:

@@ -68,7 +68,7 @@ def up(target: Target, console: Console, force_unlock: str = "") -> None:
         prove_empty(terraform)
     rows = effects_table(target, target.resources(terraform), planned, seconds)
     changed = [row for row in rows if row[1] != "unchanged"]
-    url, where = _kestra(target)
+    url, label = _kestra(target)
     console.result(
         table("Resources", ["resource", "action", "s#", "effect"], changed) if changed else None,
         {
@@ -81,7 +81,7 @@ def up(target: Target, console: Console, force_unlock: str = "") -> None:
         },
     )
     took = time.monotonic() - began
-    console.summary(f"up: {done_summary(planned)}; Kestra {version} {where} ({took:.1f} s)")
+    console.summary(f"up: {done_summary(planned)}; Kestra {version} {label} ({took:.1f} s)")
 
 
 def _cost(target: Target, console: Console) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def _kestra(target: Target) -> tuple[str | None, str]:
 
 
 def _ask(target: Target, console: Console, planned: Plan) -> None:
-    """Show the plan and have it approved; where nobody is asked, what is only new is not shown."""
+    """Show the plan and have it approved; if nobody is asked, not one that only creates."""
     if target.asks or set(planned.counts) - {"create"}:
         console.err.print(changes_table("Terraform will", planned))
     changes = counted(len(planned.changes), "change")
@@ -133,14 +133,14 @@ def drift(target: Target, console: Console) -> None:
     """
     stack = target.outputs.labels["stack"]
     planned = _open(target, console).plan(refresh_only=True)
-    found = planned.drift
-    rows = [(change.address, change.action) for change in found]
+    changes = planned.drift
+    rows = [(change.address, change.action) for change in changes]
     console.result(
         table("Drift", ["resource", "what happened"], rows) if rows else None,
         [{"resource": address, "change": action} for address, action in rows],
     )
-    if found:
-        drifted = counted(len(found), "resource")
+    if changes:
+        drifted = counted(len(changes), "resource")
         raise FailedError(f"{drifted} drifted", hint="invoke up restores what it was")
     console.summary(f"no drift: everything of stack {stack} is as Terraform left it")
 
@@ -207,7 +207,7 @@ def _destroy(
 
 @contextlib.contextmanager
 def _unlocked() -> Iterator[None]:
-    """Say so when it ends here: an interrupted plan has changed nothing, this command has."""
+    """Says, when the command ends within it, that protection was lifted: that much has changed."""
     try:
         yield
     except KeyboardInterrupt:
@@ -264,8 +264,8 @@ def _close(target: Target, console: Console, planned: Plan, keep_data: bool, beg
     took = f"({time.monotonic() - began:.1f} s)"
     data = {
         "destroyed": len(planned.changes),
-        "unknown": [one.as_json() for one in unknown],
-        "left": [one.as_json() for one in left],
+        "unknown": [thing.as_json() for thing in unknown],
+        "left": [thing.as_json() for thing in left],
         "kept": target.exceptions(),
     }
     console.result(_things("Left", left) if left else None, data)
@@ -280,10 +280,10 @@ def _close(target: Target, console: Console, planned: Plan, keep_data: bool, beg
 
 
 def _remove_unknown(target: Target, unknown: list[Leftover], console: Console) -> list[Kept]:
-    """What a killed run has made without its state knowing is shown, asked for, and removed."""
+    """Show what a killed run left outside the state, ask, and remove it."""
     console.err.print(_things("Not in Terraform's state", unknown))
-    where = "go with the local cloud" if target.retires_unknown else "are of this stack by name"
-    if not console.confirm(f"These {len(unknown)} {where}. Remove them?"):
+    fate = "go with the local cloud" if target.retires_unknown else "are of this stack by name"
+    if not console.confirm(f"These {len(unknown)} {fate}. Remove them?"):
         raise NotConfirmedError(
             f"{counted(len(unknown), 'thing')} not in Terraform's state, not removed: not confirmed"
         )
@@ -291,7 +291,7 @@ def _remove_unknown(target: Target, unknown: list[Leftover], console: Console) -
 
 
 def _things_left(target: Target, left: list[Leftover], kept: list[Kept]) -> FailedError:
-    why = "".join(f"\n  {one.thing.kind} {one.thing.name}: {one.why}" for one in kept)
+    why = "".join(f"\n  {item.thing.kind} {item.thing.name}: {item.why}" for item in kept)
     return FailedError(
         f"{counted(len(left), 'thing')} of stack {target.settings.name} "
         f"{'is' if len(left) == 1 else 'are'} left{why}",
@@ -301,4 +301,4 @@ def _things_left(target: Target, left: list[Leftover], kept: list[Kept]) -> Fail
 
 
 def _things(title: str, things: list[Leftover]) -> Table:
-    return table(title, ["kind", "name"], [(one.kind, one.name) for one in things])
+    return table(title, ["kind", "name"], [(thing.kind, thing.name) for thing in things])

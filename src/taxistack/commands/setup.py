@@ -123,7 +123,7 @@ class _Apply(Apply):
         self._project, self._pool = target.settings.project, pool
 
     def _adopt(self, planned: Plan, error: TerraformError) -> bool:
-        new = [one for one in error.existing if one in _CI_IDS and one not in self._adopted]
+        new = [name for name in error.existing if name in _CI_IDS and name not in self._adopted]
         pool = self._pool or self._terraform.outputs().get("pool") or "taxistack-github"
         for address in new:
             self._import(address, pool)
@@ -204,8 +204,10 @@ class Setup:
             project=self.project,
             prefix=self.bucket,
         )
-        found = [one for page in pages for one in page.get("items", [])]
-        return next((str(one["location"]) for one in found if one["name"] == self.bucket), None)
+        buckets = [bucket for page in pages for bucket in page.get("items", [])]
+        return next(
+            (str(bucket["location"]) for bucket in buckets if bucket["name"] == self.bucket), None
+        )
 
     def _make_bucket(self) -> str:
         """Make it, private and where the VM is; versions and the rest are Terraform's to set."""

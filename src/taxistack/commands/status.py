@@ -14,7 +14,6 @@ from rich.text import Text
 
 from taxistack.backfill import ledger
 from taxistack.backfill.state import DESTINATIONS
-from taxistack.commands import provision
 from taxistack.commands.alarms import DAYS, last_alarms
 from taxistack.commands.executions import last_failures
 from taxistack.console import Console, counted, moment, table
@@ -84,7 +83,7 @@ def show_environment(values: Mapping[str, str], console: Console) -> None:
 
 
 def _loaded(target: Target) -> list[dict[str, Any]]:
-    found = []
+    loaded = []
     for destination in DESTINATIONS:
         rows = ledger.read(target, destination, None, None)
         months: Counter[str] = Counter()
@@ -92,11 +91,11 @@ def _loaded(target: Target) -> list[dict[str, Any]]:
         for cell, load in rows.items():
             months[cell.taxi] += 1
             trips[cell.taxi] += load.rows
-        found += [
+        loaded += [
             {"taxi": taxi, "destination": destination, "months": months[taxi], "rows": trips[taxi]}
             for taxi in sorted(months)
         ]
-    return found
+    return loaded
 
 
 def _deployed(target: Target) -> dict[str, Any]:
@@ -119,12 +118,12 @@ def _deployed(target: Target) -> dict[str, Any]:
         "alarms": alarms,
         "failures": [
             {
-                "execution": one.id,
-                "what": " ".join([one.flow_id, *_month_of(one)]),
-                "start": moment(one.start),
-                "reason": reasons[one.id],
+                "execution": execution.id,
+                "what": " ".join([execution.flow_id, *_month_of(execution)]),
+                "start": moment(execution.start),
+                "reason": reasons[execution.id],
             }
-            for one in failed
+            for execution in failed
         ],
     }
 
@@ -168,23 +167,27 @@ def _render(report: dict[str, Any]) -> RenderableType:
         blocks.append(Text(f"\nMonths come from {report['source']}"))
     if report["loaded"]:
         loads = [
-            (one["taxi"], one["destination"], one["months"], f"{one['rows']:,}")
-            for one in report["loaded"]
+            (ledger["taxi"], ledger["destination"], ledger["months"], f"{ledger['rows']:,}")
+            for ledger in report["loaded"]
         ]
         columns = ["taxi", "destination", "months#", "rows#"]
         blocks.append(table("\nLoaded", columns, loads))
     if report.get("failures"):
         lines = [
-            f"  {one['start']} {one['what']}: {one['reason']}\n"
-            f"    invoke logs --execution {one['execution']}"
-            for one in report["failures"]
+            f"  {failure['start']} {failure['what']}: {failure['reason']}\n"
+            f"    invoke logs --execution {failure['execution']}"
+            for failure in report["failures"]
         ]
         blocks.append(Text("\n".join(["\nFailed last (UTC)", *lines])))
     if report.get("alarms"):
         lines = [
-            f"  {one['start']} {one['kind']}: {one['text']}"
-            + ("" if one["told"] else f"\n    not told: invoke logs --execution {one['execution']}")
-            for one in report["alarms"]
+            f"  {alarm['start']} {alarm['kind']}: {alarm['text']}"
+            + (
+                ""
+                if alarm["told"]
+                else f"\n    not told: invoke logs --execution {alarm['execution']}"
+            )
+            for alarm in report["alarms"]
         ]
         blocks.append(Text("\n".join([f"\nAlarms of the last {DAYS} days (UTC)", *lines])))
     return Group(*blocks)
@@ -199,6 +202,8 @@ def status(target: Target, console: Console, *, env: bool, drift: bool) -> None:
             console.say("Kestra and PostgreSQL are behind tunnels: `invoke tunnel` keeps them open")
         return
     if drift:
+        from taxistack.commands import provision
+
         provision.drift(target, console)
         return
     target.check_access()
@@ -218,5 +223,5 @@ def status(target: Target, console: Console, *, env: bool, drift: bool) -> None:
         console.summary(f"{error.message}; {error.hint}" if error.hint else error.message)
         return
     console.result(_render(report), report)
-    months = sum(one["months"] for one in report["loaded"])
+    months = sum(ledger["months"] for ledger in report["loaded"])
     console.summary(f"stack {target.settings.name} is up; loaded: {counted(months, 'month')}")

@@ -29,17 +29,17 @@ def sweep(target: Target, console: Console, *, older_than: str, dry_run: bool = 
     change = console.assume_yes and not dry_run
     target.check_access()
     # Looked up now, and not when this module is loaded: tests put another one in its place.
-    found = target.sweep(Order(console, limit, change, provision.down))
-    _close(console, found, change)
+    findings = target.sweep(Order(console, limit, change, provision.down))
+    _close(console, findings, change)
 
 
-def _close(console: Console, found: Found, change: bool) -> None:
+def _close(console: Console, findings: Found, change: bool) -> None:
     """Say what came of it. Raises FailedError while anything of what goes is there."""
-    verdicts, left = found.verdicts, found.left
-    gone = [one for one in verdicts if one.goes]
+    verdicts, left = findings.verdicts, findings.left
+    gone = [verdict for verdict in verdicts if verdict.goes]
     console.result(
         _shown(verdicts) if verdicts else None,
-        {"changed": change, "found": [one.as_json() for one in verdicts], "left": left},
+        {"changed": change, "found": [verdict.as_json() for verdict in verdicts], "left": left},
     )
     if left:
         raise FailedError(
@@ -55,10 +55,13 @@ def _close(console: Console, found: Found, change: bool) -> None:
 
 def _shown(verdicts: Sequence[Verdict]) -> Group:
     """What goes and what stays in a table; whole, below it, why each stack that stays does."""
-    told = [one for one in verdicts if one.goes or one.kind != BUILD]
-    rows = [(one.kind, one.name, "yes" if one.goes else "no", one.why) for one in told]
-    if builds := len(verdicts) - len(told):
+    shown = [verdict for verdict in verdicts if verdict.goes or verdict.kind != BUILD]
+    rows = [
+        (verdict.kind, verdict.name, "yes" if verdict.goes else "no", verdict.why)
+        for verdict in shown
+    ]
+    if builds := len(verdicts) - len(shown):
         rows.append((BUILD, counted(builds, "other"), "no", "in use, or started lately"))
     drawn = table("Found", ["what", "name", "goes", "because"], rows)
-    lines = [Text(plain(f"{one.name}: {one.why}")) for one in told if not one.goes]
+    lines = [Text(plain(f"{verdict.name}: {verdict.why}")) for verdict in shown if not verdict.goes]
     return Group(drawn, *([Text()] if lines else []), *lines)

@@ -61,7 +61,7 @@ def _push(target: Target, console: Console, source: str) -> None:
 
 def marks(folders: Iterable[Path]) -> Marks:
     """When each file was changed last, and its size."""
-    found: Marks = {}
+    marks: Marks = {}
     for folder in folders:
         for path in folder.rglob("*"):
             if path.suffix in (".py", ".yaml", ".yml", ".sql") and "__pycache__" not in path.parts:
@@ -69,8 +69,8 @@ def marks(folders: Iterable[Path]) -> Marks:
                     facts = path.stat()
                 except FileNotFoundError:  # an editor swaps files as it saves
                     continue
-                found[path] = (facts.st_mtime_ns, facts.st_size)
-    return found
+                marks[path] = (facts.st_mtime_ns, facts.st_size)
+    return marks
 
 
 def _changed(before: Marks, now: Marks) -> list[str]:

@@ -13,9 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from google.cloud import bigquery
-from google.cloud.exceptions import NotFound
-
 from taxi_etl import schema
 from taxi_etl.destinations.bigquery_sql import date_literal
 from taxistack.backfill import Plan
@@ -85,31 +82,35 @@ def bill(context: BackfillContext, plan: Plan, most: float | None) -> Bill | Non
     if context.maximum_bytes_billed is None:
         return None
     cells = [cell for cell in plan.steps if cell.destination == "bigquery"]
-    found = _reckoned(cells, _present(context, cells), plan)
-    if most is not None and (found.usd > most or found.unknown):
-        why = f"{found.unknown} files tell no size" if found.unknown else f"{found.usd:.2f} USD"
+    cost = _reckoned(cells, _present(context, cells), plan)
+    if most is not None and (cost.usd > most or cost.unknown):
+        why = f"{cost.unknown} files tell no size" if cost.unknown else f"{cost.usd:.2f} USD"
         raise FailedError(
             f"--max-cost {most:.2f}: the loads into BigQuery would cost more: {why}; nothing was "
             "started",
             hint="load fewer months at once, or raise the limit",
         )
-    return found
+    return cost
 
 
 def _present(context: BackfillContext, cells: Sequence[Cell]) -> dict[str, int]:
     """Bytes that the DELETEs of each taxi read, by BigQuery's dry run."""
-    outputs, found = context.outputs, {}
+    # Here, because every command that shows a cost loads this module and few ask BigQuery.
+    from google.cloud import bigquery
+    from google.cloud.exceptions import NotFound
+
+    outputs, present = context.outputs, {}
     config = bigquery.QueryJobConfig(dry_run=True, use_query_cache=False)
     for taxi in sorted({cell.taxi for cell in cells}):
-        months = ", ".join(date_literal(one.month) for one in cells if one.taxi == taxi)
+        months = ", ".join(date_literal(cell.month) for cell in cells if cell.taxi == taxi)
         name = f"`{outputs.project}.{outputs.dataset}.{schema.TAXIS[taxi].table}`"
         statement = f"DELETE FROM {name} WHERE source_month IN ({months})"  # noqa: S608
         try:
             job = context.bigquery().query(statement, job_config=config)
-            found[taxi] = int(job.total_bytes_processed or 0)
+            present[taxi] = int(job.total_bytes_processed or 0)
         except NotFound:  # no table before its first load
-            found[taxi] = 0
-    return found
+            present[taxi] = 0
+    return present
 
 
 def _reckoned(cells: Sequence[Cell], present: Mapping[str, int], plan: Plan) -> Bill:
@@ -142,6 +143,6 @@ def _text(cell: Cell, plan: Plan, ratio: float) -> int | None:
 
 def _unzipped(plan: Plan) -> float:
     """How much larger the files are unzipped, by what was loaded of this range."""
-    loads = [one.load for one in plan.states.values() if one.load and one.load.source_bytes]
-    ratios = [one.csv_bytes / one.source_bytes for one in loads]
+    loads = [known.load for known in plan.states.values() if known.load and known.load.source_bytes]
+    ratios = [load.csv_bytes / load.source_bytes for load in loads]
     return statistics.median(ratios) if ratios else UNZIPPED

@@ -53,9 +53,9 @@ class MonthlyCost:
     @property
     def line(self) -> str:
         """One line for the end of a command."""
-        where = "" if self.region == REGION else f"; prices are {REGION}'s, {self.region} differs"
+        remark = "" if self.region == REGION else f"; prices are {REGION}'s, {self.region} differs"
         but = f" without {self.missing}" if self.missing else ""
-        return f"about {self.usd:.0f} USD a month{but} (list prices of {AS_OF}{where})"
+        return f"about {self.usd:.0f} USD a month{but} (list prices of {AS_OF}{remark})"
 
     def table(self) -> Table:
         """For people."""
@@ -79,13 +79,13 @@ def size_of(machine_type: str) -> tuple[str, float, float] | None:
     """Family, vCPUs and GiB of memory of a machine type; None for one that is not known."""
     if machine_type == "e2-medium":  # two halves of a vCPU
         return "e2", 1.0, 4.0
-    if found := re.fullmatch(r"(e2|n1|n2|n2d)-custom-(\d+)-(\d+)", machine_type):
-        return found[1], float(found[2]), int(found[3]) / 1024
-    found = re.fullmatch(r"(\w+)-(standard|highmem|highcpu)-(\d+)", machine_type)
-    if found is None or found[1] not in MACHINES:
+    if match := re.fullmatch(r"(e2|n1|n2|n2d)-custom-(\d+)-(\d+)", machine_type):
+        return match[1], float(match[2]), int(match[3]) / 1024
+    match = re.fullmatch(r"(\w+)-(standard|highmem|highcpu)-(\d+)", machine_type)
+    if match is None or match[1] not in MACHINES:
         return None
-    each = _OTHERS.get((found[1], found[2]), _MEMORY[found[2]])
-    return found[1], float(found[3]), float(found[3]) * each
+    each = _OTHERS.get((match[1], match[2]), _MEMORY[match[2]])
+    return match[1], float(match[3]), float(match[3]) * each
 
 
 def hourly(machine_type: str) -> float | None:

@@ -69,10 +69,10 @@ def quota_project(here: Surroundings) -> Check:
     Without one, Secret Manager, Resource Manager and others refuse every call of a user's, or
     count it in a project of gcloud's own, in which they are off.
     """
-    found = here.google.credentials
-    if type(found).__module__ != "google.oauth2.credentials":
+    credentials = here.google.credentials
+    if type(credentials).__module__ != "google.oauth2.credentials":
         return Check("quota project", Found.OK, "goes with the account")
-    named = getattr(found, "quota_project_id", None)
+    named = getattr(credentials, "quota_project_id", None)
     return Check.of(
         "quota project",
         bool(named),

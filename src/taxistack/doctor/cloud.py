@@ -76,8 +76,10 @@ def _check(
     except TaxistackError as error:
         return Check(step.name, Found.UNKNOWN, error.message, "an answer", error.hint or "")
     except Exception as error:  # the table must be complete, whatever one check runs into
-        told = explain(error, step.name)
-        if told is not None:
-            return Check(step.name, Found.UNKNOWN, told.message, "an answer", told.hint or "")
+        explained = explain(error, step.name)
+        if explained is not None:
+            return Check(
+                step.name, Found.UNKNOWN, explained.message, "an answer", explained.hint or ""
+            )
         said = f"unexpected {type(error).__name__}: {error}"
         return Check(step.name, Found.UNKNOWN, said, "an answer", "please report it")

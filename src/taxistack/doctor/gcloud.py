@@ -13,11 +13,11 @@ SECONDS = 20.0  # gcloud starts in one to three
 
 def present(here: Surroundings) -> Check:
     """On PATH."""
-    found = shutil.which("gcloud")
+    program = shutil.which("gcloud")
     return Check.of(
         "gcloud",
-        found is not None,
-        found or "not on PATH",
+        program is not None,
+        program or "not on PATH",
         "gcloud, for the tunnels to the VM",
         "https://cloud.google.com/sdk/docs/install",
     )

@@ -31,12 +31,12 @@ def exists(here: Surroundings) -> Check:
     except MissingError as error:
         return Check("project", Found.WRONG, error.message, "a project", error.hint or "")
     try:
-        found = here.google.get(
+        answer = here.google.get(
             Api.RESOURCE_MANAGER, f"projects/{here.project}", doing=f"project {here.project}"
         )
     except (DisabledApiError, ForbiddenError):
         return Check("project", Found.OK, here.project)  # the row APIs, or roles, says the rest
-    state = found.get("lifecycleState", "")
+    state = answer.get("lifecycleState", "")
     return Check.of(
         "project",
         state == "ACTIVE",
@@ -62,7 +62,7 @@ def apis(here: Surroundings) -> Check:
 def billing(here: Surroundings) -> Check:
     """Somebody pays for it; who, is not asked."""
     try:
-        found = here.google.get(
+        answer = here.google.get(
             Api.BILLING,
             f"projects/{here.project}/billingInfo",
             doing=f"billing of project {here.project}",
@@ -70,7 +70,7 @@ def billing(here: Surroundings) -> Check:
     except DisabledApiError:
         said = "the Cloud Billing API is off"
         return Check("billing", Found.UNKNOWN, said, "a billing account", SETUP)
-    on = bool(found.get("billingEnabled"))
+    on = bool(answer.get("billingEnabled"))
     return Check.of(
         "billing",
         on,
@@ -119,10 +119,11 @@ def state_bucket(here: Surroundings) -> Check:
     name = here.settings.tfstate_bucket
     needed = "the bucket of Terraform's states"
     try:
-        found = here.google.get(Api.STORAGE, f"b/{name}", doing=f"the state bucket gs://{name}")
+        bucket = here.google.get(Api.STORAGE, f"b/{name}", doing=f"the state bucket gs://{name}")
         held = here.google.get(
             Api.STORAGE,
-            f"b/{name}/iam/testPermissions?" + "&".join(f"permissions={one}" for one in OBJECTS),
+            f"b/{name}/iam/testPermissions?"
+            + "&".join(f"permissions={permission}" for permission in OBJECTS),
             doing=f"your rights in gs://{name}",
         )
     except NotFoundError:
@@ -132,8 +133,10 @@ def state_bucket(here: Surroundings) -> Check:
         return _forbidden_bucket(here, name, "may not be read")
     if lacking := sorted(set(OBJECTS) - set(held.get("permissions", []))):
         return _forbidden_bucket(here, name, f"lacking: {', '.join(lacking)}")
-    versioned = found.get("versioning", {}).get("enabled")
-    said = f"gs://{name} in {found.get('location', '?')}" + ("" if versioned else ", not versioned")
+    versioned = bucket.get("versioning", {}).get("enabled")
+    said = f"gs://{name} in {bucket.get('location', '?')}" + (
+        "" if versioned else ", not versioned"
+    )
     # A state that a bad apply wrote is mended by the version before.
     return Check.of("state bucket", bool(versioned), said, "versions of the states", SETUP)
 

@@ -37,10 +37,10 @@ def data(here: Surroundings) -> Check:
     chosen = here.settings
     lake = f"{chosen.project}-{chosen.name}-lake"
     try:
-        found = here.google.get(Api.STORAGE, f"b/{lake}", doing=f"the lake gs://{lake}")
+        bucket = here.google.get(Api.STORAGE, f"b/{lake}", doing=f"the lake gs://{lake}")
     except NotFoundError:
         return Check("data", Found.OK, "no lake yet")
-    there = str(found.get("location", "")).upper()
+    there = str(bucket.get("location", "")).upper()
     wanted = (chosen.location or chosen.region).upper()
     spelt = there if there in _PARTS else there.lower()
     return Check.of(
@@ -58,15 +58,15 @@ def server(here: Surroundings) -> Check:
     vm, zone = f"{here.settings.name}-kestra", here.settings.zone or f"{here.settings.region}-b"
     path = f"projects/{here.project}/zones/{zone}/instances/{vm}"
     try:
-        found = here.google.get(Api.COMPUTE, path, doing=f"looking at {vm}")
+        instance = here.google.get(Api.COMPUTE, path, doing=f"looking at {vm}")
     except DisabledApiError:
         return Check("server", Found.OK, "no VM: Compute Engine is off")
     except NotFoundError:
         return Check("server", Found.OK, f"no VM {vm} in {zone}: nothing is up")
-    status = str(found.get("status", "?"))
+    status = str(instance.get("status", "?"))
     if status != "RUNNING":
         return Check("server", Found.WRONG, f"{vm} is {status}", "a VM that runs", "invoke up")
-    items = found.get("metadata", {}).get("items", [])
+    items = instance.get("metadata", {}).get("items", [])
     wanted = inputs_hash({item["key"]: item.get("value", "") for item in items})
     return _boot(here, Vm(here.google, here.project, zone, vm), zone, wanted)
 

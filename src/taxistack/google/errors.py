@@ -88,8 +88,8 @@ class BusyError(TransientError):
 
 def permission_of(text: str) -> str | None:
     """The permission that Google's refusal names, such as `compute.instances.get`."""
-    found = _PERMISSION.search(text)
-    return next((part for part in found.groups() if part), None) if found else None
+    match = _PERMISSION.search(text)
+    return next((part for part in match.groups() if part), None) if match else None
 
 
 def role_for(permission: str) -> str | None:
@@ -183,7 +183,7 @@ def _body(error: Any) -> object:
     return {
         "error": {
             "message": error.message,
-            "errors": [one for one in error.errors if isinstance(one, Mapping)],
+            "errors": [entry for entry in error.errors if isinstance(entry, Mapping)],
             "details": [{"reason": error.reason}] if error.reason else [],
         }
     }

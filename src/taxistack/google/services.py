@@ -55,7 +55,7 @@ def enabled(apis: GoogleApis, project: str) -> set[str]:
             filter="state:ENABLED",
             pageSize="200",
         )
-        return {one["config"]["name"] for page in pages for one in page.get("services", [])}
+        return {service["config"]["name"] for page in pages for service in page.get("services", [])}
     except DisabledApiError as error:
         raise MissingError(
             error.message,
@@ -147,7 +147,7 @@ def wait_until_they_answer(
     Raises FailedError when one does not answer within `SECONDS`.
     """
     give_up = time.monotonic() + SECONDS
-    told: list[Api] = []
+    silent: list[Api] = []
     while waiting := list(not_answering(apis, project, names)):
         titles = ", ".join(api.title for api in waiting)
         if time.monotonic() > give_up:
@@ -155,7 +155,7 @@ def wait_until_they_answer(
                 f"{titles}: enabled, and still off after {SECONDS:.0f} s",
                 hint="run invoke setup again: it goes on",
             )
-        if waiting != told:
+        if waiting != silent:
             say(f"waiting for {titles}: an API answers some minutes after it was enabled")
-            told = waiting
+            silent = waiting
         sleep(PAUSE)

@@ -97,11 +97,11 @@ class Executions:
         seen: set[str] = set()
         path, step = "main/executions/search", "search executions"
         for raw in pages(self._http, path, step, filters, size=page_size, sort=sort):
-            one = Execution.parse(raw)
-            if one.id in seen or one.loop_run is not None:
+            execution = Execution.parse(raw)
+            if execution.id in seen or execution.loop_run is not None:
                 continue
-            seen.add(one.id)
-            yield one
+            seen.add(execution.id)
+            yield execution
             if len(seen) == limit:  # before another page is asked for
                 return
 
@@ -130,8 +130,10 @@ class Executions:
                 *_filters(namespace, flow_id, states, labels, start_after),
             ],
         )
-        found = [Execution.parse(raw) for raw in answer.get("results") or ()]
-        return [one for one in found if one.loop_run is None], int(answer.get("total") or 0)
+        page = [Execution.parse(raw) for raw in answer.get("results") or ()]
+        return [execution for execution in page if execution.loop_run is None], int(
+            answer.get("total") or 0
+        )
 
     def follow(self, execution_id: str, timeout: float | None = None) -> Iterator[Execution]:
         """The execution each time it changes; the last one has ended.
@@ -143,10 +145,10 @@ class Executions:
         last = self.get(execution_id)
         yield last
         try:
-            for one in self._stream(execution_id, deadline):
-                if one.state != last.state or one.raw != last.raw:
-                    last = one
-                    yield one
+            for execution in self._stream(execution_id, deadline):
+                if execution.state != last.state or execution.raw != last.raw:
+                    last = execution
+                    yield execution
         except (Unavailable, KestraError):
             pass  # the stream is a convenience: polling below finds out whether the server is there
         if not last.terminated:
@@ -205,9 +207,9 @@ class Executions:
         step = f"follow execution {execution_id}"
         idle = _IDLE if deadline is None else max(0.05, min(_IDLE, deadline - time.monotonic()))
         with self._http.events(path, step, idle) as lines:
-            for one in executions_of(_until(lines, deadline)):
-                yield one
-                if one.terminated:
+            for execution in executions_of(_until(lines, deadline)):
+                yield execution
+                if execution.terminated:
                     return
 
     def _poll(
@@ -223,10 +225,10 @@ class Executions:
                 )
             time.sleep(pause)
             pause = min(pause * 1.5, _LAST_POLL)
-            one = self.get(execution_id)
-            if one.raw != last.raw:
-                last, pause = one, _FIRST_POLL
-                yield one
+            execution = self.get(execution_id)
+            if execution.raw != last.raw:
+                last, pause = execution, _FIRST_POLL
+                yield execution
 
 
 def _filters(

@@ -77,7 +77,9 @@ class Flows:
             content=source.encode(),
             content_type=_YAML,
         )
-        return [str(one["constraints"]).strip() for one in answer if one.get("constraints")]
+        return [
+            str(report["constraints"]).strip() for report in answer if report.get("constraints")
+        ]
 
     def delete(self, namespace: str, flow_id: str) -> None:
         """Remove a flow; raises `NotFound`."""

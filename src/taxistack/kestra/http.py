@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -39,6 +40,14 @@ _ODD = re.compile(r"[?#\\\s]|(^|/)\.{0,2}(/|$)")
 _log = logging.getLogger(__name__)
 
 
+def _authorities(url: str) -> ssl.SSLContext | bool:
+    """Whom to believe that a server is itself: nobody where it is not asked, the usual else.
+
+    To read the list of the usual ones takes as long as ten calls.
+    """
+    return True if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
 class Http:
     """Calls below `<url>/api/v1`, with basic auth, retried reads and errors as exceptions."""
 
@@ -60,6 +69,7 @@ class Http:
             timeout=TIMEOUT,
             transport=transport,
             trust_env=not is_local(self.url),  # a SOCKS proxy breaks a client that won't use it
+            verify=_authorities(self.url),
             follow_redirects=False,
         )
         self.first: Callable[[], object] | None = None

@@ -141,4 +141,4 @@ def moment(text: Any) -> datetime | None:
 def _labels(raw: Any) -> dict[str, str]:
     if isinstance(raw, dict):
         return {str(key): str(value) for key, value in raw.items()}
-    return {one["key"]: str(one.get("value")) for one in raw or () if "key" in one}
+    return {pair["key"]: str(pair.get("value")) for pair in raw or () if "key" in pair}

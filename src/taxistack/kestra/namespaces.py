@@ -41,7 +41,7 @@ class KeyValues:
         """The keys of exactly this namespace."""
         filters = equals("namespace", namespace)
         step = f"list keys of {namespace}"
-        return sorted(one["key"] for one in pages(self._http, "main/kv", step, filters, size=100))
+        return sorted(pair["key"] for pair in pages(self._http, "main/kv", step, filters, size=100))
 
     def delete(self, namespace: str, key: str) -> None:
         """Remove a key; one that is not there is fine."""
@@ -99,14 +99,14 @@ class NamespaceFiles:
             )
         except NotFound:
             return []
-        found: list[str] = []
+        paths: list[str] = []
         for entry in entries:
             path = f"{folder}/{entry['fileName']}".strip("/")
             if str(entry.get("type")).lower() == "directory":
-                found += self.list(namespace, path)
+                paths += self.list(namespace, path)
             else:
-                found.append(path)
-        return sorted(found)
+                paths.append(path)
+        return sorted(paths)
 
     def delete(self, namespace: str, path: str) -> None:
         """Remove a file or a folder; one that is not there is fine."""

@@ -37,10 +37,10 @@ class Outputs:
         step = f"task outputs of execution {execution_id}"
         known = self._http.json(f"main/outputs/tasks/{execution_id}", step)
         return {
-            one["taskId"]: self._http.json(
-                f"main/outputs/tasks/{execution_id}/{one['taskRunId']}", step
+            line["taskId"]: self._http.json(
+                f"main/outputs/tasks/{execution_id}/{line['taskRunId']}", step
             )
-            for one in known
+            for line in known
         }
 
 
@@ -64,7 +64,7 @@ class Logs:
             f"log of execution {execution_id}",
             [("filters[level][GREATER_THAN_OR_EQUAL_TO]", min_level)],
         )
-        lines = [LogLine.parse(one) for one in raw]
+        lines = [LogLine.parse(line) for line in raw]
         # A server that does not know the filter sends all: the caller gets what it asked for.
         wanted = set(LEVELS[LEVELS.index(min_level) :])
         return [line for line in lines if line.level in wanted]
@@ -78,7 +78,7 @@ class Logs:
         are filed a moment after they are written, so those of two tasks may come in another order.
         Raises `NotFound` when there is no such execution.
         """
-        told: Counter[LogLine] = Counter()
+        before: Counter[LogLine] = Counter()
         last_look = False
         while True:
             ended = self._executions.get(execution_id).terminated
@@ -86,12 +86,12 @@ class Logs:
             fresh = False
             for line in self(execution_id, min_level):
                 seen[line] += 1
-                if seen[line] > told[line]:
+                if seen[line] > before[line]:
                     fresh = True
                     yield line
             if last_look and not fresh:
                 return
-            told, last_look = seen, ended
+            before, last_look = seen, ended
             time.sleep(pause)
 
 

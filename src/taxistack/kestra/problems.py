@@ -91,7 +91,7 @@ def problem(response: httpx.Response, step: str) -> KestraError | Unavailable:
     `step` says what was being done, for example "create execution of taxi.hello_world".
     """
     body = _object(response)
-    errors = tuple(one for one in body.get("errors") or () if isinstance(one, dict))
+    errors = tuple(error for error in body.get("errors") or () if isinstance(error, dict))
     title = str(body.get("title") or "")
     detail = str(body.get("detail") or body.get("message") or "")
     words = _words(detail or title or response.reason_phrase, errors)
@@ -132,7 +132,7 @@ def _object(response: httpx.Response) -> dict[str, Any]:
 
 
 def _words(detail: str, errors: tuple[dict[str, Any], ...]) -> str:
-    fields = [_field(one) for one in errors]
+    fields = [_field(error) for error in errors]
     extra = [text for text in fields if text and text not in detail]
     return "; ".join([detail, *extra]) if extra else detail
 

@@ -32,8 +32,8 @@ class Triggers:
     ) -> list[Trigger]:
         """Triggers of a namespace, of a flow, or all."""
         filters = equals("namespace", namespace) + equals("flowId", flow_id)
-        found = pages(self._http, "main/triggers/search", "search triggers", filters, size=size)
-        return [Trigger.parse(one) for one in found]
+        triggers = pages(self._http, "main/triggers/search", "search triggers", filters, size=size)
+        return [Trigger.parse(trigger) for trigger in triggers]
 
     def set_disabled(self, namespace: str, flow_id: str, trigger_id: str, disabled: bool) -> None:
         """Switch a trigger off or on; raises `NotFound`."""

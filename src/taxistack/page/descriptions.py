@@ -32,7 +32,7 @@ def elements(markdown: str | None) -> list[Element]:
 
 
 def _children(node: SyntaxTreeNode) -> list[Element]:
-    return [one for child in node.children for one in _element(child)]
+    return [element for child in node.children for element in _element(child)]
 
 
 def _element(node: SyntaxTreeNode) -> list[Element]:

@@ -47,7 +47,7 @@ def listed(client: KestraClient, query: Mapping[str, str]) -> dict[str, Any]:
         raise UsageError(f"page {query['page']}: must be 1 or more")
     namespace, _, flow = (query.get("flow") or "").rpartition("/")
     since = query.get("since") or ""
-    found, total = client.executions.page(
+    listed, total = client.executions.page(
         number,
         SIZE,
         namespace=namespace or None,
@@ -60,7 +60,7 @@ def listed(client: KestraClient, query: Mapping[str, str]) -> dict[str, Any]:
         "page": number,
         "size": SIZE,
         "total": total,
-        "executions": [short(each) for each in found],
+        "executions": [short(each) for each in listed],
     }
 
 
@@ -71,24 +71,24 @@ def _states(name: str) -> tuple[str, ...]:
 
 
 def _wanted(text: str) -> dict[str, str]:
-    pairs = [one.partition(":") for one in text.replace(",", " ").split()]
+    pairs = [pair.partition(":") for pair in text.replace(",", " ").split()]
     if any(not key or not value for key, _, value in pairs):
         raise UsageError(f"label {text}: must be key:value, for example month:2019-01")
     return {key: value for key, _, value in pairs}
 
 
-def short(one: Execution) -> dict[str, Any]:
+def short(execution: Execution) -> dict[str, Any]:
     """An execution in a list."""
     return {
-        "id": one.id,
-        "namespace": one.namespace,
-        "flow": one.flow_id,
-        "state": one.state,
-        "ended": one.terminated,
-        "labels": {key: value for key, value in one.labels.items() if "." not in key},
-        "start": _iso(one.start),
-        "end": _iso(one.end),
-        "trigger": one.trigger_id,
+        "id": execution.id,
+        "namespace": execution.namespace,
+        "flow": execution.flow_id,
+        "state": execution.state,
+        "ended": execution.terminated,
+        "labels": {key: value for key, value in execution.labels.items() if "." not in key},
+        "start": _iso(execution.start),
+        "end": _iso(execution.end),
+        "trigger": execution.trigger_id,
     }
 
 
@@ -98,21 +98,23 @@ def _iso(moment: datetime | None) -> str | None:
 
 def whole(client: KestraClient, execution_id: str) -> dict[str, Any]:
     """An execution with its task runs, outputs, files and relatives. Raises `NotFound`."""
-    one = client.executions.get(execution_id)
+    execution = client.executions.get(execution_id)
     outputs = client.outputs.tasks(execution_id)
-    result = client.outputs.flow(execution_id) if one.terminated else {}
-    root = one.labels.get(_CORRELATION) or one.id
+    result = client.outputs.flow(execution_id) if execution.terminated else {}
+    root = execution.labels.get(_CORRELATION) or execution.id
     family = list(client.executions.search(labels={_CORRELATION: root}, limit=200, page_size=200))
     return {
-        **short(one),
-        "inputs": one.inputs,
+        **short(execution),
+        "inputs": execution.inputs,
         "outputs": result,
         "task_outputs": outputs,
-        "files": sorted(set(_files([one.inputs, result, outputs]))),
-        "tasks": [_task(run) for run in one.task_runs],
-        "root": root if root != one.id else None,
-        "subflows": [short(each) for each in family if each.id != one.id] if root == one.id else [],
-        "restartable": one.state in _RESTARTABLE,
+        "files": sorted(set(_files([execution.inputs, result, outputs]))),
+        "tasks": [_task(run) for run in execution.task_runs],
+        "root": root if root != execution.id else None,
+        "subflows": [short(each) for each in family if each.id != execution.id]
+        if root == execution.id
+        else [],
+        "restartable": execution.state in _RESTARTABLE,
     }
 
 
@@ -147,25 +149,27 @@ def log(client: KestraClient, execution_id: str, level: str) -> dict[str, Any]:
     if level not in LEVELS:
         raise UsageError(f"level {level}: must be one of {', '.join(LEVELS)}")
     lines = client.logs(execution_id, min_level=level)
-    errors = [one.message.strip() for one in lines if one.level == "ERROR" and one.message.strip()]
+    errors = [
+        line.message.strip() for line in lines if line.level == "ERROR" and line.message.strip()
+    ]
     return {
         "left_out": max(0, len(lines) - MOST_LINES),
         "reason": plain(last_word(errors)) if errors else None,
         "lines": [
-            [_iso(one.timestamp), one.level, one.task_id, plain(one.message)]
-            for one in lines[-MOST_LINES:]
+            [_iso(line.timestamp), line.level, line.task_id, plain(line.message)]
+            for line in lines[-MOST_LINES:]
         ],
     }
 
 
 def log_file(client: KestraClient, execution_id: str) -> Response:
     """The whole log as text."""
-    text = "".join(_line(one) for one in client.logs(execution_id, min_level="TRACE"))
+    text = "".join(_line(line) for line in client.logs(execution_id, min_level="TRACE"))
     return _attached(text.encode(), f"{execution_id}.log", "text/plain; charset=utf-8")
 
 
-def _line(one: LogLine) -> str:
-    return f"{_iso(one.timestamp) or ''} {one.level} {one.task_id or ''} {one.message}\n"
+def _line(line: LogLine) -> str:
+    return f"{_iso(line.timestamp) or ''} {line.level} {line.task_id or ''} {line.message}\n"
 
 
 def file(client: KestraClient, execution_id: str, uri: str) -> Response:

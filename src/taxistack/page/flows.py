@@ -32,28 +32,28 @@ def listed(client: KestraClient) -> list[dict[str, Any]]:
             "labels": _labels(flow.get("labels")),
             "next": _next(flow, triggers),
         }
-        for flow in sorted(flows, key=lambda one: (one["namespace"], one["id"]))
+        for flow in sorted(flows, key=lambda flow: (flow["namespace"], flow["id"]))
     ]
 
 
 def _labels(raw: Any) -> dict[str, str]:
     if isinstance(raw, Mapping):
         return {str(key): str(value) for key, value in raw.items()}
-    return {str(one["key"]): str(one.get("value")) for one in raw or ()}
+    return {str(label["key"]): str(label.get("value")) for label in raw or ()}
 
 
 def _next(flow: Mapping[str, Any], triggers: list[Trigger]) -> str | None:
     dates = [
-        one.next_date
-        for one in triggers
-        if (one.namespace, one.flow_id) == (flow["namespace"], flow["id"])
-        and one.next_date
-        and not (one.disabled or (one.raw.get("trigger") or {}).get("disabled"))
+        trigger.next_date
+        for trigger in triggers
+        if (trigger.namespace, trigger.flow_id) == (flow["namespace"], flow["id"])
+        and trigger.next_date
+        and not (trigger.disabled or (trigger.raw.get("trigger") or {}).get("disabled"))
     ]
     return min(dates).isoformat() if dates else None
 
 
-def one(client: KestraClient, namespace: str, flow_id: str) -> dict[str, Any]:
+def whole(client: KestraClient, namespace: str, flow_id: str) -> dict[str, Any]:
     """A flow whole. Raises `NotFound`."""
     flow = client.flows.get(namespace, flow_id)
     if flow is None:
@@ -77,7 +77,7 @@ def one(client: KestraClient, namespace: str, flow_id: str) -> dict[str, Any]:
 
 
 def _diagram(client: KestraClient, namespace: str, flow_id: str) -> dict[str, Any] | None:
-    """None where the server draws none: the list of the tasks says the same."""
+    """The flow's diagram; None when the server has none, and the list of tasks must do."""
     try:
         return diagram(client.flows.graph(namespace, flow_id))
     except NotOffered:
@@ -86,9 +86,9 @@ def _diagram(client: KestraClient, namespace: str, flow_id: str) -> dict[str, An
 
 def _input(raw: Mapping[str, Any]) -> dict[str, Any]:
     said = ("id", "type", "displayName", "required", "defaults", "values", "min", "max", "options")
-    found = {name: raw.get(name) for name in said}
+    field = {name: raw.get(name) for name in said}
     return {
-        **found,
+        **field,
         "values": raw.get("values") or raw.get("options") or [],
         "required": raw.get("required") is not False and raw.get("defaults") is None,
         "custom": bool(raw.get("allowCustomValue")),
@@ -102,11 +102,11 @@ _LISTS = ("tasks", "then", "else", "defaults", "errors", "finally")
 
 
 def _tasks(raw: Any, when: str = "", depth: int = 0) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
+    tasks: list[dict[str, Any]] = []
     for task in raw or ():
         if not isinstance(task, Mapping) or "id" not in task:
             continue
-        found.append(
+        tasks.append(
             {
                 "id": task["id"],
                 "type": str(task.get("type", "")),
@@ -118,34 +118,34 @@ def _tasks(raw: Any, when: str = "", depth: int = 0) -> list[dict[str, Any]]:
         for name in _LISTS:
             if isinstance(task.get(name), list):
                 said = name if name != "tasks" else ""
-                found += _tasks(task[name], said, depth + 1)
+                tasks += _tasks(task[name], said, depth + 1)
         for name, inside in (task.get("cases") or {}).items():
-            found += _tasks(inside, str(name), depth + 1)
-    return found
+            tasks += _tasks(inside, str(name), depth + 1)
+    return tasks
 
 
-def trigger(one: Trigger) -> dict[str, Any]:
+def trigger(shown: Trigger) -> dict[str, Any]:
     """A trigger as the page shows it.
 
     `off_in_source`: the flow itself says `disabled: true`. Kestra lets such a one be switched on,
     counts its ticks, and runs none of them.
     """
-    declared = one.raw.get("trigger") or {}
+    declared = shown.raw.get("trigger") or {}
     off_in_source = bool(declared.get("disabled"))
     return {
-        "namespace": one.namespace,
-        "flow": one.flow_id,
-        "id": one.trigger_id,
+        "namespace": shown.namespace,
+        "flow": shown.flow_id,
+        "id": shown.trigger_id,
         "type": str(declared.get("type") or "").rsplit(".", 1)[-1],
         "cron": declared.get("cron"),
         "description": elements(declared.get("description")),
         "inputs": declared.get("inputs") or {},
-        "disabled": one.disabled or off_in_source,
+        "disabled": shown.disabled or off_in_source,
         "off_in_source": off_in_source,
-        "next": one.next_date.isoformat() if one.next_date else None,
-        "last": one.last_date.isoformat() if one.last_date else None,
-        "execution": one.execution_id,
-        "backfill": _progress(one.backfill),
+        "next": shown.next_date.isoformat() if shown.next_date else None,
+        "last": shown.last_date.isoformat() if shown.last_date else None,
+        "execution": shown.execution_id,
+        "backfill": _progress(shown.backfill),
         "schedules": bool(declared.get("cron")),
     }
 

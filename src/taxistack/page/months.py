@@ -60,7 +60,7 @@ class Loads:
     def to_json(self) -> list[dict[str, Any]]:
         """The last ones, newest first."""
         with self._lock:
-            return [one.to_json() for one in reversed(self._all)]
+            return [job.to_json() for job in reversed(self._all)]
 
     def start(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Load `cells` (`taxi`, `month`, `destination`), and no others, whatever their state.
@@ -71,9 +71,11 @@ class Loads:
         request = Request(
             start=min(cell.month for cell in cells),
             end=max(cell.month for cell in cells),
-            taxis=tuple(one for one in TAXIS if any(cell.taxi == one for cell in cells)),
+            taxis=tuple(taxi for taxi in TAXIS if any(cell.taxi == taxi for cell in cells)),
             destinations=tuple(
-                one for one in DESTINATIONS if any(cell.destination == one for cell in cells)
+                destination
+                for destination in DESTINATIONS
+                if any(cell.destination == destination for cell in cells)
             ),
             only=frozenset({Only.ALL}),
             parallel=self._target.settings.parallel,
@@ -109,18 +111,20 @@ def _console(said: io.StringIO) -> Console:
 
 
 def _cells(raw: Any) -> list[Cell]:
-    found = []
-    for one in raw if isinstance(raw, list) else ():
+    cells = []
+    for item in raw if isinstance(raw, list) else ():
         try:
-            cell = Cell(str(one["taxi"]), Month.parse(str(one["month"])), str(one["destination"]))
+            cell = Cell(
+                str(item["taxi"]), Month.parse(str(item["month"])), str(item["destination"])
+            )
         except (KeyError, TypeError, EtlError) as error:
-            raise UsageError(f"{one} is no month of a taxi in a destination") from error
+            raise UsageError(f"{item} is no month of a taxi in a destination") from error
         if cell.taxi not in TAXIS or cell.destination not in DESTINATIONS:
             raise UsageError(f"{cell}: there is no such taxi or destination")
-        found.append(cell)
-    if not found:
+        cells.append(cell)
+    if not cells:
         raise UsageError("no month is chosen")
-    return found
+    return cells
 
 
 def grid(target: Target, query: Mapping[str, str]) -> dict[str, Any]:
@@ -144,32 +148,36 @@ def grid(target: Target, query: Mapping[str, str]) -> dict[str, Any]:
         "outlook": outlook(replace(plan, problems=())),
         "problems": [*plan.problems, *plan.warnings],
         "columns": [
-            {"taxi": taxi, "destination": where}
+            {"taxi": taxi, "destination": destination}
             for taxi in request.taxis
-            for where in request.destinations
+            for destination in request.destinations
         ],
         "rows": _rows(plan),
     }
 
 
 def _rows(plan: Plan) -> list[dict[str, Any]]:
-    columns = [(taxi, where) for taxi in plan.request.taxis for where in plan.request.destinations]
+    columns = [
+        (taxi, destination)
+        for taxi in plan.request.taxis
+        for destination in plan.request.destinations
+    ]
     return [
         {
             "month": str(month),
-            "cells": [_cell(plan, Cell(taxi, month, where)) for taxi, where in columns],
+            "cells": [_cell(plan, Cell(taxi, month, destination)) for taxi, destination in columns],
         }
         for month in Month.range(plan.request.start, plan.request.end)
     ]
 
 
 def _cell(plan: Plan, cell: Cell) -> dict[str, Any]:
-    found = plan.states[cell]
-    execution = found.run.id if found.run else None
+    known = plan.states[cell]
+    execution = known.run.id if known.run else None
     return {
-        "state": str(found.state),
-        "reason": found.reason,
-        "execution": execution or (found.load.execution_id if found.load else None),
-        "rows": found.load.rows if found.load else None,
+        "state": str(known.state),
+        "reason": known.reason,
+        "execution": execution or (known.load.execution_id if known.load else None),
+        "rows": known.load.rows if known.load else None,
         "wanted": cell in set(plan.steps),
     }

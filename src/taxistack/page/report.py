@@ -97,8 +97,8 @@ def _make(target: Target, request: VerifyRequest, number: int) -> _Made:
     from taxistack.report.figures import figures_of  # the chart library is slow to load
     from taxistack.report.page import charts_of, render_html
 
-    found = verify_months(target, request)
-    figures = figures_of(found)
+    verification = verify_months(target, request)
+    figures = figures_of(verification)
     charts = charts_of(figures)
     drawings = {}
     listed = []
@@ -108,11 +108,11 @@ def _make(target: Target, request: VerifyRequest, number: int) -> _Made:
         drawings[f"{name}-narrow.svg"] = _alone(drawing.narrow)
         listed.append({"name": name, "title": title, "words": drawing.words})
     about = {
-        "verdict": found.summary,
-        "good": not found.exit_code,
-        "start": str(found.request.start or ""),
-        "end": str(found.request.end or ""),
-        "at": found.at.isoformat(),
+        "verdict": verification.summary,
+        "good": not verification.exit_code,
+        "start": str(verification.request.start or ""),
+        "end": str(verification.request.end or ""),
+        "at": verification.at.isoformat(),
         "charts": listed,
     }
     return _Made(render_html(figures), drawings, about)
@@ -124,4 +124,4 @@ def _alone(svg: str) -> str:
 
     css = (TEMPLATES / "page.css").read_text(encoding="utf-8")
     colours = css[: css.index("* {")]  # the palettes stand first, light and dark
-    return re.sub(r"^(<svg [^>]*>)", lambda found: f"{found[1]}<style>{colours}</style>", svg)
+    return re.sub(r"^(<svg [^>]*>)", lambda match: f"{match[1]}<style>{colours}</style>", svg)

@@ -74,7 +74,7 @@ def application(target: Target, port: int) -> Gate:
         get("/about", lambda _: about(target)),
         get("/flows", lambda _: flows.listed(client)),
         get("/flows/{namespace}/{flow}",
-            lambda asked: flows.one(client, at(asked, "namespace"), at(asked, "flow"))),
+            lambda asked: flows.whole(client, at(asked, "namespace"), at(asked, "flow"))),
         Route("/api/flows/{namespace}/{flow}/execute", execute, methods=["POST"]),
         get("/executions", lambda asked: executions.listed(client, asked.query_params)),
         get("/executions/{id}", lambda asked: executions.whole(client, at(asked, "id"))),
@@ -132,12 +132,12 @@ def _short(request: Request) -> bool:
 
 def _object(body: bytes) -> Mapping[str, Any]:
     try:
-        found = json.loads(body or b"{}")
+        content = json.loads(body or b"{}")
     except ValueError:
-        found = None
-    if not isinstance(found, dict):
+        content = None
+    if not isinstance(content, dict):
         raise UsageError("the body must be an object of JSON, of at most 1 MiB")
-    return found
+    return content
 
 
 @contextmanager

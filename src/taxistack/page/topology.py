@@ -37,13 +37,13 @@ class _Box:
     def move(self, right: float, down: float) -> None:
         self.x += right
         self.y += down
-        for one in self.inside:
-            one.move(right, down)
+        for box in self.inside:
+            box.move(right, down)
 
     def all(self) -> Iterable[_Box]:
         yield self
-        for one in self.inside:
-            yield from one.all()
+        for box in self.inside:
+            yield from box.all()
 
 
 @dataclass(frozen=True)
@@ -58,21 +58,22 @@ def diagram(graph: Mapping[str, Any]) -> dict[str, Any]:
 
     `graph`: the answer of Kestra's graph call.
     """
-    nodes = {str(one["uid"]): one for one in graph.get("nodes") or ()}
-    shown = {uid: one for uid, one in nodes.items() if not _is_end(one)}
+    nodes = {str(node["uid"]): node for node in graph.get("nodes") or ()}
+    shown = {uid: node for uid, node in nodes.items() if not _is_end(node)}
     edges = _without_ends(graph.get("edges") or (), nodes)
     owner = _owners(graph.get("clusters") or ())
     boxes = {
-        uid: _Box(uid, width=_width(one), late=_kind(one) == "error") for uid, one in shown.items()
+        uid: _Box(uid, width=_width(node), late=_kind(node) == "error")
+        for uid, node in shown.items()
     }
     root = _lay_out(_ROOT, boxes, owner, edges)
     root.move(-root.x, -root.y)
-    every = [one for one in root.all() if one is not root]
+    every = [box for box in root.all() if box is not root]
     return {
         "width": root.width,
         "height": root.height,
-        "nodes": [_shown(one, shown[one.uid]) for one in every if one.uid in shown],
-        "boxes": [_place(one) for one in every if one.uid not in shown],
+        "nodes": [_shown(box, shown[box.uid]) for box in every if box.uid in shown],
+        "boxes": [_place(box) for box in every if box.uid not in shown],
         "edges": [{"from": e.source, "to": e.target, "label": e.label} for e in edges],
     }
 
@@ -114,12 +115,12 @@ def _without_ends(
 ) -> list[_Edge]:
     """The edges between what is shown. Nothing leads to what runs after an error."""
     following: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for one in edges:
-        relation = one.get("relation") or {}
-        if relation.get("relationType") == "ERROR" and _is_end(nodes[one["source"]]):
+    for edge in edges:
+        relation = edge.get("relation") or {}
+        if relation.get("relationType") == "ERROR" and _is_end(nodes[edge["source"]]):
             continue
         label = str(relation.get("value") or "") if "CHOICE" in str(relation) else ""
-        following[str(one["source"])].append((str(one["target"]), label))
+        following[str(edge["source"])].append((str(edge["target"]), label))
 
     def beyond(uid: str, label: str, seen: frozenset[str]) -> Iterable[tuple[str, str]]:
         if uid in seen:
@@ -130,24 +131,24 @@ def _without_ends(
         for target, own in following[uid]:
             yield from beyond(target, label or own, seen | {uid})
 
-    found = [
+    kept = [
         _Edge(uid, target, label)
         for uid in nodes
         if not _is_end(nodes[uid])
         for first, said in following[uid]
         for target, label in beyond(first, said, frozenset())
     ]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(kept))
 
 
 def _owners(clusters: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """By node or cluster the innermost cluster that it stands in; the root for none."""
     owner: dict[str, str] = {}
-    for one in sorted(clusters, key=lambda each: len(each.get("parents") or ())):
-        uid = str(one["cluster"]["uid"])
-        parents = [str(parent) for parent in one.get("parents") or ()]
+    for cluster in sorted(clusters, key=lambda each: len(each.get("parents") or ())):
+        uid = str(cluster["cluster"]["uid"])
+        parents = [str(parent) for parent in cluster.get("parents") or ()]
         owner[uid] = parents[-1] if parents else _ROOT
-        for node in one.get("nodes") or ():
+        for node in cluster.get("nodes") or ():
             if str(node) != uid and not str(node).startswith("cluster_"):
                 owner[str(node)] = uid
     return owner
@@ -160,21 +161,25 @@ def _lay_out(
     uid: str, boxes: Mapping[str, _Box], owner: Mapping[str, str], edges: Iterable[_Edge]
 ) -> _Box:
     """The cluster with everything in it, its upper left corner at 0, 0."""
-    inner = [one for one, around in owner.items() if around == uid and one.startswith("cluster_")]
-    own = [box for one, box in boxes.items() if owner.get(one, _ROOT) == uid]
+    inner = [
+        inner_uid
+        for inner_uid, around in owner.items()
+        if around == uid and inner_uid.startswith("cluster_")
+    ]
+    own = [box for box_uid, box in boxes.items() if owner.get(box_uid, _ROOT) == uid]
     members = {box.uid: box for box in own}
-    members |= {one: _lay_out(one, boxes, owner, edges) for one in inner}
+    members |= {inner_uid: _lay_out(inner_uid, boxes, owner, edges) for inner_uid in inner}
     layers = _layers(members, edges, owner)
-    around = _Box(uid, inside=[one for layer in layers for one in layer])
-    widths = [sum(one.width for one in layer) + ACROSS * (len(layer) - 1) for layer in layers]
+    around = _Box(uid, inside=[box for layer in layers for box in layer])
+    widths = [sum(box.width for box in layer) + ACROSS * (len(layer) - 1) for layer in layers]
     around.width = max(widths, default=LEAST) + 2 * PAD
     y = PAD
     for layer, width in zip(layers, widths, strict=True):
         x = (around.width - width) / 2
-        for one in layer:
-            one.move(x - one.x, y - one.y)
-            x += one.width + ACROSS
-        y += max(one.height for one in layer) + DOWN
+        for member in layer:
+            member.move(x - member.x, y - member.y)
+            x += member.width + ACROSS
+        y += max(box.height for box in layer) + DOWN
     around.height = y - DOWN + PAD if layers else HEIGHT
     return around
 
@@ -200,7 +205,11 @@ def _layers(
 
     def deep(uid: str, seen: frozenset[str]) -> int:
         if uid not in depth:
-            earlier = [deep(one, seen | {uid}) for one in before[uid] if one not in seen]
+            earlier = [
+                deep(earlier_uid, seen | {uid})
+                for earlier_uid in before[uid]
+                if earlier_uid not in seen
+            ]
             depth[uid] = 1 + max(earlier, default=-1)
         return depth[uid]
 

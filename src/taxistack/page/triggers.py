@@ -17,9 +17,9 @@ MOST_YEARS = 20
 
 def listed(client: KestraClient) -> list[dict[str, Any]]:
     """Every trigger, by flow and name."""
-    found = client.triggers.search()
-    found.sort(key=lambda one: (one.namespace, one.flow_id, one.trigger_id))
-    return [trigger(one) for one in found]
+    triggers = client.triggers.search()
+    triggers.sort(key=lambda each: (each.namespace, each.flow_id, each.trigger_id))
+    return [trigger(each) for each in triggers]
 
 
 def act(client: KestraClient, request: Request, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,19 +28,19 @@ def act(client: KestraClient, request: Request, body: Mapping[str, Any]) -> dict
     `body`: of a backfill `start` and `end`, days of UTC, both whole. Raises UsageError for an
     action or a range that is none.
     """
-    where = (
+    place = (
         request.path_params["namespace"],
         request.path_params["flow"],
         request.path_params["trigger"],
     )
     triggers, action = client.triggers, request.path_params["action"]
     calls: dict[str, Callable[[], None]] = {
-        "enable": lambda: triggers.set_disabled(*where, False),
-        "disable": lambda: triggers.set_disabled(*where, True),
-        "backfill": lambda: triggers.backfill(*where, *_range(body)),
-        "pause": lambda: triggers.pause_backfill(*where),
-        "continue": lambda: triggers.unpause_backfill(*where),
-        "give-up": lambda: triggers.delete_backfill(*where),
+        "enable": lambda: triggers.set_disabled(*place, False),
+        "disable": lambda: triggers.set_disabled(*place, True),
+        "backfill": lambda: triggers.backfill(*place, *_range(body)),
+        "pause": lambda: triggers.pause_backfill(*place),
+        "continue": lambda: triggers.unpause_backfill(*place),
+        "give-up": lambda: triggers.delete_backfill(*place),
     }
     if action not in calls:
         raise UsageError(f"there is no action {action}: one of {', '.join(calls)}")

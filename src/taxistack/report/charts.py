@@ -43,9 +43,9 @@ class Drawing:
 def rows_chart(figures: Figures, taxi: str) -> Drawing:
     """Rows of each month; a line across a bar is the published count."""
     months = figures.of(taxi)
-    compared = [one for one in figures.compared if one.taxi == taxi]
-    loaded = [{"month": str(one.month), "value": one.table.rows} for one in months]
-    published = [{"month": str(one.month), "value": one.published} for one in compared]
+    compared = [month for month in figures.compared if month.taxi == taxi]
+    loaded = [{"month": str(month.month), "value": month.table.rows} for month in months]
+    published = [{"month": str(month.month), "value": month.published} for month in compared]
 
     def build(width: int) -> Chart:
         size = min(0.72 * width / len(_domain(figures.months)), MOST_BAR)
@@ -54,9 +54,8 @@ def rows_chart(figures: Figures, taxi: str) -> Drawing:
         ticks = _chart(published).mark_tick(color=INK, thickness=2, size=size).encode(x, y)
         return alt.layer(bars, ticks).properties(width=width, height=150)
 
-    words = (
-        f"Bar chart of the rows of {taxi} by month: {_range(months, lambda one: one.table.rows)}"
-    )
+    extremes = _range(months, lambda month: month.table.rows)
+    words = f"Bar chart of the rows of {taxi} by month: {extremes}"
     if compared:
         words += f". {len(compared)} months carry a line at the published count"
     return _draw(build, words)
@@ -74,13 +73,13 @@ def lines_chart(
     # Months that follow each other have one `part`: a line is not drawn across a missing month.
     rows = [
         {
-            "month": str(one.month),
+            "month": str(month.month),
             "taxi": taxi,
-            "value": float(value(one)),
-            "part": places[str(one.month)] - number,
+            "value": float(value(month)),
+            "part": places[str(month.month)] - number,
         }
         for taxi in taxis
-        for number, one in enumerate(figures.of(taxi))
+        for number, month in enumerate(figures.of(taxi))
     ]
 
     def build(width: int) -> Chart:
@@ -97,8 +96,8 @@ def lines_chart(
             ]
         return alt.layer(*layers).properties(width=width, height=150)
 
-    told = "; ".join(f"{taxi}: {_range(figures.of(taxi), value)}" for taxi in taxis)
-    return _draw(build, f"Line chart of {what} by month. {told}")
+    ranges = "; ".join(f"{taxi}: {_range(figures.of(taxi), value)}" for taxi in taxis)
+    return _draw(build, f"Line chart of {what} by month. {ranges}")
 
 
 # Where two lines are one, the gaps of the upper one show the lower one, and its points stand out.
@@ -128,14 +127,14 @@ def loads_chart(figures: Figures) -> Drawing:
     """Seconds of every last load, by month and destination."""
     rows: list[dict[str, Any]] = [
         {
-            "month": str(one.cell.month),
-            "value": round(one.seconds, 2),
-            "destination": one.cell.destination,
-            "taxi": one.cell.taxi,
+            "month": str(load.cell.month),
+            "value": round(load.seconds, 2),
+            "destination": load.cell.destination,
+            "taxi": load.cell.taxi,
         }
-        for one in figures.loads
+        for load in figures.loads
     ]
-    names = sorted({one["destination"] for one in rows})
+    names = sorted({row["destination"] for row in rows})
     scale = alt.Scale(domain=names, range=[COLOUR[name] for name in names])
 
     def build(width: int) -> Chart:
@@ -156,11 +155,11 @@ def loads_chart(figures: Figures) -> Drawing:
         )
         return points
 
-    told = "; ".join(
-        f"{where}: {count} loads, median {median} s, longest {longest} s"
-        for where, count, median, longest, _ in figures.load_summary()
+    summary = "; ".join(
+        f"{destination}: {count} loads, median {median} s, longest {longest} s"
+        for destination, count, median, longest, _ in figures.load_summary()
     )
-    return _draw(build, f"Dot chart of the seconds of each load by month. {told}")
+    return _draw(build, f"Dot chart of the seconds of each load by month. {summary}")
 
 
 def _chart(rows: Rows) -> alt.Chart:
@@ -169,7 +168,7 @@ def _chart(rows: Rows) -> alt.Chart:
 
 def _domain(months: Sequence[MonthFigures]) -> list[str]:
     """Every month from the first to the last: all charts have one axis, gaps stay gaps."""
-    listed = sorted(one.month for one in months)
+    listed = sorted(month.month for month in months)
     return [str(month) for month in Month.range(listed[0], listed[-1])]
 
 

@@ -104,18 +104,18 @@ class Figures:
     @property
     def trips(self) -> int:
         """Trips of all months, each month counted once."""
-        return sum(one.table.rows for one in self.months)
+        return sum(month.table.rows for month in self.months)
 
     @property
     def revenue(self) -> Decimal | None:
         """The revenue of all months, each month counted once; None where none has any."""
-        known = [one.revenue for one in self.months if one.revenue is not None]
+        known = [month.revenue for month in self.months if month.revenue is not None]
         return sum(known, Decimal(0)) if known or not self.months else None
 
     @property
     def taxis(self) -> tuple[str, ...]:
         """The taxis that have a month to show."""
-        return tuple(sorted({one.taxi for one in self.months}))
+        return tuple(sorted({month.taxi for month in self.months}))
 
     @property
     def measured(self) -> tuple[str, ...]:
@@ -130,11 +130,11 @@ class Figures:
     @property
     def compared(self) -> tuple[MonthFigures, ...]:
         """The months whose published count is known, when that release is the source."""
-        return tuple(one for one in self.months if self.public and one.published is not None)
+        return tuple(month for month in self.months if self.public and month.published is not None)
 
     def of(self, taxi: str) -> tuple[MonthFigures, ...]:
         """The months of one taxi."""
-        return tuple(one for one in self.months if one.taxi == taxi)
+        return tuple(month for month in self.months if month.taxi == taxi)
 
     def used_marks(self) -> list[Mark]:
         """The marks that the grids show, for their legend."""
@@ -144,20 +144,25 @@ class Figures:
     @property
     def places(self) -> dict[str, str]:
         """The destinations that have a load, with their names for people."""
-        names = sorted({one.cell.destination for one in self.loads})
+        names = sorted({load.cell.destination for load in self.loads})
         return {name: destinations.get(name).title for name in names}
 
     def load_summary(self) -> list[tuple[str, int, str, str, str]]:
         """By destination: loads, median seconds, longest seconds, rows a second."""
         lines = []
-        for where in sorted({one.cell.destination for one in self.loads}):
-            times = [one for one in self.loads if one.cell.destination == where]
-            seconds = [one.seconds for one in times]
-            speed = sum(one.rows for one in times) / max(sum(seconds), 0.001)
+        for destination in sorted({load.cell.destination for load in self.loads}):
+            loads = [load for load in self.loads if load.cell.destination == destination]
+            seconds = [load.seconds for load in loads]
+            speed = sum(load.rows for load in loads) / max(sum(seconds), 0.001)
             lines.append(
-                (where, len(times), f"{statistics.median(seconds):.1f}", f"{max(seconds):.1f}",
-                 f"{speed:,.0f}")
-            )  # fmt: skip
+                (
+                    destination,
+                    len(loads),
+                    f"{statistics.median(seconds):.1f}",
+                    f"{max(seconds):.1f}",
+                    f"{speed:,.0f}",
+                )
+            )
         return lines
 
 
@@ -168,9 +173,9 @@ def figures_of(verification: Verification) -> Figures:
         verification=verification,
         public=is_public(verification.source),
         grids=tuple(
-            _grid(taxi, where, checks)
+            _grid(taxi, destination, checks)
             for taxi in verification.request.taxis
-            for where in verification.request.destinations
+            for destination in verification.request.destinations
         ),
         months=tuple(_months(verification, checks)),
         loads=tuple(
@@ -190,14 +195,14 @@ def mark_of(check: CellCheck) -> Mark:
     return MARKS[check.state]
 
 
-def _grid(taxi: str, where: str, checks: Mapping[Cell, CellCheck]) -> Grid:
+def _grid(taxi: str, destination: str, checks: Mapping[Cell, CellCheck]) -> Grid:
     own = {
         cell.month: check
         for cell, check in checks.items()
-        if (cell.taxi, cell.destination) == (taxi, where)
+        if (cell.taxi, cell.destination) == (taxi, destination)
     }
     years = sorted({month.year for month in own})
-    return Grid(taxi, where, tuple(GridRow(year, _year(year, own)) for year in years))
+    return Grid(taxi, destination, tuple(GridRow(year, _year(year, own)) for year in years))
 
 
 def _year(year: int, own: Mapping[Month, CellCheck]) -> tuple[tuple[Month, Mark] | None, ...]:
@@ -206,15 +211,18 @@ def _year(year: int, own: Mapping[Month, CellCheck]) -> tuple[tuple[Month, Mark]
 
 
 def _months(verification: Verification, checks: Mapping[Cell, CellCheck]) -> list[MonthFigures]:
-    found = []
+    months = []
     for taxi, month in sorted({(cell.taxi, cell.month) for cell in checks}):
-        own = [checks[Cell(taxi, month, where)] for where in verification.request.destinations]
+        own = [
+            checks[Cell(taxi, month, destination)]
+            for destination in verification.request.destinations
+        ]
         own.sort(key=lambda check: not check.proven)
         tables = [table for check in own if (table := check.known.table) is not None]
         if not tables:
             continue
-        counted = [one.duplicates for one in tables if one.duplicates is not None]
-        found.append(
+        counted = [table.duplicates for table in tables if table.duplicates is not None]
+        months.append(
             MonthFigures(
                 taxi=taxi,
                 month=month,
@@ -223,4 +231,4 @@ def _months(verification: Verification, checks: Mapping[Cell, CellCheck]) -> lis
                 duplicates=counted[0] if counted else None,
             )
         )
-    return found
+    return months

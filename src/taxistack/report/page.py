@@ -30,10 +30,10 @@ def write_report(
     The page needs no network and no JavaScript. Raises UsageError when the folder can't be
     written.
     """
-    figures, found = figures_of(verification), busiest or {}
+    figures, busiest_zones = figures_of(verification), busiest or {}
     pages = {
-        "index.html": render_html(figures, found),
-        "report.md": render_markdown(figures, found),
+        "index.html": render_html(figures, busiest_zones),
+        "report.md": render_markdown(figures, busiest_zones),
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -84,16 +84,16 @@ def _environment(*, escape: bool) -> Environment:
 
 
 def _values(figures: Figures, busiest: Busiest | None) -> Mapping[str, Any]:
-    found = figures.verification
+    verification = figures.verification
     return {
         "figures": figures,
-        "verification": found,
-        "wrong": found.wrong,
-        "start": found.request.start,
-        "end": found.request.end,
+        "verification": verification,
+        "wrong": verification.wrong,
+        "start": verification.request.start,
+        "end": verification.request.end,
         "busiest": {taxi: rows for taxi, rows in (busiest or {}).items() if rows},
-        "unnamed": not any(one.zone for rows in (busiest or {}).values() for one in rows),
-        "at": f"{found.at:%Y-%m-%d %H:%M} UTC",
+        "unnamed": not any(row.zone for rows in (busiest or {}).values() for row in rows),
+        "at": f"{verification.at:%Y-%m-%d %H:%M} UTC",
     }
 
 
@@ -102,7 +102,7 @@ def charts_of(figures: Figures) -> list[tuple[str, Drawing]]:
     charts = _charts(figures)
     if not charts:
         return []
-    titled = [(f"Rows per month, {taxi}", one) for taxi, one in charts["rows"].items()]
+    titled = [(f"Rows per month, {taxi}", chart) for taxi, chart in charts["rows"].items()]
     titled += [("Trips per month", charts["trips"])]
     titled += [("Revenue per month, in dollars", charts["revenue"])] if charts["revenue"] else []
     titled += [("Seconds of each load", charts["loads"])] if charts["loads"] else []
@@ -114,11 +114,11 @@ def _charts(figures: Figures) -> Mapping[str, Any]:
         return {}
     return {
         "rows": {taxi: rows_chart(figures, taxi) for taxi in figures.taxis},
-        "trips": lines_chart(figures, "trips", lambda one: one.table.rows, "~s", figures.taxis),
+        "trips": lines_chart(figures, "trips", lambda month: month.table.rows, "~s", figures.taxis),
         "revenue": lines_chart(
             figures,
             "revenue in dollars",
-            lambda one: float(one.revenue or 0),
+            lambda month: float(month.revenue or 0),
             "$~s",
             figures.measured,
         )
@@ -127,7 +127,7 @@ def _charts(figures: Figures) -> Mapping[str, Any]:
         "nulls": lines_chart(
             figures,
             "the share of rows in null blocks, in percent,",
-            lambda one: 100 * one.table.null_block / max(one.table.rows, 1),
+            lambda month: 100 * month.table.null_block / max(month.table.rows, 1),
             "~f",
             figures.taxis,
         ),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def judge(stack: Stack, limit: timedelta, now: datetime) -> Verdict:
-    """Whether a stack goes: made by a run, one alone, and long without a sign of life."""
+    """Whether a stack is removed: one run made it, and nothing of it has changed for `limit`."""
     old = now - stack.last_change
     if not stack.run:
         runs = ", ".join(sorted(stack.runs)) or "none"
@@ -47,18 +47,18 @@ class Sweep:
 
     def run(self) -> Found:
         """Find, judge, and if so asked remove one after the other."""
-        found = self._find()
+        stacks = self._find()
         now = datetime.now(UTC)
-        verdicts = [judge(one, self.order.limit, now) for one in found]
-        going = {one.name for one in verdicts if one.goes}
+        verdicts = [judge(stack, self.order.limit, now) for stack in stacks]
+        going = {verdict.name for verdict in verdicts if verdict.goes}
         left: list[str] = []
         if self.order.change:
             with tempfile.TemporaryDirectory(prefix="taxistack-sweep-") as folder:
-                for stack in found:
+                for stack in stacks:
                     if stack.name in going:
                         self._take_away(stack, Path(folder), left)
-            told = {line.split(":")[0] for line in left}
-            again = {one.name for one in self._find()} & going - told
+            known = {line.split(":")[0] for line in left}
+            again = {stack.name for stack in self._find()} & going - known
             left += [f"{name}: things of it are found still" for name in sorted(again)]
         return Found(verdicts, left)
 
@@ -88,14 +88,14 @@ class Sweep:
             target.clients, self.project, stack.name, target.inventory(), self.console.say
         )
         if kept:
-            said = "; ".join(f"{one.thing.kind} {one.thing.name}: {one.why}" for one in kept)
+            said = "; ".join(f"{item.thing.kind} {item.thing.name}: {item.why}" for item in kept)
             raise FailedError(said)
 
     def _target_of(self, stack: Stack, folder: Path) -> GcpTarget:
         """The target that this stack was made with, as far as its outputs tell."""
-        told = stack.outputs
-        zone = str(told.get("zone") or self.target.settings.zone)
-        region = zone.rpartition("-")[0] if told.get("zone") else self.target.settings.region
+        outputs = stack.outputs
+        zone = str(outputs.get("zone") or self.target.settings.zone)
+        region = zone.rpartition("-")[0] if outputs.get("zone") else self.target.settings.region
         settings = replace(
             self.target.settings,
             name=stack.name,
@@ -103,6 +103,6 @@ class Sweep:
             state=folder,  # the operator's own stays with the operator's stack
             zone=zone,
             region=region,
-            location=str(told.get("location") or self.target.settings.location),
+            location=str(outputs.get("location") or self.target.settings.location),
         )
         return type(self.target)(settings)

@@ -33,9 +33,11 @@ _MIB = 2**20
 def sweep(target: LocalTarget, order: Order) -> Found:
     """Find, judge, and if so asked remove."""
     cache, now = target.cloud.cache, datetime.now(UTC)
-    others = [one for one in register.known(cache) if one.folder != target.cloud.layout.folder]
-    clouds = [(one, _judge_cloud(one, order.limit, now)) for one in others]
-    builds = [(one, _judge_build(one, order.limit, now)) for one in register.builds(cache)]
+    others = [
+        cloud for cloud in register.known(cache) if cloud.folder != target.cloud.layout.folder
+    ]
+    clouds = [(cloud, _judge_cloud(cloud, order.limit, now)) for cloud in others]
+    builds = [(build, _judge_build(build, order.limit, now)) for build in register.builds(cache)]
     left: list[str] = []
     for cloud, verdict in clouds:
         if order.change and verdict.goes:
@@ -95,7 +97,7 @@ def _take_away(target: LocalTarget, cloud: Known, order: Order) -> list[str]:
     order.console.say(f"{cloud.folder}: taking it down")
     if not cloud.exists:
         alive = processes.end(cloud.processes())
-        return [f"{cloud.folder}: process {one.pid} does not end" for one in alive]
+        return [f"{cloud.folder}: process {process.pid} does not end" for process in alive]
     labels = _labels(cloud)
     settings = replace(
         target.settings,
@@ -104,14 +106,14 @@ def _take_away(target: LocalTarget, cloud: Known, order: Order) -> list[str]:
         project=labels["project"],
         run=labels["run"],
     )
-    one = type(target)(settings)
+    other = type(target)(settings)
     try:
-        order.down(one, quiet(order.console), keep_data=False)
+        order.down(other, quiet(order.console), keep_data=False)
     except (TaxistackError, CloudError) as error:
         return [f"{cloud.folder}: {error}"]
     finally:
-        one.forget()
-    return [] if one.nothing_here() else [f"{cloud.folder}: it is there still"]
+        other.forget()
+    return [] if other.nothing_here() else [f"{cloud.folder}: it is there still"]
 
 
 def _remove_build(build: EngineBuild, console: Console) -> list[str]:

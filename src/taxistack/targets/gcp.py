@@ -90,10 +90,10 @@ class GcpTarget(Target):
 
         retry = DEFAULT_RETRY.with_timeout(10)
         try:
-            found: storage.Bucket | None = self.storage().lookup_bucket(
+            answer: storage.Bucket | None = self.storage().lookup_bucket(
                 bucket, timeout=(5, 10), retry=retry
             )
-            return found
+            return answer
         except (GoogleAPIError, GoogleAuthError, RequestException) as error:
             raise explain(error, f"the state bucket gs://{bucket}") or error from error
 

@@ -19,7 +19,7 @@ from urllib.parse import quote
 import httpx
 
 import localcloud.errors
-from localcloud import Compose, postgres
+from localcloud import Compose, calls, postgres
 from localcloud.google import TYPES, import_id, reattach, recorded_only
 from localcloud.google.store import Store
 from localcloud.kestra import engine_version, require_built
@@ -59,11 +59,18 @@ class LocalTarget(LocalSource):
         return None if in_containers is None else ("docker" if in_containers else "embedded")
 
     def check(self) -> None:
-        """Docker is there where it is asked for, and the instance is not one of the other kind.
+        """Zone and region fit, Docker is there where it is asked for, the instance is not of the
+        other kind.
 
         A server's executions and their logs can't move between the two kinds, and to lose them
         has to be asked for.
         """
+        region, zone = self.settings.region, self.settings.zone
+        if zone and zone.rpartition("-")[0] != region:
+            raise UsageError(
+                f"setting zone: {zone} is not in region {region}",
+                hint=f"a zone of the region, such as {region}-b, or none",
+            )
         chosen, present = self.settings.kestra, self._present()
         if present not in (None, chosen):
             raise UsageError(
@@ -114,23 +121,17 @@ class LocalTarget(LocalSource):
     def state_version(self) -> str | None:
         """Generation and hash of the state's object."""
         bucket, name = self.settings.tfstate_bucket, f"{self.settings.name}/default.tfstate"
-        found = self._ask_storage("GET", f"b/{bucket}/o/{quote(name, safe='')}")
-        if found.status_code != httpx.codes.OK:
+        answer = self._ask_storage("GET", f"b/{bucket}/o/{quote(name, safe='')}")
+        if answer.status_code != httpx.codes.OK:
             return None  # no state yet: Terraform says that
-        state = found.json()
+        state = answer.json()
         return f"{bucket}/{name} {state['generation']} {state['md5Hash']}"
 
     def _ask_storage(self, method: str, path: str, **content: str) -> httpx.Response:
         """One plain call of Cloud Storage's JSON API: Google's client takes longer to load."""
         state = self.running()
-        return httpx.request(
-            method,
-            f"{state.storage.address}/storage/v1/{path}",
-            headers={"Authorization": f"Bearer {state.key}"},
-            json=content or None,
-            timeout=30,
-            trust_env=False,
-        )
+        url = f"{state.storage.address}/storage/v1/{path}"
+        return calls.call(method, url, state.key, content or None)
 
     def variables(self) -> dict[str, Any]:
         """As on Google Cloud; the embedded engine's version is its own, not the setting's."""
@@ -352,7 +353,7 @@ class LocalTarget(LocalSource):
         return False
 
     def adopt(self, terraform: Terraform, planned: Plan, error: TerraformError) -> list[str]:
-        """What exists here under a name of the stack is the stack's: nobody else has a hand in."""
+        """What bears a name of the stack here is the stack's: nobody else uses the local cloud."""
         return terraform.adopt(planned, error, import_id)
 
     def recorded_only(self, kind: str) -> bool:

@@ -18,8 +18,8 @@ def refuse_another_stack(cloud: LocalCloud, settings: Settings) -> None:
     Raises UsageError when it is another one than the settings name, MissingError when what is
     there can't be read.
     """
-    for one in _recorded(cloud, "google_storage_bucket", "google_bigquery_dataset"):
-        here = {"name": one["effective_labels"].get("stack"), "project": one["project"]}
+    for resource in _recorded(cloud, "google_storage_bucket", "google_bigquery_dataset"):
+        here = {"name": resource["effective_labels"].get("stack"), "project": resource["project"]}
         for setting, value in here.items():
             if value not in (None, asked := getattr(settings, setting)):
                 raise UsageError(

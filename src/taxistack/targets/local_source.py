@@ -12,6 +12,7 @@ from taxi_etl import sample
 from taxi_etl.month import Month
 from taxi_etl.release import file_name
 from taxistack import zones
+from taxistack.console import counted
 from taxistack.errors import MissingError, UsageError
 from taxistack.sources import SAMPLES_IN_WORDS, Source
 from taxistack.targets.base import Target
@@ -142,7 +143,11 @@ class LocalSource(Target):
                 sample.write(target, taxi, month, self.settings.sample_rows)
                 written += 1
         if written:
-            say(f"made {written} sample months of {self.settings.sample_rows:,} rows each")
+            made = counted(written, "sample month")
+            say(
+                f"made {made} of {counted(self.settings.sample_rows, 'row')}"
+                + " each" * (written > 1)
+            )
         return written
 
     def remove_samples(self) -> None:

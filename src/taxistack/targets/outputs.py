@@ -31,7 +31,7 @@ class Outputs:
 
 
 def known(path: Path, version: str, what: str, ask: Callable[[], Known]) -> Known:
-    """What Terraform says of its state of that version: asked once, and kept in `path`."""
+    """The outputs of this version of the state; Terraform is asked once, `path` keeps them."""
     kept = _read_object(path)
     if kept.get("version") != version:
         kept = {"version": version}
@@ -47,7 +47,7 @@ def known(path: Path, version: str, what: str, ask: Callable[[], Known]) -> Know
 def _read_object(path: Path) -> dict[str, Any]:
     """The JSON object in a file; an empty one when the file holds none."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        outputs = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return outputs if isinstance(outputs, dict) else {}

@@ -151,9 +151,9 @@ class Terraform:
     def show(self, plan: Plan | Path) -> dict[str, Any]:
         """A saved plan in Terraform's JSON form."""
         path = plan.path if isinstance(plan, Plan) else plan
-        text = str(Path(path or "").absolute())
-        told = self._run("show", text, json=IsFlagged, no_color=IsFlagged).stdout
-        shown: dict[str, Any] = json.loads(told)
+        file = str(Path(path or "").absolute())
+        text = self._run("show", file, json=IsFlagged, no_color=IsFlagged).stdout
+        shown: dict[str, Any] = json.loads(text)
         return shown
 
     def resources(self) -> list[str]:
@@ -247,8 +247,8 @@ class Terraform:
         except OSError as error:
             raise FailedError(f"terraform {command}: {program[0]} can't be run: {error}") from error
         if command == "validate" and done.stdout:
-            found = json.loads(done.stdout).get("diagnostics", [])
-            diagnostics += [Diagnostic.parse(entry) for entry in found]
+            reported = json.loads(done.stdout).get("diagnostics", [])
+            diagnostics += [Diagnostic.parse(entry) for entry in reported]
         if done.timed_out:
             raise MissingError(
                 f"terraform {command} did not end within {_INIT_SECONDS:.0f} s",
@@ -273,17 +273,17 @@ class Terraform:
     def _gathering(self) -> Iterator[list[Event]]:
         """Keep the events of what runs inside."""
         events: list[Event] = []
-        told = self._on_event
+        on_event = self._on_event
 
         def both(event: Event) -> None:
             events.append(event)
-            told(event)
+            on_event(event)
 
         self._on_event = both
         try:
             yield events
         finally:
-            self._on_event = told
+            self._on_event = on_event
 
     # --- init -------------------------------------------------------------------------------
 

@@ -30,7 +30,7 @@ class Diagnostic:
     summary: str
     detail: str = ""
     address: str = ""
-    where: str = ""
+    position: str = ""
     code: str = ""
     variables: tuple[str, ...] = ()
 
@@ -46,7 +46,7 @@ class Diagnostic:
             summary=data.get("summary", ""),
             detail=data.get("detail", ""),
             address=data.get("address") or snippet.get("context") or "",
-            where=f"{place['filename']}:{line}" if place.get("filename") and line else "",
+            position=f"{place['filename']}:{line}" if place.get("filename") and line else "",
             code=(snippet.get("code") or "").strip(),
             variables=tuple(n.removeprefix("var.") for n in names if n.startswith("var.")),
         )
@@ -54,7 +54,7 @@ class Diagnostic:
     def __str__(self) -> str:
         """Summary, then place and code, then the detail."""
         lines = [self.summary]
-        if place := ", ".join(part for part in (self.address, self.where) if part):
+        if place := ", ".join(part for part in (self.address, self.position) if part):
             lines.append(f"  {place}" + (f": {self.code}" if self.code else ""))
         lines += [f"  {line}" for line in self.detail.strip().splitlines()]
         return "\n".join(lines)
@@ -167,8 +167,8 @@ def error_of(
 
 
 def _named(diagnostic: Diagnostic) -> str:
-    found = re.search(r'variable "([^"]+)"', diagnostic.address + diagnostic.detail)
-    return found[1] if found else "a variable"
+    match = re.search(r'variable "([^"]+)"', diagnostic.address + diagnostic.detail)
+    return match[1] if match else "a variable"
 
 
 def _variable_problem(diagnostic: Diagnostic) -> str:

@@ -120,8 +120,8 @@ class ApplyResult:
     def seconds(self) -> dict[str, float]:
         """Seconds by address; a replacement's two halves are added up."""
         total: dict[str, float] = {}
-        for one in self.resources:
-            total[one.address] = total.get(one.address, 0.0) + one.seconds
+        for resource in self.resources:
+            total[resource.address] = total.get(resource.address, 0.0) + resource.seconds
         return total
 
 

@@ -34,13 +34,13 @@ class VmAddress:
 
 def program() -> str:
     """The path of gcloud. Raises MissingError when there is none on PATH."""
-    found = shutil.which("gcloud")
-    if found is None:
+    program = shutil.which("gcloud")
+    if program is None:
         raise MissingError(
             "gcloud is not on PATH: it opens the tunnels to the VM",
             hint=f"install the Google Cloud CLI ({INSTALL}) and run `gcloud auth login`",
         )
-    return found
+    return program
 
 
 def command(vm: VmAddress, port: int, local_port: int) -> list[str]:
@@ -66,8 +66,8 @@ def environment() -> Mapping[str, str]:
 
 def listening(line: str) -> int | None:
     """The local port, when the line says that it is open."""
-    found = re.search(r"Listening on port \[(\d+)\]", line)
-    return int(found[1]) if found else None
+    match = re.search(r"Listening on port \[(\d+)\]", line)
+    return int(match[1]) if match else None
 
 
 _NETWORK = (
@@ -94,20 +94,20 @@ def problem(lines: Iterable[str], vm: VmAddress, port: int) -> TaxistackError:
     The network comes first: gcloud tells it as a problem with the login or with the VM.
     """
     text = "\n".join(lines)
-    where = f"{vm.instance}:{port}"
+    address = f"{vm.instance}:{port}"
     if re.search(_NETWORK, text):
         return MissingError(
-            f"no tunnel to {where}: gcloud can't reach Google Cloud from here",
+            f"no tunnel to {address}: gcloud can't reach Google Cloud from here",
             hint="check the network and the proxy, and run the command again",
         )
     if re.search(_LOGIN, text):
         return MissingError(
-            f"no tunnel to {where}: gcloud is not logged in, or its login has run out",
+            f"no tunnel to {address}: gcloud is not logged in, or its login has run out",
             hint="gcloud auth login (Application Default Credentials don't log gcloud in)",
         )
     if re.search(_TAKEN, text):
         return MissingError(
-            f"no tunnel to {where}: its port on this machine is taken",
+            f"no tunnel to {address}: its port on this machine is taken",
             hint="end what holds it, or choose another with `invoke tunnel --kestra-port` or "
             "`--postgres-port`",
         )
@@ -115,34 +115,34 @@ def problem(lines: Iterable[str], vm: VmAddress, port: int) -> TaxistackError:
 
 
 def _refused_by_google(text: str, vm: VmAddress, port: int) -> MissingError | None:
-    where, project = f"{vm.instance}:{port}", vm.project
+    address, project = f"{vm.instance}:{port}", vm.project
     if off := re.search(f"{_API}|{_API_UNUSED}|{_IAP_OFF}", text):
         name = off[1] or off[2] or "iap.googleapis.com"
         service = name if "." in name else _service(name)
         return MissingError(
-            f"no tunnel to {where}: {service} is not enabled in project {project}",
+            f"no tunnel to {address}: {service} is not enabled in project {project}",
             hint=f"gcloud services enable {service} --project {project}; it takes some minutes",
         )
     if view := re.search(_VIEW, text):
         return MissingError(
-            f"no tunnel to {where}: gcloud's account may not see the VM ({view[1]})",
+            f"no tunnel to {address}: gcloud's account may not see the VM ({view[1]})",
             hint=_grant(project, "roles/compute.viewer"),
         )
     if re.search(_ROLE, text):
         return MissingError(
-            f"no tunnel to {where}: gcloud's account lacks the role {ROLE}",
+            f"no tunnel to {address}: gcloud's account lacks the role {ROLE}",
             hint=_grant(project, ROLE),
         )
     if re.search(_ABSENT, text):
         return MissingError(
-            f"no tunnel to {where}: there is no such VM in {vm.zone} of project {project}, or it "
+            f"no tunnel to {address}: there is no such VM in {vm.zone} of project {project}, or it "
             "does not run",
             hint=f"gcloud compute instances start {vm.instance} --zone {vm.zone} --project "
             f"{project}, or `invoke up` when it is gone",
         )
     if re.search(_REFUSED, text):
         return NotListening(
-            f"no tunnel to {where}: the VM runs, and nothing answers at port {port}",
+            f"no tunnel to {address}: the VM runs, and nothing answers at port {port}",
             hint="it may still boot: `invoke up` waits for it and says how far it is",
         )
     return None

@@ -39,19 +39,19 @@ class Known:
 
 def differences(known: Known) -> list[Difference]:
     """What is wrong with one cell, taken by itself."""
-    found = list(_of_state(known.state))
+    of_state = list(_of_state(known.state))
     if known.state.state is State.LOADING:
-        return found
+        return of_state
     if known.state.load is None and known.table is None:
-        return found
-    return [*found, *compare(known.evidence)]
+        return of_state
+    return [*of_state, *compare(known.evidence)]
 
 
-def _of_state(found: CellState) -> Iterable[Difference]:
-    told = f": {found.reason}" if found.reason else ""
-    if found.state is State.MISSING:
-        yield Difference("state", f"not loaded{told}")
-    elif found.state is State.LOADING:
-        yield Difference("state", f"is being loaded, not compared{told}")
-    elif found.state is State.FAILED:
-        yield Difference("state", f"the last load failed{told}")
+def _of_state(known: CellState) -> Iterable[Difference]:
+    reason = f": {known.reason}" if known.reason else ""
+    if known.state is State.MISSING:
+        yield Difference("state", f"not loaded{reason}")
+    elif known.state is State.LOADING:
+        yield Difference("state", f"is being loaded, not compared{reason}")
+    elif known.state is State.FAILED:
+        yield Difference("state", f"the last load failed{reason}")

@@ -11,6 +11,7 @@ from rich.text import Text
 from taxi_etl.compare import amount
 from taxistack.backfill.grid import LOOK
 from taxistack.backfill.state import State
+from taxistack.sources import SAMPLES_IN_WORDS
 from taxistack.verify.verification import CellCheck, Verification
 
 
@@ -23,9 +24,10 @@ def verification_table(verification: Verification) -> RenderableType:
         table.add_column(name, justify="right")
     table.add_column("verdict")
     shown = [check for check in verification.checks if not _nothing(check)]
-    for check in sorted(shown, key=lambda one: (one.cell.month, one.cell)):
+    for check in sorted(shown, key=lambda check: (check.cell.month, check.cell)):
         table.add_row(*_row(check))
-    title = Text(f"Months against {verification.source}", style="italic")
+    source = SAMPLES_IN_WORDS if verification.samples else verification.source
+    title = Text(f"Months compared with {source}", style="italic")
     return Group(title, table, *_differences(verification.wrong))
 
 
@@ -34,15 +36,15 @@ def _nothing(check: CellCheck) -> bool:
 
 
 def _row(check: CellCheck) -> Iterable[Text]:
-    found, load = check.known.table, check.known.state.load
+    table, load = check.known.table, check.known.state.load
     return (
         Text(str(check.cell.month)),
         Text(check.cell.taxi),
         Text(check.cell.destination),
-        Text(f"{found.rows:,}" if found else "0"),
+        Text(f"{table.rows:,}" if table else "0"),
         Text(f"{load.rows:,}" if load else ""),
-        Text(amount(found.total_amount) if found and check.cell.series.measure else ""),
-        Text(f"{found.strays:,}" if found else ""),
+        Text(amount(table.total_amount) if table and check.cell.series.measure else ""),
+        Text(f"{table.strays:,}" if table else ""),
         _verdict(check),
     )
 
@@ -57,5 +59,7 @@ def _verdict(check: CellCheck) -> Text:
 
 
 def _differences(wrong: Iterable[CellCheck]) -> list[Text]:
-    lines = [Text(f"{check.cell}: {one}") for check in wrong for one in check.differences]
+    lines = [
+        Text(f"{check.cell}: {difference}") for check in wrong for difference in check.differences
+    ]
     return [Text(""), *lines] if lines else []

@@ -32,7 +32,7 @@ NOT_MENDED = frozenset({State.LOADING, State.NOT_PUBLISHED})
 
 
 class Obstacle(StrEnum):
-    """Why another load can't mend a month: each begins at the source. After "while the source"."""
+    """Why loading again can't mend a month. The words follow "while the source" in a message."""
 
     GONE = "does not have these files"
     SILENT = "can't be asked for these files"
@@ -109,7 +109,7 @@ class CellCheck:
 
     @property
     def _damaged(self) -> bool:
-        return any(one.mendable for one in self.differences)
+        return any(difference.mendable for difference in self.differences)
 
     @property
     def obstacle(self) -> Obstacle | None:
@@ -134,7 +134,7 @@ class CellCheck:
 
     def to_json(self) -> dict[str, Any]:
         """The cell as JSON-able data; amounts are text, exact, None where a series has none."""
-        table, load, found = self.known.table, self.known.state.load, self.known.state
+        table, load, state = self.known.table, self.known.state.load, self.known.state
         measured = self.cell.series.measure is not None
         return {
             "taxi": self.cell.taxi,
@@ -144,14 +144,14 @@ class CellCheck:
             "rows": table.rows if table else 0,
             "source_rows": load.rows if load else None,
             "total_amount": amount(table.total_amount) if table and measured else None,
-            "differences": [str(one) for one in self.differences],
+            "differences": [str(difference) for difference in self.differences],
             "mendable": self.mendable,
-            "reason": found.reason,
+            "reason": state.reason,
             "unique_row_ids": table.distinct_ids if table else None,
             "fingerprint": str(table.fingerprint) if table else None,
             "null_pickups": table.null_pickups if table else None,
             "strays": table.strays if table else None,
-            "source_url": found.source.url if found.source else None,
+            "source_url": state.source.url if state.source else None,
             "source_bytes": load.source_bytes if load else None,
             "sha256": load.sha256 if load else None,
             "execution": load.execution_id if load else None,
@@ -194,8 +194,8 @@ class Verification:
     @property
     def hopeless(self) -> tuple[CellCheck, ...]:
         """The other cells with a difference: loading them again would not help."""
-        told = {*self.mendable, *self.loading, *self.orphaned}
-        return tuple(check for check in self.wrong if check not in told)
+        counted = {*self.mendable, *self.loading, *self.orphaned}
+        return tuple(check for check in self.wrong if check not in counted)
 
     @property
     def proven(self) -> tuple[CellCheck, ...]:
@@ -288,13 +288,13 @@ def verify_months(context: BackfillContext, request: VerifyRequest) -> Verificat
             for taxi in request.taxis
             for destination in request.destinations
         }  # fmt: skip
-        found = survey(context, grid)
-        objects = {name: one for job in lakes for name, one in job.result().items()}
+        looked = survey(context, grid)
+        objects = {name: lake_object for job in lakes for name, lake_object in job.result().items()}
         months = {key: job.result() for key, job in read.items()}
-    known = [_known(found, cell, months, objects) for cell in sorted(grid)]
+    known = [_known(looked, cell, months, objects) for cell in sorted(grid)]
     return Verification(
         request=request,
-        source=shown(found.source),
+        source=shown(looked.source),
         checks=tuple(check_all(known)),
         at=began,
         seconds=(datetime.now(UTC) - began).total_seconds(),
@@ -316,24 +316,24 @@ def asked(context: BackfillContext, request: VerifyRequest) -> tuple[Month, Mont
         for cell in ledger.read(context, destination, start, end)
         if cell.taxi in (taxis or TAXIS)
     ]
-    found = {cell.taxi for cell in loaded}
+    series = {cell.taxi for cell in loaded}
     if start is not None and end is not None:
-        return start, end, tuple(sorted(found | {*COURSE}))
+        return start, end, tuple(sorted(series | {*COURSE}))
     if not loaded:
         raise FailedError("no month is loaded: there is nothing to verify", hint="invoke backfill")
     months = [cell.month for cell in loaded]
-    return min(months), max(months), taxis or tuple(sorted(found))
+    return min(months), max(months), taxis or tuple(sorted(series))
 
 
 def _known(
-    found: Survey,
+    survey: Survey,
     cell: Cell,
     months: Mapping[tuple[str, str], Mapping[Month, TableMonth]],
     objects: Mapping[str, LakeObject],
 ) -> Known:
-    published = PUBLISHED_COUNTS.get(cell.taxi, {}) if is_public(found.source) else {}
+    published = PUBLISHED_COUNTS.get(cell.taxi, {}) if is_public(survey.source) else {}
     return Known(
-        state=found.states[cell],
+        state=survey.states[cell],
         table=months[cell.taxi, cell.destination].get(cell.month),
         lake=objects.get(object_name(cell.taxi, cell.month)),
         published_rows=published.get(str(cell.month)),
@@ -342,7 +342,7 @@ def _known(
 
 def check_all(known: Iterable[Known]) -> list[CellCheck]:
     """Check every cell by itself, then those that are right against the other destination."""
-    checks = [CellCheck(one, tuple(differences(one))) for one in known]
+    checks = [CellCheck(evidence, tuple(differences(evidence))) for evidence in known]
     right = {check.cell: check for check in checks if check.proven}
     return [_against_others(check, right) if check.proven else check for check in checks]
 
@@ -354,13 +354,13 @@ def _against_others(check: CellCheck, right: Mapping[Cell, CellCheck]) -> CellCh
         if destination != check.cell.destination
     )
     mine = check.known.evidence
-    found = [
-        one
+    differences = [
+        difference
         for other in others
         if other
-        for one in between(mine, other.known.evidence, other.cell.destination)
+        for difference in between(mine, other.known.evidence, other.cell.destination)
     ]
-    return replace(check, differences=tuple(found))
+    return replace(check, differences=tuple(differences))
 
 
 def repair_months(
@@ -369,7 +369,7 @@ def repair_months(
     console: Console,
     begun: Callable[[], object] = lambda: None,
 ) -> Result | None:
-    """Reload the cells that differ, and no others; None when there is none that can be.
+    """Reload the cells that differ and can be mended; None when there is none.
 
     Loads that are in hand of a backfill are waited for. The lake's objects are replaced where
     they differ from the source. Verify again afterwards. `begun`: as `run_backfill` has it.

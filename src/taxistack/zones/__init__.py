@@ -35,13 +35,13 @@ def read(context: BackfillContext, destination: str) -> dict[str, Zone] | None:
 
     Raises FailedError when the destination does not answer.
     """
-    found = read_from(
+    rows = read_from(
         context,
         destination,
         f"table {zones.TABLE}",
         lambda _, session: tables.read(destination, session),
     )
-    return None if found is None else {one.location_id: one for one in found}
+    return None if rows is None else {zone.location_id: zone for zone in rows}
 
 
 def are_loaded(context: BackfillContext) -> bool:

@@ -50,13 +50,13 @@ def busiest(
     not answer.
     """
     names = zones.read(context, destination) or {}
-    found = {}
+    by_series = {}
     for name in taxis:
         taxi = TAXIS[name]
         ask = partial(_READ[destination], taxi=taxi, start=start, end=end)
         rows = read_from(context, destination, f"table {taxi.table}", ask)
-        found[name] = [_pickups(taxi, names, *row) for row in rows]
-    return found
+        by_series[name] = [_pickups(taxi, names, *row) for row in rows]
+    return by_series
 
 
 def _pickups(
@@ -67,7 +67,7 @@ def _pickups(
 
 
 def _column(taxi: Taxi) -> str:
-    return next(one.name for one in taxi.columns if one.name.lower() == "pulocationid")
+    return next(column.name for column in taxi.columns if column.name.lower() == "pulocationid")
 
 
 def _bigquery(_: object, session: Any, taxi: Taxi, start: Month, end: Month) -> Iterable[Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from taxi_etl.month import Month
@@ -93,3 +95,19 @@ def test_what_failed_and_succeeded_long_ago_is_not_failed(context, kestra, empty
         State.MISSING,
         f"execution {done} succeeded, but the ledger has no row",
     )
+
+
+def test_only_the_months_that_failed_are_judged_again(context, kestra, empty_ledgers, monkeypatch):
+    judged = []
+    survey_module = sys.modules["taxistack.backfill.survey"]  # its function has its name
+    real = survey_module.state_of
+
+    def noted(cell, **known):
+        judged.append(cell)
+        return real(cell, **known)
+
+    monkeypatch.setattr(survey_module, "state_of", noted)
+    cells = [Cell("green", month, "postgres") for month in ASKED]
+    kestra.month(cells[0], "FAILED")
+    assert survey(context, cells, check_source=False).states[cells[0]].state is State.FAILED
+    assert sorted(judged) == sorted([*cells, cells[0]])

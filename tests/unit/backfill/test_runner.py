@@ -448,3 +448,61 @@ def test_a_kestra_that_is_silent_for_a_while_is_waited_for(run, planned, monkeyp
     monkeypatch.setattr(Executions, "ended", silent_at_first)
     assert run(planned()).outcome is Outcome.DONE
     assert said.getvalue().count("Kestra does not answer, waiting") == 2
+
+
+@pytest.fixture
+def meanwhile(kestra, monkeypatch):
+    """Another machine starts a backfill of months while this one does, so many minutes before."""
+    real = Executions.start
+
+    def other(cells: list[Cell], minutes: float) -> None:
+        def start(self, *arguments, **options):
+            found = real(self, *arguments, **options)
+            if not any(one["flowId"] == "taxi_backfill" and one["id"] != found
+                       for one in kestra.executions.values()):  # fmt: skip
+                kestra.backfill(cells, "bf-other", minutes_ago=minutes)
+            return found
+
+        monkeypatch.setattr(Executions, "start", start)
+
+    return other
+
+
+def test_of_two_machines_the_later_one_leaves_the_same_months_to_the_other(
+    run, planned, kestra, meanwhile, said
+):
+    theirs = [Cell("green", Month(2019, month), "postgres") for month in (1, 2)]
+    meanwhile(theirs, minutes=1)
+    result = run(planned())
+    assert result.outcome is Outcome.DONE
+    first, rest = kestra.inputs
+    assert len(first["months"]) == 4
+    assert [one["month"] for one in rest["months"]] == ["2019-03", "2019-04"]
+    assert result.backfills == ("bf-other", rest["backfill"])
+    assert len(result.loaded) == 4
+    ended = [kestra.executions[one]["inputs"]["backfill"] for one in kestra.killed]
+    assert ended == [first["backfill"]]
+    assert f"bf-other began the same months just before: {first['backfill']}" in said.getvalue()
+
+
+def test_what_a_running_backfill_failed_to_load_is_not_left_to_it(run, planned, kestra):
+    """It was there when the plan was made, and goes on with other months."""
+    failed, later = (Cell("green", Month(2019, month), "postgres") for month in (1, 9))
+    kestra.month(failed, "FAILED", "bf-live", minutes_ago=1)
+    kestra.backfill([failed, later], minutes_ago=2)
+    result = run(planned(only=frozenset({Only.FAILED})))
+    assert [cell.month for cell in result.loaded] == [failed.month]
+    assert kestra.killed == []
+    assert len(kestra.inputs) == 1
+
+
+@pytest.mark.parametrize(
+    ("minutes", "month", "force"), [(-1, 1, False), (1, 9, False), (1, 1, True)]
+)
+def test_a_later_one_another_range_and_a_forced_load_end_nothing(
+    run, planned, kestra, meanwhile, minutes, month, force
+):
+    meanwhile([Cell("green", Month(2019, month), "postgres")], minutes=minutes)
+    assert run(planned(force=force)).outcome is Outcome.DONE
+    assert kestra.killed == []
+    assert len(kestra.inputs) == 1

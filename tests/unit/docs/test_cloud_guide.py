@@ -29,7 +29,7 @@ def test_the_cost_is_of_the_machine_and_the_disks_that_infra_makes() -> None:
 
 def test_gcloud_is_told_the_project_and_the_zone_where_it_needs_them() -> None:
     text = GUIDE + (ROOT / "infra" / "README.md").read_text()
-    for command in re.findall(r"^gcloud compute .*$", text, re.MULTILINE):
+    for command in re.findall(r"^gcloud compute .*$", text.replace("\\\n", ""), re.MULTILINE):
         assert "--project " in command, command
         assert "--zone " in command, command
 

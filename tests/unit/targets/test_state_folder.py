@@ -54,7 +54,9 @@ def test_down_removes_what_the_kit_made_and_nothing_of_the_users(tmp_path: Path,
     mine.write_text("mine")
     target.cloud.serve(state / "releases")
     months = [("green", Month.parse("2020-01")), ("yellow", Month.parse("2020-02"))]
-    assert target.publish_samples(months, print) == 1
+    said: list[str] = []
+    assert target.publish_samples(months, said.append) == 1
+    assert said == ["made 1 sample month of 10 rows"]
     target.retire(keep_data=False)
     left = {str(path.relative_to(state)) for path in state.rglob("*") if path.is_file()}
     assert left == {
