@@ -39,7 +39,7 @@ class LakeObject:
 
 def find(client: storage.Client, bucket: str, name: str) -> LakeObject | None:
     """The object as it is now, None when there is none. Raises Terminal without its bucket."""
-    with _told(bucket, name):
+    with _explaining(bucket, name):
         blob = client.bucket(bucket).get_blob(name, timeout=_TIMEOUT)
         if blob is None:
             # Tells a missing bucket from a missing object, with rights on objects alone
@@ -89,7 +89,7 @@ def _upload(
 ) -> LakeObject:
     blob = client.bucket(bucket).blob(name, chunk_size=_CHUNK)
     try:
-        with _told(bucket, name):
+        with _explaining(bucket, name):
             blob.upload_from_filename(
                 str(path),
                 content_type=content_type,
@@ -118,7 +118,7 @@ def download(
     client: storage.Client, bucket: str, name: str, generation: int, path: Path
 ) -> LakeObject:
     """Copy exactly that generation of the object to `path`, checked by its CRC32C."""
-    with _told(bucket, name):
+    with _explaining(bucket, name):
         blob = client.bucket(bucket).get_blob(name, generation=generation, timeout=_TIMEOUT)
         if blob is None:
             raise _replaced(bucket, name, generation)
@@ -151,7 +151,7 @@ def _described(blob: storage.Blob) -> LakeObject:
 
 
 @contextmanager
-def _told(bucket: str, name: str) -> Iterator[None]:
+def _explaining(bucket: str, name: str) -> Iterator[None]:
     """Turn the library's errors into ours; a failed precondition is the caller's to read."""
     try:
         yield

@@ -32,8 +32,8 @@ def adapt() -> None:
 def options(job: Mapping[str, Any]) -> str:
     """DuckDB's words for what a load job says of its CSV."""
     separator, quote = (
-        _literal(_NAMED.get(found, found))
-        for found in (job.get(name, usual) for name, usual in _DEFAULTS.items())
+        _literal(_NAMED.get(value, value))
+        for value in (job.get(name, usual) for name, usual in _DEFAULTS.items())
     )
     # Only a job that lets the schema be found lets the header be found too
     skipped = int(job.get("skipLeadingRows") or (1 if job.get("autodetect") else 0))
