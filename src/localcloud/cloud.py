@@ -5,14 +5,24 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from localcloud import gate, lock, ports, postgres, processes, register, sockets, supervisor
+from localcloud import (
+    gate,
+    lock,
+    ports,
+    postgres,
+    processes,
+    register,
+    sockets,
+    supervisor,
+    waiting,
+)
 from localcloud.archive import EngineData
 from localcloud.compose import Compose
 from localcloud.errors import CloudError, FolderError, StopError, SupervisorError
@@ -31,7 +41,6 @@ from localcloud.state import (
     State,
 )
 from localcloud.status import statuses
-from localcloud.waiting import start_and_wait
 
 
 class LocalCloud:
@@ -44,11 +53,12 @@ class LocalCloud:
 
     # -- life ------------------------------------------------------------------------------
 
-    def start(self) -> State:
+    def start(self, until: Sequence[str] = ()) -> State:
         """Start what does not run; wait until every part answers.
 
-        Doing it twice, or from two commands at once, is safe. What a killed supervisor left is
-        ended first. Raises FolderError, BusyError, MissingError or PartError; parts that came
+        `until`: parts after which the others are not waited for, but still started; `wait` does
+        that. Doing it twice, or from two commands at once, is safe. What a killed supervisor left
+        is ended first. Raises FolderError, BusyError, MissingError or PartError; parts that came
         up stay up then, and the next start goes on from there. Whether what an instance runs on
         is there (Docker, or the built engine) is checked before anything is started.
         """
@@ -67,24 +77,38 @@ class LocalCloud:
             if revived:
                 instance.prepare()
                 wanted.append("kestra")
-            start_and_wait(self.layout, record.ports, wanted)
+            waiting.start(self.layout, wanted)
+            waiting.wait(self.layout, record.ports, until or wanted)
             return self._state(record, supervisor.part_info(self.layout))
 
-    def stop(self) -> None:
+    def wait(self, *names: str) -> None:
+        """Wait until these parts answer, which `start` has started; none named: all but Kestra.
+
+        There is nothing to wait for where nothing runs. Raises PartError for one that does not
+        start.
+        """
+        record = Record.load(self.layout)
+        if self._parts(record) is not None:
+            wanted = names or [part.name for part in PARTS.values() if not part.on_demand]
+            waiting.wait(self.layout, record.ports, wanted)
+
+    def stop(self, *, now: bool = False) -> None:
         """End every process; the data stays. Does nothing when nothing runs.
 
-        Raises StopError when something lives on, BusyError when another command is at it.
+        `now`: give them no time to finish; for a local cloud that is erased next. Raises StopError
+        when something lives on, BusyError when another command is at it.
         """
         if not self.layout.folder.is_dir():
             return
         with lock.held(self.layout.lock):
             record = Record.load(self.layout)
+            contained = Instance(self.layout, record).in_containers  # Docker has to end those
             if self._parts(record) is not None:
                 with contextlib.suppress(SupervisorError):
                     # First, while its running steps still reach what they read and write: they
                     # would fail for good, and run again with the next start when they are cut off.
-                    supervisor.stop_part(self.layout, "kestra")
-                    supervisor.shut_down(self.layout)
+                    supervisor.stop_part(self.layout, "kestra", now=now and not contained)
+                    supervisor.shut_down(self.layout, now=now)
             self._sweep(record)
             record.supervisor = None
             # A record that could not be written names a process that is gone: it does no harm.

@@ -79,6 +79,13 @@ def kill_below(pid: int) -> None:
                 child.kill()
 
 
+def kill_group(pid: int) -> None:
+    """Kill the group that this part leads; 0, of one that does not run, is nobody's."""
+    if pid:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+
+
 def end(targets: list[psutil.Process], grace: float = 5.0) -> list[psutil.Process]:
     """Ask `targets` to end, make them after `grace` seconds; give those that live on.
 

@@ -221,15 +221,18 @@ def stop_part(layout: Layout, name: str, *, now: bool = False) -> None:
             time.sleep(_POLL)
 
 
-def shut_down(layout: Layout) -> None:
+def shut_down(layout: Layout, *, now: bool = False) -> None:
     """Stop all parts at once, then the supervisor; give up after a while (the caller sweeps).
 
-    The instance is stopped before that (`stop_part`): what it runs needs the other parts.
+    `now`: kill them, for a local cloud whose data are removed next. The instance is stopped before
+    that (`stop_part`): what it runs needs the other parts.
     """
     deadline = time.monotonic() + _STOP_SECONDS
     with client(layout) as rpc:
         pid = rpc.getPID()
-        rpc.stopProcessGroup(GROUP, False)
+        rpc.stopProcessGroup(GROUP, False)  # first: what is to run is started again when it dies
+        for info in rpc.getAllProcessInfo() if now else ():
+            processes.kill_group(info["pid"])
         while any(info["statename"] == "STOPPING" for info in rpc.getAllProcessInfo()):
             if time.monotonic() > deadline:
                 break

@@ -16,16 +16,26 @@ _DOWN = ("STOPPED", "EXITED", "FATAL", "UNKNOWN")
 
 
 def start_and_wait(layout: Layout, known: Mapping[str, int], names: Sequence[str]) -> None:
-    """Start those of `names` that are down; return when all answer.
+    """Start those of `names` that are down; return when all answer. Raises as `wait` does."""
+    start(layout, names)
+    wait(layout, known, names)
+
+
+def start(layout: Layout, names: Sequence[str]) -> None:
+    """Start those of `names` that are down."""
+    info = supervisor.part_info(layout)
+    for name in names:
+        if info[name]["statename"] in _DOWN:
+            supervisor.start_part(layout, name)
+
+
+def wait(layout: Layout, known: Mapping[str, int], names: Sequence[str]) -> None:
+    """Return when all of `names` answer; whoever started them.
 
     Raises PartError for the first that is given up by the supervisor, or that does not answer
     within its time.
     """
     begun = time.monotonic()
-    info = supervisor.part_info(layout)
-    for name in names:
-        if info[name]["statename"] in _DOWN:
-            supervisor.start_part(layout, name)
     waiting = list(names)
     seen: dict[str, set[int]] = {name: set() for name in names}
     while True:

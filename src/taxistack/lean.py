@@ -6,7 +6,6 @@ command is asynchronous either, so httpx needs neither of the two loops that it 
 
 from __future__ import annotations
 
-import gc
 import sys
 
 from taxi_etl import lean
@@ -14,28 +13,25 @@ from taxistack.interrupts import is_a_command
 
 _OURS = {"rich"}
 _LOOPS = {"anyio", "trio"}
-_YOUNG = 50_000  # new objects until the collector looks at them; Python's own number is 700
+_OF_A_LOGIN = ("google.oauth2.reauth",)  # who logs in with a security key is asked again
 
 
 def hide_optional_packages() -> None:
     """Make `import` of the optional packages fail in this process, where it is a command of ours.
 
-    What is needed for signing comes when somebody signs: with a key of a service account, which a
-    command reads and first uses alone (`google.credentials.find`), before it has threads that do.
+    What is needed for signing, or for a token, comes when somebody asks for one: that a command
+    does first and alone (`google.credentials.find`), before it has threads that do.
     Tests and notebooks that import the package keep theirs.
     """
     if is_a_command():
         lean.hide_optional_packages((set(lean.OPTIONAL) | _LOOPS) - _OURS)
-        lean.put_off()
+        lean.put_off((*lean.LATER, *_OF_A_LOGIN))
 
 
 def collect_seldom() -> None:
-    """Let the garbage collector look seldom: what loading makes stays, and is most that there is.
-
-    With Python's own numbers it takes a twelfth of a command.
-    """
+    """Let the garbage collector look as seldom as in a step, in a command of ours."""
     if is_a_command():
-        gc.set_threshold(_YOUNG)
+        lean.collect_seldom()
 
 
 def bring_back(*names: str) -> None:

@@ -37,6 +37,9 @@ class Cloud(Protocol):
     def state(self) -> Any:
         """The endpoints; None when nothing runs."""
 
+    def wait(self, *names: str) -> None:
+        """Wait until these parts answer."""
+
     def start_instance(self, config: Any) -> str:
         """Start the VM's twin."""
 
@@ -83,6 +86,9 @@ class Effect:
 
 
 class _Emulated(Effect):
+    part = ""
+    """The emulator that it is in."""
+
     def endpoints(self) -> Any:
         """Where the emulators are."""
         state = self.cloud.state()
@@ -91,9 +97,17 @@ class _Emulated(Effect):
         return state
 
     def send(self, method: str, url: str, body: Any = None) -> Any:
-        """One call to an emulator; the answer's JSON, or None for 404. Others raise ApiError."""
+        """One call to an emulator; the answer's JSON, or None for 404. Others raise ApiError.
+
+        One that is not there yet is waited for: Terraform begins when storage and provider are.
+        """
+        key = self.endpoints().key
         try:
-            answer = calls.call(method, url, self.endpoints().key, body)
+            try:
+                answer = calls.call(method, url, key, body)
+            except httpx.ConnectError:  # nothing was sent
+                self.cloud.wait(self.part)
+                answer = calls.call(method, url, key, body)
         except httpx.TransportError as error:
             raise ApiError(f"{method} {url}: the emulator does not answer") from error
         empty = "is not empty" in answer.text  # bqemulator says it with a 404
@@ -114,6 +128,8 @@ def _message(answer: httpx.Response) -> str:
 
 class Bucket(_Emulated):
     """A bucket of the storage emulator, which keeps its name, its place and its labels."""
+
+    part = "storage"
 
     def _url(self, path: str = "") -> str:
         return f"{self.endpoints().storage.address}/storage/v1/b{path}"
@@ -168,6 +184,8 @@ class Bucket(_Emulated):
 
 class Dataset(_Emulated):
     """A dataset of the warehouse emulator: labels, texts and table expiration are kept there."""
+
+    part = "warehouse"
 
     def _url(self, obj: Object) -> str:
         root = f"{self.endpoints().warehouse.address}/bigquery/v2/projects/{obj['project']}"

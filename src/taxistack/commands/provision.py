@@ -199,8 +199,10 @@ def _destroy(
             if not _show_what_goes(target, planned, console, keep_data):
                 raise NotConfirmedError("nothing was destroyed: not confirmed")
             if _lift_protection(target, terraform, path.with_name("lift.tfplan"), keep_data):
+                # What goes was looked at a moment ago. What somebody deletes meanwhile is deleted
+                # twice, which every API takes.
                 with _unlocked():
-                    planned = terraform.plan(out=path, destroy=not keep_data)
+                    planned = terraform.plan(out=path, destroy=not keep_data, refresh=keep_data)
             terraform.apply(planned)
     return planned
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +17,7 @@ from tenacity import (
 )
 
 from taxi_etl.surroundings import is_local
+from taxi_etl.trust import Trust
 from taxistack.kestra.problems import NotFound, Unavailable, no_answer, problem
 
 READ_ATTEMPTS = 4
@@ -40,14 +40,6 @@ _ODD = re.compile(r"[?#\\\s]|(^|/)\.{0,2}(/|$)")
 _log = logging.getLogger(__name__)
 
 
-def _authorities(url: str) -> ssl.SSLContext | bool:
-    """Whom to believe that a server is itself: nobody where it is not asked, the usual else.
-
-    To read the list of the usual ones takes as long as ten calls.
-    """
-    return True if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-
 class Http:
     """Calls below `<url>/api/v1`, with basic auth, retried reads and errors as exceptions."""
 
@@ -63,13 +55,14 @@ class Http:
         """`transport` is the seam for tests; `retry_wait` the first pause in seconds."""
         self.url = url.rstrip("/")
         self._retry_wait = retry_wait
+        trust_env = not is_local(self.url)  # a SOCKS proxy breaks a client that won't use it
         self._client = httpx.Client(
             base_url=f"{self.url}/api/v1/",
             auth=httpx.BasicAuth(user, password),
             timeout=TIMEOUT,
             transport=transport,
-            trust_env=not is_local(self.url),  # a SOCKS proxy breaks a client that won't use it
-            verify=_authorities(self.url),
+            trust_env=trust_env,
+            verify=Trust(trust_env=trust_env),
             follow_redirects=False,
         )
         self.first: Callable[[], object] | None = None

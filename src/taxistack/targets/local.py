@@ -30,7 +30,7 @@ from taxistack.removal import Kept
 from taxistack.targets import local_records
 from taxistack.targets.base import INFRA
 from taxistack.targets.local_source import LAST_URL, LocalSource
-from taxistack.targets.source import Say
+from taxistack.targets.source import Say, silent
 from taxistack.terraform import Plan, StateLockedError, Terraform, TerraformError
 
 if TYPE_CHECKING:
@@ -100,6 +100,8 @@ class LocalTarget(LocalSource):
     def prepare(self, say: Say) -> None:
         """Start the parts, choose Kestra's kind, make the bucket for Terraform's state.
 
+        Not all of them answer yet then: see `wait_for_kestra` and `inventory`.
+
         Raises UsageError when the local cloud holds a stack of another name or project.
         """
         local_records.refuse_another_stack(self.cloud, self.settings)
@@ -109,7 +111,8 @@ class LocalTarget(LocalSource):
         if not self.cloud.answers():
             if self.cloud.state() is None:
                 say("starting the local cloud")
-            self.cloud.start()
+            # What Terraform itself needs; the rest is starting while it works, and Kestra then too.
+            self.cloud.start(until=("storage", "google"))
         if self._present() in (None, self.settings.kestra):
             docker = self.settings.kestra == "docker"
             self.cloud.run_instance_as(self.compose() if docker else None)
@@ -199,6 +202,11 @@ class LocalTarget(LocalSource):
             )
         return kestra.url
 
+    def wait_for_kestra(self, seconds: float = 300, say: Say = silent) -> str:
+        """Wait for the other parts too: `prepare` does not."""
+        self.cloud.wait()
+        return super().wait_for_kestra(seconds, say)
+
     def was_stopped(self) -> bool:
         """The supervisor, which heals what crashes, is gone."""
         return self.cloud.state() is None
@@ -283,6 +291,7 @@ class LocalTarget(LocalSource):
 
     def inventory(self) -> Iterable[Leftover]:
         """Buckets, datasets, and whatever the provider stand-in still holds."""
+        self.cloud.wait("storage", "warehouse")
         yield from inventory.buckets(self.storage(), self.settings.project, self.settings.name)
         yield from inventory.datasets(self.bigquery(), self.settings.name)
         store = Store(self.cloud.layout.data("google") / "objects.db")
@@ -374,7 +383,7 @@ class LocalTarget(LocalSource):
 
     def retire(self, keep_data: bool) -> None:
         """Stop the parts; what they hold goes too, unless the data is kept."""
-        self.cloud.stop()
+        self.cloud.stop(now=not keep_data)
         if not keep_data:
             self.cloud.erase()
             self.remove_samples()

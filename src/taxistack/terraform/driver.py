@@ -106,14 +106,17 @@ class Terraform:
         *,
         destroy: bool = False,
         refresh_only: bool = False,
+        refresh: bool = True,
         targets: Iterable[str] = (),
         replace: Iterable[str] = (),
     ) -> Plan:
         """Compare configuration, state and cloud; save the plan in `out` when given.
 
-        `replace`: addresses of what is made anew though nothing of it has changed.
+        `replace`: addresses of what is made anew though nothing of it has changed. `refresh`:
+        False takes the state's word for the cloud's, right after a plan that has asked.
         """
         flags: dict[str, Any] = {
+            "refresh": None if refresh else False,
             "destroy": IsFlagged if destroy else None,
             "refresh_only": IsFlagged if refresh_only else None,
             "out": str(Path(out).absolute()) if out else None,

@@ -70,3 +70,29 @@ print(*sys.modules)
 def test_extract_loads_the_libraries_of_no_destination():
     loaded = in_a_process("import sys\nfrom taxi_etl import cli, extract\nprint(*sys.modules)")
     assert {"psycopg", "google.cloud.bigquery"} & set(loaded.split()) == set()
+
+
+def test_a_command_keeps_its_compiled_modules(tmp_path):
+    """Invoke forbids it: each command would compile all of ours anew."""
+    done = subprocess.run(
+        [sys.executable, "-m", "invoke", "--list"],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPYCACHEPREFIX": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.rglob("boundary.*.pyc")), "nothing of the commands was kept"
+
+
+def test_who_shows_what_is_there_does_not_load_googles_client_before_it_asks():
+    loaded = in_a_process("""
+import sys
+from taxistack.commands import provision, status
+print(*sys.modules)
+""")
+    assert {"google.cloud.bigquery", "google.cloud.storage", "psycopg"} & set(
+        loaded.split()
+    ) == set()

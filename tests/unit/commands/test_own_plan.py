@@ -117,8 +117,9 @@ def test_a_plan_for_a_folder_that_is_not_there_is_refused_before_anything_starts
 class Protected(PlayedTerraform):
     """Holds data: unlocked before it is destroyed. The plan after that is interrupted."""
 
-    def plan(self, out: Path | None = None, *, destroy=False, targets=()) -> Plan:
+    def plan(self, out: Path | None = None, *, destroy=False, targets=(), refresh=True) -> Plan:
         if destroy and self.applied:
+            assert not refresh, "what goes was looked at by the plan before"
             raise KeyboardInterrupt("terraform plan was interrupted: nothing was changed")
         return super().plan(out)
 
