@@ -51,8 +51,8 @@ END = "last month, inclusive"
 
 @task(
     help={
-        "github": "OWNER_ID/REPOSITORY_ID of the repository whose CI may deploy; none: no longer",
-        "ref": "the branch or tag of it that may, e.g. refs/heads/main",
+        "github": "OWNER_ID/REPOSITORY_ID of the repository whose CI may deploy; `none`: no CI may",
+        "ref": "the branch or tag whose CI may deploy, e.g. refs/heads/main",
         "pool": "another workload identity pool: a deleted one keeps its name for 30 days",
         "yes": YES,
         "force_unlock": "first release the state's lock with this id, left by a killed run",

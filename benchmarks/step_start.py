@@ -1,8 +1,9 @@
 """The start of a step's process
 
 A step's process is started, imports all that the step imports until it begins its work, and ends.
-The baseline is the interpreter alone. Both start in the folder that the package is in, with
-Python's cache of compiled modules as an installation leaves it. Processor time, user and system.
+The baseline is the interpreter alone. Both start as a task does: the package comes from the archive
+that `deploy-flows` makes, the libraries from Python's cache of compiled modules as an installation
+leaves it. Processor time, user and system.
 """
 
 from __future__ import annotations
@@ -14,19 +15,27 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.frame import Row, processor, surroundings
+from taxistack.etl_archive import ETL_ARCHIVE, packed
 
 NOTES = """
-Missed. Of a start of extract a third is google-cloud-storage with google-auth, a fifth requests
-with urllib3, a seventh httpx, a fifth what the standard library brings; of a load into PostgreSQL
-two fifths are psycopg. The steps' own modules are a tenth. Left out or put off: gRPC, protobuf,
+Missed. A start was 0.37 to 0.48 s from the archive: Python keeps what it compiles of a folder, and
+nothing of an archive, so each start compiled each module of ours (0.06 s; the archive now holds
+them compiled); the 500 modules that are imported were searched for circles a hundred times, and
+once more at the end, when each was taken apart (0.06 to 0.1 s; not done any more). After the start
+httpx read all certificates of the world, for a site that speaks HTTP, too (0.04 s; now by the
+connection that needs them).
+
+Of what is left in extract a third is google-cloud-storage with google-auth, a fifth requests with
+urllib3, a seventh httpx, a fifth what the standard library brings; of a load into PostgreSQL two
+fifths are psycopg. The steps' own modules are a tenth. Left out or put off: gRPC, protobuf,
 pyarrow, OpenTelemetry, what guesses encodings, NumPy for small months, and cryptography, which
-google-auth imports for keys that nobody here has (a seventh of the start). The modules are 500 to
-600, each found, read and run in half a millisecond; fewer would take a Cloud Storage client of our
-own, or one process for the three steps of a month, which Kestra could then not show, time and
-retry apart. A shell that sets PYTHONDONTWRITEBYTECODE doubles all of it: every start compiles
-every module.
+google-auth imports for keys that nobody here has. Tried, and of no use: asyncio, XML and mutual TLS
+loaded later (2 ms). The modules are 480 to 560, each found, read and run in 0.4 ms; fewer would
+take a Cloud Storage client of our own, or one process for the three steps of a month, which Kestra
+could then not show, time and retry apart. A shell that sets PYTHONDONTWRITEBYTECODE doubles all of
+it: every start compiles every module.
 """
-SCRIPTS = Path(__file__).parents[1] / "scripts"
+PACKAGE = Path(__file__).parents[1] / "scripts" / "taxi_etl"
 # What each step has imported when it is through.
 STEPS = {
     "extract": ["taxi_etl.extract"],
@@ -36,31 +45,31 @@ STEPS = {
 }
 
 
-def started(modules: list[str]) -> None:
+def started(folder: Path, modules: list[str]) -> None:
     """Start a process as `python -m taxi_etl` does, and import."""
     imports = ", ".join(["taxi_etl.cli", *modules, "google.cloud.storage"])
-    python(
-        "from taxi_etl.lean import hide_optional_packages, put_off\n"
-        f"hide_optional_packages(); put_off(); import {imports}"
-    )
+    python(folder, f"from taxi_etl import lean\nlean.start()\nimport {imports}")
 
 
-def python(code: str) -> None:
-    """Run the interpreter."""
-    environment = {**surroundings(), "PYTHONPATH": str(SCRIPTS)}
-    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+def python(folder: Path, code: str) -> None:
+    """Run the interpreter in a folder that holds the archive."""
+    environment = {**surroundings(), "PYTHONPATH": ETL_ARCHIVE}
+    subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, check=True)
 
 
 @contextmanager
 def rows(folder: Path) -> Iterator[list[Row]]:
     """A row for each step."""
+    sources = PACKAGE.rglob("*.py")
+    files = {path.relative_to(PACKAGE.parent).as_posix(): path.read_bytes() for path in sources}
+    (folder / ETL_ARCHIVE).write_bytes(packed(files))
     yield [
         Row(
             f"start of {step}",
-            lambda _, modules=modules: processor(lambda: started(modules)),
+            lambda _, modules=modules: processor(lambda: started(folder, modules)),
             reach=7.5,
             baseline="`python -c pass`",
-            theirs=lambda _: processor(lambda: python("pass")),
+            theirs=lambda _: processor(lambda: python(folder, "pass")),
             times=9,
         )
         for step, modules in STEPS.items()

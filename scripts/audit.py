@@ -32,23 +32,27 @@ def asked(path: Path) -> list[dict[str, Any]]:
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
-        found: list[dict[str, Any]] = json.loads(done.stdout)["dependencies"]
+        packages: list[dict[str, Any]] = json.loads(done.stdout)["dependencies"]
     except (ValueError, KeyError):
         sys.stderr.write(done.stderr)
         raise SystemExit(3) from None
-    return found
+    return packages
 
 
-def judged(found: Iterable[dict[str, Any]]) -> tuple[int, list[str]]:
+def judged(answers: Iterable[dict[str, Any]]) -> tuple[int, list[str]]:
     """The exit code, and a line for each package that is not known to be good."""
-    packages = list(found)
+    packages = list(answers)
     bad = [
-        f"{one['name']} {one['version']}: {flaw['id']}, mended in "
+        f"{package['name']} {package['version']}: {flaw['id']}, mended in "
         f"{', '.join(flaw['fix_versions']) or 'no version yet'}"
-        for one in packages
-        for flaw in one.get("vulns", ())
+        for package in packages
+        for flaw in package.get("vulns", ())
     ]
-    silent = [f"{one['name']}: {one['skip_reason']}" for one in packages if "skip_reason" in one]
+    silent = [
+        f"{package['name']}: {package['skip_reason']}"
+        for package in packages
+        if "skip_reason" in package
+    ]
     if not packages:
         silent = ["there is no package in these lists"]
     return (1 if bad else 3 if silent else 0), [*bad, *silent]
@@ -56,12 +60,12 @@ def judged(found: Iterable[dict[str, Any]]) -> tuple[int, list[str]]:
 
 def main(arguments: list[str]) -> int:
     """Ask, tell, and give the exit code."""
-    lists = [Path(one) for one in arguments] or [ROOT / one for one in LISTS]
-    found = [package for path in lists for package in asked(path)]
-    code, lines = judged(found)
+    lists = [Path(argument) for argument in arguments] or [ROOT / name for name in LISTS]
+    packages = [package for path in lists for package in asked(path)]
+    code, lines = judged(packages)
     sys.stdout.write("".join(f"{line}\n" for line in lines))
-    told = {0: "none is known to be vulnerable", 1: "some are", 3: "not every one was looked up"}
-    sys.stderr.write(f"{len(found)} packages: {told[code]}\n")
+    verdict = {0: "none is known to be vulnerable", 1: "some are", 3: "not every one was looked up"}
+    sys.stderr.write(f"{len(packages)} packages: {verdict[code]}\n")
     return code
 
 

@@ -174,7 +174,7 @@ def _run_extract(options: argparse.Namespace) -> Outputs:
 
     taxi, month = TAXIS[options.taxi], options.month
     url = release.url(options.source, taxi.name, month)
-    found = extract(
+    extracted = extract(
         taxi,
         month,
         source=options.source,
@@ -182,7 +182,7 @@ def _run_extract(options: argparse.Namespace) -> Outputs:
         replace=options.replace,
         work=options.work,
     )
-    if found is None:
+    if extracted is None:
         outputs: Outputs = {
             "published": False,
             "filename": release.file_name(taxi.name, month),
@@ -190,7 +190,7 @@ def _run_extract(options: argparse.Namespace) -> Outputs:
         }
         print(f"{outputs['url']}: not published")  # noqa: T201
     else:
-        outputs = found.to_json()
+        outputs = extracted.to_json()
     if options.facts:
         facts.write(options.facts, outputs)
     return outputs
@@ -230,13 +230,13 @@ def _run_sample(options: argparse.Namespace) -> Outputs:
 def _facts(options: argparse.Namespace) -> Facts:
     from taxi_etl import facts, release
 
-    found = facts.read(options.facts)
+    read = facts.read(options.facts)
     name = release.file_name(options.taxi, options.month)
-    if found is None:
+    if read is None:
         raise WrongUse(f"{name} is not published: there is nothing to {options.step}")
-    if found.filename != name:
-        raise WrongUse(f"the facts are of {found.filename}, not of {name}")
-    return found
+    if read.filename != name:
+        raise WrongUse(f"the facts are of {read.filename}, not of {name}")
+    return read
 
 
 def _checked(pattern: str, rule: str) -> Callable[[str], str]:

@@ -103,8 +103,8 @@ class Numbers:
     def floats(self) -> Array:
         """The nearest double precision numbers: both parts of the division are exact."""
         powers: Array = _numpy().power(10.0, _numpy().arange(_BYTES))
-        found = self.units / powers[self.decimals]
-        return _signed(found, self.negative)
+        sizes = self.units / powers[self.decimals]
+        return _signed(sizes, self.negative)
 
     def total(self, scale: int) -> int:
         """The exact sum in units of 10 ** -`scale`."""
@@ -199,8 +199,8 @@ class Columns:
 
     def words(self, places: Array) -> Array:
         """The eight bytes from each place of the block on."""
-        found: Array = self._words[places + _BYTES]
-        return found
+        words: Array = self._words[places + _BYTES]
+        return words
 
     def check(self) -> None:
         """Mark the rows that have something odd, in any column."""
@@ -277,9 +277,9 @@ class Columns:
         minutes = (clock >> 24 & 255).astype(np.int64)
         seconds = hours * 3600 + minutes * 60 + (clock >> 48 & 255).astype(np.int64)
         months = (year_month >> 5) * 12 + (year_month & 31) + (Month(2000, 1).index - 1)
-        found = Times(firsts[year_month] + in_month - 1, seconds, np.where(there, months, 0))
-        self._times[place] = found
-        return found
+        times = Times(firsts[year_month] + in_month - 1, seconds, np.where(there, months, 0))
+        self._times[place] = times
+        return times
 
 
 def _read(digits: Array) -> Array:
@@ -343,5 +343,5 @@ def seen(bits: mmap, ids: bytes) -> list[int]:
         again = np.ones(len(digests), bool)
         again[first] = False
         may_be |= again
-    found: list[int] = np.flatnonzero(may_be).tolist()
-    return found
+    suspects: list[int] = np.flatnonzero(may_be).tolist()
+    return suspects

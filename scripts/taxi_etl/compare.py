@@ -175,9 +175,9 @@ def _ledger(evidence: Evidence) -> Iterator[Difference]:
         yield Difference("ledger", "has no row of this month")
     elif facts is not None:
         for name in _NOTED:
-            noted, found = getattr(entry, name), getattr(facts, name)
-            if noted != found:
-                yield Difference("ledger", f"{name} is {noted}, extract found {found}")
+            noted, extracted = getattr(entry, name), getattr(facts, name)
+            if noted != extracted:
+                yield Difference("ledger", f"{name} is {noted}, extract found {extracted}")
 
 
 def _table(table: TableMonth, measure: Facts | Entry) -> Iterator[Difference]:
@@ -203,17 +203,17 @@ def _published(evidence: Evidence, measure: Facts | Entry) -> Iterator[Differenc
         yield Difference("published", detail, mendable=False)
 
 
-def between(one: Evidence, other: Evidence, there: str) -> list[Difference]:
+def between(here: Evidence, other: Evidence, there: str) -> list[Difference]:
     """How a month differs from the same one in the destination that is called `there`.
 
     Only asked of months that are right by themselves: then it names what those checks can't see.
     """
-    if not (one.table and other.table and one.ledger and other.ledger):
+    if not (here.table and other.table and here.ledger and other.ledger):
         return []
-    if one.ledger.sha256 != other.ledger.sha256:
+    if here.ledger.sha256 != other.ledger.sha256:
         return [Difference("destinations", f"{there} was loaded from another edition of the file")]
-    if one.table.fingerprint != other.table.fingerprint:
+    if here.table.fingerprint != other.table.fingerprint:
         return [Difference("destinations", f"{there} has other unique_row_ids")]
-    if one.table.total_amount != other.table.total_amount:
+    if here.table.total_amount != other.table.total_amount:
         return [Difference("destinations", f"{there} has another sum of total_amount")]
     return []

@@ -41,7 +41,7 @@ def of_lines(before: bytes, text: bytes, starts: Array, ends: Array, after: byte
     """
     import numpy as np
 
-    found = np.empty((len(starts), _WORD), "<u4")
+    digests = np.empty((len(starts), _WORD), "<u4")
     chunks = (ends - starts + (len(before) + len(after) + 8)) // _CHUNK + 1
     # What is read of a line begins in `before` and ends behind it: that is masked
     around = b"".join((bytes(_WORD), text, bytes(_MOST * _CHUNK)))
@@ -49,11 +49,11 @@ def of_lines(before: bytes, text: bytes, starts: Array, ends: Array, after: byte
         chosen = np.flatnonzero(chunks == count)
         if len(chosen):
             message = _Message(before, around, starts[chosen], ends[chosen], after, count)
-            found[chosen] = _digested(message, len(chosen))
+            digests[chosen] = _digested(message, len(chosen))
     for place in np.flatnonzero(chunks > _MOST).tolist():
         line = before + text[starts[place] : ends[place]] + after
-        found[place] = np.frombuffer(md5(line, usedforsecurity=False).digest(), "<u4")
-    return found.tobytes()
+        digests[place] = np.frombuffer(md5(line, usedforsecurity=False).digest(), "<u4")
+    return digests.tobytes()
 
 
 class _Message:
@@ -78,8 +78,8 @@ class _Message:
         tail = int.from_bytes(after + b"\x80", "little")
         # For a word that has so many bytes of its line, from -4 to 4: what stays, what is added
         bits = [8 * known for known in range(-_WORD, _WORD + 1)]
-        keep = [(1 << max(0, one)) - 1 for one in bits]
-        add = [(tail << one if one >= 0 else tail >> -one) & _ALL for one in bits]
+        keep = [(1 << max(0, bit)) - 1 for bit in bits]
+        add = [(tail << bit if bit >= 0 else tail >> -bit) & _ALL for bit in bits]
         self._keep, self._add = np.array(keep, np.uint32), np.array(add, np.uint32)
 
     def word(self, number: int) -> Array | int:
@@ -94,16 +94,16 @@ class _Message:
             return int.from_bytes(self._before[first : first + _WORD], "little")
         if number - self._first >= self._words.shape[1]:
             return 0
-        found: Array = np.ascontiguousarray(self._words[:, number - self._first])
+        words: Array = np.ascontiguousarray(self._words[:, number - self._first])
         if first + _WORD > self._shortest:
             known = np.clip(self._end - first, -_WORD, _WORD) + _WORD
-            found &= self._keep[known]
-            found |= self._add[known]
+            words &= self._keep[known]
+            words |= self._add[known]
         if number == self._first:
             own = len(self._before) - first
-            found &= np.uint32(_ALL << 8 * own & _ALL)
-            found |= np.uint32(int.from_bytes(self._before[first:], "little"))
-        return found
+            words &= np.uint32(_ALL << 8 * own & _ALL)
+            words |= np.uint32(int.from_bytes(self._before[first:], "little"))
+        return words
 
 
 def _digested(message: _Message, rows: int) -> Array:
@@ -122,7 +122,7 @@ def _compressed(state: list[Array], words: list[Array | int]) -> list[Array]:
     """What a chunk adds to the state. All is done in place: memory is what takes the time."""
     import numpy as np
 
-    a, b, c, d = (one.copy() for one in state)
+    a, b, c, d = (word.copy() for word in state)
     mixed = np.empty_like(a)
     for step, sine in enumerate(_SINES):
         turn = step // _WORDS

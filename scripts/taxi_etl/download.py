@@ -83,7 +83,7 @@ def ask(http: httpx.Client, url: str) -> Remote | None:
     A site that refuses HEAD is asked by a GET that is closed after its headers. Raises
     SourceUnreachable or SourceRefused as `fetch` does, without trying again.
     """
-    with _told(url):
+    with _explaining(url):
         answer = http.head(url)
     if answer.status_code in _ABSENT:
         return None
@@ -96,7 +96,7 @@ def ask(http: httpx.Client, url: str) -> Remote | None:
 
 
 def _ask_by_get(http: httpx.Client, url: str) -> Remote | None:
-    with _told(url), http.stream("GET", url) as answer:
+    with _explaining(url), http.stream("GET", url) as answer:
         if answer.status_code in _ABSENT:
             return None
         _refuse(answer, url)
@@ -110,20 +110,20 @@ def ask_of(http: httpx.Client, url: str, *loaded: Facts | Entry) -> Remote | Non
     length that a GET tells is none. Raises what `fetch` raises.
     """
     remote = ask(http, url)
-    if remote is not None and any(suspicion(one, remote) for one in loaded):
+    if remote is not None and any(suspicion(entry, remote) for entry in loaded):
         remote = _ask_by_get(http, url)  # HEAD may say something else than GET does
     if remote is None:
         return None
-    doubted = [one for one in loaded if suspicion(one, remote)]
-    if not any(remote.length in (None, one.source_bytes) for one in doubted):
+    doubted = [entry for entry in loaded if suspicion(entry, remote)]
+    if not any(remote.length in (None, entry.source_bytes) for entry in doubted):
         return remote
     with tempfile.TemporaryDirectory(prefix="compare-") as folder:
         path = Path(folder) / "file"
-        found = fetch(http, url, path)
-        if found is None:
+        fetched = fetch(http, url, path)
+        if fetched is None:
             return None
         with path.open("rb") as file:
-            return replace(found, sha256=hashlib.file_digest(file, "sha256").hexdigest())
+            return replace(fetched, sha256=hashlib.file_digest(file, "sha256").hexdigest())
 
 
 def fetch(http: httpx.Client, url: str, path: Path, pace: Pace | None = None) -> Remote | None:
@@ -187,7 +187,7 @@ class _Download:
         headers = {}
         if have and self._remote and _validator(self._remote):
             headers = {"Range": f"bytes={have}-", "If-Range": _validator(self._remote)}
-        with _told(self._url), self._http.stream("GET", self._url, headers=headers) as answer:
+        with _explaining(self._url), self._http.stream("GET", self._url, headers=headers) as answer:
             if answer.status_code in _ABSENT:
                 return None
             if answer.status_code == 416:  # the file got shorter: begin again
@@ -236,8 +236,8 @@ class _Download:
         got = file.tell()
         length = remote.length if remote else None
         if length is None and not ended:
-            told = ask(self._http, self._url)
-            length = told.length if told else None
+            head = ask(self._http, self._url)
+            length = head.length if head else None
         if length is None and not ended:
             file.seek(0)
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -255,7 +255,7 @@ class _Download:
 
 
 @contextmanager
-def _told(url: str) -> Iterator[None]:
+def _explaining(url: str) -> Iterator[None]:
     """Turn httpx's errors into ours, with the address and without its credentials."""
     try:
         yield

@@ -33,13 +33,13 @@ def extract(
             raise SourceRefused(f"{error}. {NOTHING_LOADED}") from error
         if remote is None:
             return None
-        found = _inspected(path, url, taxi, month)
+        facts = _inspected(path, url, taxi, month)
         stored = lake.publish(
             google_clients.storage_client(),
             bucket,
             release.object_name(taxi.name, month),
             path,
-            found.crc32c,
+            facts.crc32c,
             replace=replace,
         )
     return Facts(
@@ -47,12 +47,12 @@ def extract(
         url=release.shown(url),
         etag=remote.etag,
         last_modified=remote.last_modified,
-        source_bytes=found.source_bytes,
-        csv_bytes=found.csv_bytes,
-        sha256=found.sha256,
-        crc32c=found.crc32c,
-        rows=found.rows,
-        total_amount=found.total_amount,
+        source_bytes=facts.source_bytes,
+        csv_bytes=facts.csv_bytes,
+        sha256=facts.sha256,
+        crc32c=facts.crc32c,
+        rows=facts.rows,
+        total_amount=facts.total_amount,
         bucket=bucket,
         object=stored.uri,
         generation=stored.generation,
@@ -62,11 +62,11 @@ def extract(
 def _inspected(path: Path, url: str, taxi: Taxi, month: Month) -> Inspection:
     started = time.perf_counter()
     try:
-        found = inspect(path, taxi, month)
+        facts = inspect(path, taxi, month)
     except BadFile as error:
         raise BadFile(f"{release.shown(url)}: {error}. {NOTHING_LOADED}") from error
     seconds = time.perf_counter() - started
     print(  # noqa: T201
-        f"{path.name}: {found.rows} rows, {found.source_bytes} bytes, checked in {seconds:.1f} s",
+        f"{path.name}: {facts.rows} rows, {facts.source_bytes} bytes, checked in {seconds:.1f} s",
     )
-    return found
+    return facts

@@ -32,7 +32,7 @@ class Rule(NamedTuple):
     """One kind of field: whether a text is one, and how another is refused. Empty is allowed."""
 
     allows: Callable[[bytes], bool]
-    told: str
+    refusal: str
 
 
 def _is_time(text: bytes) -> bool:
@@ -93,7 +93,7 @@ class Rules:
             if text not in known:
                 rule = RULES[column.kind]
                 if not rule.allows(text):
-                    return f"{column.name} {_shown(text)}: {rule.told}"
+                    return f"{column.name} {_shown(text)}: {rule.refusal}"
                 if len(known) < _KNOWN:
                     known.add(text)
         return ""

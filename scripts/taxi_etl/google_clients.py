@@ -27,7 +27,7 @@ def _emulated(variable: str) -> bool:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _explaining() -> Iterator[None]:
     from google.auth.exceptions import DefaultCredentialsError
 
     try:
@@ -63,7 +63,7 @@ def storage_client(project: str | None = None) -> storage.Client:
     _tell_retries()
     if _emulated("STORAGE_EMULATOR_HOST"):
         return storage.Client(project=project or "local", credentials=AnonymousCredentials())
-    with _told():
+    with _explaining():
         return storage.Client(project=project)
 
 
@@ -76,5 +76,5 @@ def bigquery_client(project: str, location: str | None = None) -> bigquery.Clien
     if _emulated("BIGQUERY_EMULATOR_HOST"):
         credentials = AnonymousCredentials()
         return bigquery.Client(project=project, location=location, credentials=credentials)
-    with _told():
+    with _explaining():
         return bigquery.Client(project=project, location=location)

@@ -150,8 +150,8 @@ class _Lines:
     def _add_line(self, number: int, line: bytes) -> None:
         """Check one line by the rules and add it up."""
         if (commas := line.count(b",")) != self._commas:
-            found = f"{commas + 1} columns" if line else "no columns: it is empty"
-            raise BadFile(f"line {number} has {found}, not {self._commas + 1}")
+            columns = f"{commas + 1} columns" if line else "no columns: it is empty"
+            raise BadFile(f"line {number} has {columns}, not {self._commas + 1}")
         fields = line.split(b",")
         if broken := self._rules.broken(fields):
             raise BadFile(f"line {number} has the {broken}")
@@ -204,8 +204,8 @@ class _Lines:
                     block, block[error.start : error.start + 1], "is not UTF-8"
                 ) from None
 
-    def _bad(self, block: bytes, found: bytes, what: str) -> BadFile:
-        line = self._line + block[: block.index(found)].count(b"\n")
+    def _bad(self, block: bytes, wrong: bytes, what: str) -> BadFile:
+        line = self._line + block[: block.index(wrong)].count(b"\n")
         return BadFile(f"line {line} {what}")
 
     def _header(self, line: bytes) -> None:
@@ -221,9 +221,9 @@ class _Lines:
         raise BadFile(f"wrong header: {_difference(header, self._taxi.header)}")
 
 
-def _difference(found: str, wanted: str) -> str:
+def _difference(header: str, wanted: str) -> str:
     """The first column in which two headers differ, in a few words."""
-    columns = found.split(",")
+    columns = header.split(",")
     for place, name in enumerate(wanted.split(",")):
         if place >= len(columns):
             return f"column {place + 1} ({name}) is missing"

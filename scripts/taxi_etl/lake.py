@@ -39,7 +39,7 @@ class LakeObject:
 
 def find(client: storage.Client, bucket: str, name: str) -> LakeObject | None:
     """The object as it is now, None when there is none. Raises Terminal without its bucket."""
-    with _told(bucket, name):
+    with _explaining(bucket, name):
         blob = client.bucket(bucket).get_blob(name, timeout=_TIMEOUT)
         if blob is None:
             # Tells a missing bucket from a missing object, with rights on objects alone
@@ -89,7 +89,7 @@ def _upload(
 ) -> LakeObject:
     blob = client.bucket(bucket).blob(name, chunk_size=_CHUNK)
     try:
-        with _told(bucket, name):
+        with _explaining(bucket, name):
             blob.upload_from_filename(
                 str(path),
                 content_type=content_type,
@@ -99,24 +99,26 @@ def _upload(
             )
     except api.PreconditionFailed as error:
         # Another run was quicker, or our own upload was retried after it had succeeded.
-        found = find(client, bucket, name)
-        if found and (found.crc32c, found.size) == (crc32c, path.stat().st_size):
-            return found
+        present = find(client, bucket, name)
+        if present and (present.crc32c, present.size) == (crc32c, path.stat().st_size):
+            return present
         raise LakeConflict(
             f"gs://{bucket}/{name} was changed by somebody else during the upload: the lake was "
             "left as they made it. Run again"
         ) from error
-    found = _described(blob)
-    if (found.crc32c, found.size) != (crc32c, path.stat().st_size):
-        raise LakeConflict(f"{found.uri} arrived as {found.size} bytes, CRC32C {found.crc32c}")
-    return found
+    present = _described(blob)
+    if (present.crc32c, present.size) != (crc32c, path.stat().st_size):
+        raise LakeConflict(
+            f"{present.uri} arrived as {present.size} bytes, CRC32C {present.crc32c}"
+        )
+    return present
 
 
 def download(
     client: storage.Client, bucket: str, name: str, generation: int, path: Path
 ) -> LakeObject:
     """Copy exactly that generation of the object to `path`, checked by its CRC32C."""
-    with _told(bucket, name):
+    with _explaining(bucket, name):
         blob = client.bucket(bucket).get_blob(name, generation=generation, timeout=_TIMEOUT)
         if blob is None:
             raise _replaced(bucket, name, generation)
@@ -126,8 +128,8 @@ def download(
 
 def require(client: storage.Client, bucket: str, name: str, generation: int) -> None:
     """Raise LakeConflict unless that generation is the object that readers get now."""
-    found = find(client, bucket, name)
-    if found is None or found.generation != generation:
+    present = find(client, bucket, name)
+    if present is None or present.generation != generation:
         raise _replaced(bucket, name, generation)
 
 
@@ -149,7 +151,7 @@ def _described(blob: storage.Blob) -> LakeObject:
 
 
 @contextmanager
-def _told(bucket: str, name: str) -> Iterator[None]:
+def _explaining(bucket: str, name: str) -> Iterator[None]:
     """Turn the library's errors into ours; a failed precondition is the caller's to read."""
     try:
         yield

@@ -37,7 +37,7 @@ def load(destination: Destination[Any], order: Order) -> Loaded:
     Transient; the table is then as it was.
     """
     what = f"{order.taxi.table}, month {order.month}"
-    with destination.told(what), destination.connect() as session:
+    with destination.explaining(what), destination.connect() as session:
         destination.create(session)
         job = destination.replace(session, order)
     facts = order.facts

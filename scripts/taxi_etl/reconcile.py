@@ -29,9 +29,9 @@ def reconcile(
     except EtlError as error:
         print(f"the source was not compared: {error}")  # noqa: T201
     stored = lake.find(google_clients.storage_client(), facts.bucket, facts.object_name)
-    with destination.told(f"{taxi.table}, month {month}"), destination.connect() as session:
+    with destination.explaining(f"{taxi.table}, month {month}"), destination.connect() as session:
         entries = destination.entries(session, month, month)
-        entry = next((one for one in entries if one.taxi == taxi.name), None)
+        entry = next((entry for entry in entries if entry.taxi == taxi.name), None)
         table = destination.months(session, taxi, month, month).get(month)
     evidence = Evidence(
         facts, entry, table, stored, remote, source_url=facts.url if asked else None

@@ -77,14 +77,14 @@ class RowIds:
         """The rows that waited, with their ids, in blocks."""
         groups = -(-self._waiting_rows // _TOGETHER)
         for group in range(groups):
-            once = self._gone_among({one for one, _ in self._waiters(group, groups)})
+            once = self._gone_among({row_id for row_id, _ in self._waiters(group, groups)})
             seen = dict.fromkeys(once, 1)
             lines, ids = [], []
-            for one, line in self._waiters(group, groups):
-                n = seen.get(one, 0)
-                seen[one] = n + 1
+            for row_id, line in self._waiters(group, groups):
+                n = seen.get(row_id, 0)
+                seen[row_id] = n + 1
                 text = b"%b%b|%d" % (self._start, line, n)
-                ids.append(md5(text, usedforsecurity=False).digest() if n else one)
+                ids.append(md5(text, usedforsecurity=False).digest() if n else row_id)
                 lines.append(line)
                 if len(lines) == 5_000:
                     yield lines, ids
@@ -102,11 +102,11 @@ class RowIds:
 
     def _gone_among(self, ids: set[bytes]) -> set[bytes]:
         """Which of the ids have gone on already."""
-        found: set[bytes] = set()
+        gone: set[bytes] = set()
         self._gone.seek(0)
         while block := self._gone.read(SIZE << 14):
-            found.update(ids.intersection(struct.unpack(f"{SIZE}s" * (len(block) // SIZE), block)))
-        return found
+            gone.update(ids.intersection(struct.unpack(f"{SIZE}s" * (len(block) // SIZE), block)))
+        return gone
 
 
 class _Filter:
@@ -119,7 +119,7 @@ class _Filter:
         """The places of the ids that may have occurred before, here or in an earlier call."""
         if columns.worth(len(ids) // SIZE):
             return columns.seen(self._bits, ids)
-        bits, found = self._bits, []
+        bits, places = self._bits, []
         for place in range(len(ids) // SIZE):
             known = True
             for start in (place * SIZE, place * SIZE + 4):
@@ -128,5 +128,5 @@ class _Filter:
                     known = False
                     bits[bit >> 3] |= 1 << (bit & 7)
             if known:
-                found.append(place)
-        return found
+                places.append(place)
+        return places

@@ -22,11 +22,13 @@ def settle(environ: MutableMapping[str, str], keep: Collection[str] = ()) -> Non
 
     `keep`: libpq's variables that this process is configured by.
     """
-    for name in [one for one in environ if one.startswith("PG") and one not in keep]:
+    for name in [
+        variable for variable in environ if variable.startswith("PG") and variable not in keep
+    ]:
         del environ[name]
     ours = [*LOOPBACK, *filter(None, (_host(environ.get(name, "")) for name in EMULATORS))]
-    told = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
-    hosts = [one.strip() for one in told.split(",") if one.strip()]
+    exempt = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+    hosts = [host.strip() for host in exempt.split(",") if host.strip()]
     # Both spellings: some libraries read the one and some the other.
     environ["no_proxy"] = environ["NO_PROXY"] = ",".join(dict.fromkeys([*hosts, *ours]))
 

@@ -56,7 +56,7 @@ class EngineData:
         """
         try:
             with tarfile.open(file, "r:gz") as tar:
-                if not any(one.name.endswith(".db") for one in tar):
+                if not any(member.name.endswith(".db") for member in tar):
                     raise CloudError(f"{file} holds no database of Kestra's")
             with gzip.open(file) as whole:  # to its end, where its checksum stands
                 while whole.read(1 << 20):

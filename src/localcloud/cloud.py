@@ -53,7 +53,7 @@ class LocalCloud:
         is there (Docker, or the built engine) is checked before anything is started.
         """
         _check_machine()
-        with lock.held(self.layout.lock), _told(self.layout):
+        with lock.held(self.layout.lock), _explaining(self.layout):
             self.layout.create()
             record = Record.load(self.layout)
             instance = Instance(self.layout, record)
@@ -101,7 +101,7 @@ class LocalCloud:
         """
         if not self.layout.folder.is_dir():
             return
-        with lock.held(self.layout.lock), _told(self.layout):
+        with lock.held(self.layout.lock), _explaining(self.layout):
             record = Record.load(self.layout)
             if self.runs():
                 raise CloudError(f"the local cloud in {self.layout.folder} runs: stop it first")
@@ -319,7 +319,7 @@ def _check_machine() -> None:
 
 
 @contextlib.contextmanager
-def _told(layout: Layout) -> Iterator[None]:
+def _explaining(layout: Layout) -> Iterator[None]:
     """What the system refuses while something is started, in one line."""
     try:
         yield

@@ -61,14 +61,14 @@ class Compose:
         cls, caller: Mapping[str, str], files: tuple[Path, ...], project: str
     ) -> Compose:
         """With the Docker client of the environment `caller`; whether it works is not asked."""
-        found = {name: caller[name] for name in _DOCKER_VARIABLES if name in caller}
+        passed = {name: caller[name] for name in _DOCKER_VARIABLES if name in caller}
         # The parts have another HOME, and contexts and plugins are in the user's.
         own = caller.get("DOCKER_CONFIG") or str(Path(caller.get("HOME") or "/") / ".docker")
         return cls(
             files=tuple(str(file) for file in files),
             project=project,
             docker=shutil.which("docker", path=caller.get("PATH")) or "docker",
-            environment={**found, "DOCKER_CONFIG": own},
+            environment={**passed, "DOCKER_CONFIG": own},
         )
 
     @classmethod

@@ -172,11 +172,11 @@ def _download(client: httpx.Client, jar: Jar, folder: Path, stop: threading.Even
 
 def _with_progress(tasks: dict[Future[None], Jar], name: str, say: Say) -> Iterator[Future[None]]:
     """The tasks as they end, with a line every other second."""
-    told = time.monotonic()
+    shown = time.monotonic()
     for done, task in enumerate(as_completed(tasks), 1):
         yield task
-        if time.monotonic() - told > 2:
-            told = time.monotonic()
+        if time.monotonic() - shown > 2:
+            shown = time.monotonic()
             say(f"{name}: {done} of {len(tasks)} files")
 
 

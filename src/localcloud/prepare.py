@@ -58,9 +58,9 @@ def main(arguments: list[str]) -> int:
         say(f"bootstrap: {error.message}" + (f"\n{error.hint}" if error.hint else ""))
         return 3
     except OSError as error:
-        where = error.filename or default_cache()
+        place = error.filename or default_cache()
         say(
-            f"bootstrap: can't use {where}: {error.strerror or error}; "
+            f"bootstrap: can't use {place}: {error.strerror or error}; "
             "TAXISTACK_CACHE names another folder"
         )
         return 3

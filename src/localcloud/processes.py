@@ -58,7 +58,7 @@ def belonging(mark: str, run: Path | None) -> list[psutil.Process]:
     """All living processes of the local cloud with `mark`, whose parts recorded into `run`."""
     recorded = [find(read(path)) for path in run.glob("*.json")] if run and run.is_dir() else []
     heads = [process for process in recorded if process is not None]
-    found: dict[int, psutil.Process] = {process.pid: process for process in heads}
+    processes: dict[int, psutil.Process] = {process.pid: process for process in heads}
     groups = {process.pid for process in heads}  # the supervisor makes every part a group leader
     own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     for process in psutil.process_iter():
@@ -67,8 +67,8 @@ def belonging(mark: str, run: Path | None) -> list[psutil.Process]:
                 continue
             marked = bool(mark) and process.environ().get(MARK) == mark
             if marked or os.getpgid(process.pid) in groups:
-                found.setdefault(process.pid, process)
-    return list(found.values())
+                processes.setdefault(process.pid, process)
+    return list(processes.values())
 
 
 def kill_below(pid: int) -> None:

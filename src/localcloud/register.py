@@ -71,17 +71,17 @@ def strike(cache: Path, id_: str) -> None:
 
 def known(cache: Path) -> list[Known]:
     """Those that are there, or of which something lives; the others are struck out."""
-    found = []
+    clouds = []
     for path in sorted((cache / "clouds").glob("*.json")):
         try:
-            one = Known(path.stem, Path(json.loads(path.read_text(encoding="utf-8"))["folder"]))
+            cloud = Known(path.stem, Path(json.loads(path.read_text(encoding="utf-8"))["folder"]))
         except (OSError, ValueError, KeyError, TypeError):
             continue
-        if one.exists or one.processes():
-            found.append(one)
+        if cloud.exists or cloud.processes():
+            clouds.append(cloud)
         else:
             path.unlink(missing_ok=True)
-    return found
+    return clouds
 
 
 # --- engine builds ----------------------------------------------------------------------------
@@ -116,7 +116,7 @@ class EngineBuild:
         folder, lock = self.folder.resolve(), self._lock.resolve()
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):
-                opened = [Path(one.path) for one in process.open_files()]
+                opened = [Path(file.path) for file in process.open_files()]
                 if any(path.parent == folder or path == lock for path in opened):
                     return process.pid
         return None

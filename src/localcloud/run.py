@@ -26,8 +26,8 @@ def main(arguments: list[str]) -> int:
     try:
         _become(part, layout, Record.load(layout).ports)
     except CloudError as error:
-        told = "\n".join(filter(None, (error.message, error.hint)))
-        print(told, file=sys.stderr)  # noqa: T201 (the part's log)
+        lines = "\n".join(filter(None, (error.message, error.hint)))
+        print(lines, file=sys.stderr)  # noqa: T201 (the part's log)
         return 1
     return 0
 

@@ -40,10 +40,10 @@ def changed(folder: Path, wanted: Mapping[str, str]) -> list[str]:
 
 def _look(path: Path) -> list[int] | None:
     try:
-        found = path.stat()
+        status = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 
 
 def _digest(path: Path) -> str | None:
@@ -54,8 +54,8 @@ def _digest(path: Path) -> str | None:
 
 def _read(path: Path) -> dict[str, list[Any]]:
     try:
-        found = json.loads(path.read_text(encoding="ascii"))
-        return {name: look for name, look in found.items() if isinstance(look, list) and look}
+        seal = json.loads(path.read_text(encoding="ascii"))
+        return {name: look for name, look in seal.items() if isinstance(look, list) and look}
     except (OSError, ValueError, AttributeError):
         return {}
 

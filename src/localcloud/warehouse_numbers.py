@@ -19,14 +19,14 @@ def adapt() -> None:
 
     def datatype_sql(self: Any, expression: exp.DataType) -> str:
         # The bare word has 18 digits and 3 decimals: the rest would be cut off without a word
-        told: str = usual_type(self, expression)
-        return _NUMERIC if told == "DECIMAL" else told
+        usual: str = usual_type(self, expression)
+        return _NUMERIC if usual == "DECIMAL" else usual
 
     def cast_sql(self: Any, expression: exp.Cast, safe_prefix: str | None = None) -> str:
-        told: str = usual_cast(self, expression, safe_prefix)
-        if told.endswith(f" AS {_NUMERIC})") and not safe_prefix and _is_text(expression.this):
-            return _of_text(self.sql(expression.this), told)
-        return told
+        usual: str = usual_cast(self, expression, safe_prefix)
+        if usual.endswith(f" AS {_NUMERIC})") and not safe_prefix and _is_text(expression.this):
+            return _of_text(self.sql(expression.this), usual)
+        return usual
 
     generator.datatype_sql, generator.cast_sql = datatype_sql, cast_sql
 
@@ -43,12 +43,12 @@ def _is_text(value: exp.Expression) -> bool:
     )
 
 
-def _of_text(text: str, told: str) -> str:
-    """The cast of a text: by numbers of 64 bits where these hold it, else as it was told.
+def _of_text(text: str, usual: str) -> str:
+    """The cast of a text: by numbers of 64 bits where these hold it, else the `usual` one.
 
     DuckDB takes ten times as long to read a number of 128 bits. Both have nine decimals and round
     alike, but for texts with an exponent: those are read the long way.
     """
     plain = f"NOT CONTAINS({text}, 'e') AND NOT CONTAINS({text}, 'E')"
     short = f"CAST(TRY_CAST({text} AS DECIMAL(18, 9)) AS {_NUMERIC})"
-    return f"COALESCE(CASE WHEN {plain} THEN {short} END, {told})"
+    return f"COALESCE(CASE WHEN {plain} THEN {short} END, {usual})"

@@ -102,7 +102,7 @@ class Console:
         self.out.print(plain(text), markup=False, soft_wrap=True)
 
     def sketch(self, renderable: Any) -> None:
-        """Show on the way what is not the result: a plan, what is about to be mended (stderr)."""
+        """Show a table that is not the result, such as a plan, on stderr."""
         _draw(self.err, renderable)
 
     def summary(self, text: str) -> None:

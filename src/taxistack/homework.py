@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from rich.table import Table
 
@@ -180,7 +179,7 @@ def _rows(
 
 def _timezone() -> Answer:
     question = "Setting that makes a Schedule trigger tick by New York's clock"
-    return Answer(question, f"timezone: {ZoneInfo(NEW_YORK).key}")
+    return Answer(question, f"timezone: {NEW_YORK}")
 
 
 def _csv(taxi: str, month: Month) -> str:

@@ -22,6 +22,22 @@ from taxistack.settings import ROOT
 
 PAGES = ROOT / "docs" / "reference"
 MADE = "<!-- Made by `python -m taxistack.reference`; change the code, not this page. -->\n\n"
+COMMANDS_HEAD = """\
+`invoke NAME` in the clone, or `taxistack NAME` from any folder. Results go to stdout, progress to
+stderr. Every command ends with 0 (done), 1 (ran and failed), 2 (wrong use), 3 (something is
+missing) or 4 (locked by someone else); `--debug` adds a traceback.
+"""
+TABLES_HEAD = """\
+A table for each series, with the same columns in both destinations: those of the TLC's CSV files,
+and four of this kit's. `unique_row_id` is made from the file's name and the row; `filename` and
+`source_month` say which file the row is from (the tables are partitioned by `source_month`);
+`loaded_at` is the moment of the load. PostgreSQL has the names in small letters. The ledger has a
+row for each load.
+"""
+FLOWS_HEAD = """\
+All in namespace `taxi`. `invoke run NAME --input name=value` starts one, and so do the page of
+`invoke ui` and Kestra's API. An input without a default must be given, unless it is optional.
+"""
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -45,7 +61,7 @@ def collection() -> Collection:
 def commands() -> str:
     """Every Invoke task: what it does, its flags, an example."""
     tasks = collection()
-    parts = ["# Commands\n"]
+    parts = ["# Commands\n", COMMANDS_HEAD]
     for name in tasks.task_names:
         task = tasks[name]
         text = re.sub(r"\n +", "\n", task.__doc__ or "").strip()
@@ -113,7 +129,7 @@ def explanations() -> dict[str, str]:
 
 def tables() -> str:
     """The columns of the tables and of the ledger, with their types in both destinations."""
-    parts = ["# Tables\n"]
+    parts = ["# Tables\n", TABLES_HEAD]
     for taxi in schema.TAXIS.values():
         parts += [f"## {taxi.table}\n", _columns(schema.table_columns(taxi))]
     parts += [f"## {schema.LEDGER}\n", (schema.LEDGER_VIEW + ": the last row of each month.\n")]
@@ -131,7 +147,7 @@ def _columns(columns: Iterable[schema.Column]) -> str:
 
 def flows() -> str:
     """Every flow: its description, inputs and triggers."""
-    parts = ["# Flows\n", "Namespace `taxi`.\n"]
+    parts = ["# Flows\n", FLOWS_HEAD]
     for path in sorted((ROOT / "flows").glob("*.yaml")):
         flow = yaml.safe_load(path.read_text())
         parts.append(f"## {flow['id']}\n\n{flow.get('description', '').strip()}\n")

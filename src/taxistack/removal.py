@@ -69,7 +69,7 @@ class Kept:
 def remove(
     clients: Clients, project: str, stack: str, things: Iterable[Leftover], say: Say
 ) -> list[Kept]:
-    """Remove what is the stack's; those that stay, each with its reason.
+    """Remove the things of the stack; returns those that stay, each with its reason.
 
     What can't be removed does not keep the others from going.
     """

@@ -58,8 +58,8 @@ class Destination(Protocol[Session]):
     def connect(self) -> AbstractContextManager[Session]:
         """A step's own session, with the place from the environment. Raises WrongUse."""
 
-    def told(self, what: str) -> AbstractContextManager[None]:
-        """Turns the library's errors into Busy, Transient and LoadFailed; `what` was worked on."""
+    def explaining(self, what: str) -> AbstractContextManager[None]:
+        """Within it the library's errors become Busy, Transient or LoadFailed, naming `what`."""
 
     def create(self, session: Session) -> None:
         """Make the tables, the ledger and its view where they are missing; safe in parallel."""

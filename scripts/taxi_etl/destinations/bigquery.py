@@ -54,14 +54,16 @@ class BigQuery:
         place = place_of_environment()
         yield Warehouse(google_clients.bigquery_client(place.project, place.location), place)
 
-    def told(self, what: str) -> AbstractContextManager[None]:
+    def explaining(self, what: str) -> AbstractContextManager[None]:
         """Turn the library's errors into ours."""
-        return bigquery_jobs.told(what)
+        return bigquery_jobs.explaining(what)
 
     def create(self, session: Warehouse) -> None:
         """Make what is missing, table by table."""
         place, client = session.place, session.client
-        present = {one.table_id for one in client.list_tables(f"{place.project}.{place.dataset}")}
+        present = {
+            table.table_id for table in client.list_tables(f"{place.project}.{place.dataset}")
+        }
         for name, statement in bigquery_sql.create_tables(place).items():
             if name not in present:
                 _create(client, statement)
@@ -126,17 +128,17 @@ _RULES = {
 
 def place_of_environment() -> Place:
     """The place that the environment names. Raises WrongUse with the variable and its rule."""
-    found = {}
+    given = {}
     for name, (pattern, rule) in _RULES.items():
-        found[name] = value = os.environ.get(name, "")
+        given[name] = value = os.environ.get(name, "")
         if not re.fullmatch(pattern, value, re.ASCII):
             raise WrongUse(f"{name} is {value!r}: {rule}" if value else f"{name} is not set")
     return Place(
-        project=found["GOOGLE_CLOUD_PROJECT"],
-        dataset=found["DATASET"],
-        staging_dataset=found["STAGING_DATASET"],
-        location=found["LOCATION"] or None,
-        maximum_bytes_billed=int(found["MAXIMUM_BYTES"] or 0) or None,
+        project=given["GOOGLE_CLOUD_PROJECT"],
+        dataset=given["DATASET"],
+        staging_dataset=given["STAGING_DATASET"],
+        location=given["LOCATION"] or None,
+        maximum_bytes_billed=int(given["MAXIMUM_BYTES"] or 0) or None,
     )
 
 

@@ -41,8 +41,8 @@ def finish(job: _Job) -> None:
 
 
 @contextmanager
-def told(what: str) -> Iterator[None]:
-    """Turn the library's errors into ours."""
+def explaining(what: str) -> Iterator[None]:
+    """The library's errors within it become ours, which name `what`."""
     unchanged = "the table is as it was"
     try:
         yield

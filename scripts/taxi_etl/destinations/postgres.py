@@ -53,8 +53,8 @@ class Postgres:
         )
 
     @contextmanager
-    def told(self, what: str) -> Iterator[None]:
-        """Turn psycopg's errors into ours."""
+    def explaining(self, what: str) -> Iterator[None]:
+        """psycopg's errors within it become ours, which name `what`."""
         unchanged = "the table is as it was"
         try:
             yield
@@ -111,13 +111,13 @@ class Postgres:
     ) -> dict[Month, TableMonth]:
         """One query over the partitions of the range."""
         query = postgres_sql.month_facts(taxi, duplicates=duplicates)
-        found = _query(session, query, first, last)
-        return {Month.of(day): TableMonth.read(*row) for day, *row in found}
+        rows = _query(session, query, first, last)
+        return {Month.of(day): TableMonth.read(*row) for day, *row in rows}
 
     def entries(self, session: _Connection, first: Month, last: Month) -> list[Entry]:
         """One query of the view."""
-        found = _query(session, postgres_sql.ledger_rows(), first, last)
-        return [Entry.read(row) for row in found]
+        rows = _query(session, postgres_sql.ledger_rows(), first, last)
+        return [Entry.read(row) for row in rows]
 
     def record(self, session: _Connection, entry: Entry) -> None:
         """One row, in a transaction of its own unless the session is in one."""
@@ -151,11 +151,11 @@ def _missing(session: _Connection, names: Iterable[str]) -> list[str]:
 def _fetch(facts: Facts, path: Path) -> None:
     """The object that extract checked, and no other, to a local file."""
     client = google_clients.storage_client()
-    found = lake.download(client, facts.bucket, facts.object_name, facts.generation, path)
-    if found.crc32c != facts.crc32c:
+    lake_object = lake.download(client, facts.bucket, facts.object_name, facts.generation, path)
+    if lake_object.crc32c != facts.crc32c:
         raise LakeConflict(
-            f"{facts.object} has CRC32C {found.crc32c}, extract noted {facts.crc32c}: run extract "
-            "again"
+            f"{facts.object} has CRC32C {lake_object.crc32c}, extract noted {facts.crc32c}: "
+            "run extract again"
         )
 
 

@@ -52,7 +52,7 @@ class _Block:
     """Some rows of the file with their ids; `waiting` are the places of those that wait."""
 
     taxi: Taxi
-    found: Columns | None
+    read: Columns | None
     lines: Sequence[bytes]
     ids: bytes
     waiting: list[int]
@@ -60,8 +60,8 @@ class _Block:
     def rows(self) -> bytes:
         """The rows that do not wait."""
         others: Iterable[int]
-        if self.found:
-            together, others = _together(self.found, self.ids, self.waiting)
+        if self.read:
+            together, others = _together(self.read, self.ids, self.waiting)
         else:
             held = set(self.waiting)
             together, others = b"", (n for n in range(len(self.lines)) if n not in held)
@@ -74,12 +74,12 @@ class _Block:
 
 def _identified(blocks: Iterable[bytes], taxi: Taxi, ids: RowIds) -> Iterator[_Block]:
     for block in blocks:
-        found = None
+        read = None
         if columns.worth(block.count(b"\n")):
             end = b"\r\n" if block.endswith(b"\r\n") else b"\n"
-            found = columns.Columns.of(block, taxi, end)
-        lines = found.lines(block) if found else rows.bare_lines(block)
-        yield _Block(taxi, found, lines, *ids.of(lines))
+            read = columns.Columns.of(block, taxi, end)
+        lines = read.lines(block) if read else rows.bare_lines(block)
+        yield _Block(taxi, read, lines, *ids.of(lines))
 
 
 class _Rows:
@@ -89,13 +89,13 @@ class _Rows:
         self._fields = [_WRITERS[column.kind] for column in taxi.columns]
         self._start = _Count.pack(1 + len(taxi.columns)) + _LENGTH.pack(_DIGITS)
 
-    def row(self, line: bytes, one: bytes) -> bytes:
+    def row(self, line: bytes, row_id: bytes) -> bytes:
         """The row with its id."""
         fields = [
             write(text) if text else _NULL
             for write, text in zip(self._fields, line.split(b","), strict=True)
         ]
-        return b"".join((self._start, one.hex().encode(), *fields))
+        return b"".join((self._start, row_id.hex().encode(), *fields))
 
 
 def _text(text: bytes) -> bytes:
@@ -127,22 +127,22 @@ _WRITERS: dict[Kind, Callable[[bytes], bytes]] = {
 _TYPES = {Kind.WHOLE: ">i4", Kind.CODE: ">i4", Kind.NUMBER: ">f8", Kind.TIME: ">i8"}
 
 
-def _together(found: Columns, ids: bytes, waiting: list[int]) -> tuple[bytes, list[int]]:
+def _together(read: Columns, ids: bytes, waiting: list[int]) -> tuple[bytes, list[int]]:
     """The rows that have nothing odd and do not wait, layout by layout; the places of the odd."""
     import numpy as np
 
-    taxi = found.taxi
-    fields = [_values(found, place) for place in range(len(taxi.columns))]
-    layouts = np.zeros(found.rows, np.int64)
+    taxi = read.taxi
+    fields = [_values(read, place) for place in range(len(taxi.columns))]
+    layouts = np.zeros(read.rows, np.int64)
     for place, column in enumerate(taxi.columns):
-        length = found.lengths(place)
+        length = read.lengths(place)
         if column.kind is Kind.TEXT:
-            found.odd |= length > _SHORT
+            read.odd |= length > _SHORT
             layouts = layouts << 4 | np.minimum(length, _SHORT)
         else:
             layouts = layouts << 1 | (length != 0)
-    chosen = ~found.odd
-    others: Array = found.odd.copy()
+    chosen = ~read.odd
+    others: Array = read.odd.copy()
     chosen[waiting] = others[waiting] = False
     order = np.flatnonzero(chosen)
     order = order[np.argsort(layouts[order], kind="stable")]
@@ -164,14 +164,14 @@ def _together(found: Columns, ids: bytes, waiting: list[int]) -> tuple[bytes, li
     return b"".join(made), np.flatnonzero(others).tolist()
 
 
-def _values(found: Columns, place: int) -> Array:
+def _values(read: Columns, place: int) -> Array:
     """The values of a column; of text, its first characters in a word."""
-    kind = found.taxi.columns[place].kind
+    kind = read.taxi.columns[place].kind
     if kind is Kind.TEXT:
-        return found.words(found.starts(place))
+        return read.words(read.starts(place))
     if kind is Kind.TIME:
-        return found.times(place).microseconds()
-    return found.numbers(place).floats() if kind is Kind.NUMBER else found.wholes(place)
+        return read.times(place).microseconds()
+    return read.numbers(place).floats() if kind is Kind.NUMBER else read.wholes(place)
 
 
 def _layout(taxi: Taxi, packed: int) -> Any:

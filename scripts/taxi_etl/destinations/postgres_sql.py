@@ -74,11 +74,11 @@ def _definitions(columns: Iterable[Column]) -> sql.Composed:
     # source_month is not null in parent and partition: part of what ATTACH wants proven
     return sql.SQL(", ").join(
         sql.SQL("{} {}{}").format(
-            column(one),
-            sql.SQL(TYPES[one.kind]),
-            sql.SQL(" NOT NULL" if one.name == "source_month" else ""),
+            column(each),
+            sql.SQL(TYPES[each.kind]),
+            sql.SQL(" NOT NULL" if each.name == "source_month" else ""),
         )
-        for one in columns
+        for each in columns
     )
 
 
@@ -108,7 +108,7 @@ def create_partition(taxi: Taxi, month: Month, filename: str, table: str) -> sql
 
 def copy_rows(taxi: Taxi, table: str) -> sql.Composed:
     """COPY of an id and the row's fields, as `postgres_rows` writes them."""
-    names = [sql.Identifier("unique_row_id"), *(column(one) for one in taxi.columns)]
+    names = [sql.Identifier("unique_row_id"), *(column(each) for each in taxi.columns)]
     # FREEZE: the table is new in this transaction, so its rows need no later clean-up
     return sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary, FREEZE)").format(
         name(table), sql.SQL(", ").join(names)
@@ -172,7 +172,7 @@ def month_facts(taxi: Taxi, *, duplicates: bool) -> sql.Composed:
         sql.SQL(", ").join(map(column, taxi.columns))
     )
     measure = sql.Identifier(taxi.measure.lower()) if taxi.measure else sql.SQL("0")
-    block = [sql.SQL("{} IS NULL").format(sql.Identifier(one.lower())) for one in taxi.block]
+    block = [sql.SQL("{} IS NULL").format(sql.Identifier(name.lower())) for name in taxi.block]
     return sql.SQL(
         "SELECT source_month, count(*), sum({measure}::numeric), count(DISTINCT unique_row_id), "
         "sum(('x' || substr(unique_row_id, 1, 9))::bit(36)::bigint), "

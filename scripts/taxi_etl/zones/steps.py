@@ -32,7 +32,7 @@ def extract(source: str, bucket: str, work: Path, *, replace: bool) -> dict[str,
             return {"published": False, "url": shown(address)}
         content = path.read_bytes()
         try:
-            found = zones.read(content)
+            listed = zones.read(content)
         except BadFile as error:
             raise BadFile(f"{shown(address)}: {error}. Nothing was loaded") from error
         stored = lake.publish(
@@ -47,7 +47,7 @@ def extract(source: str, bucket: str, work: Path, *, replace: bool) -> dict[str,
     return {
         "published": True,
         "url": shown(address),
-        "rows": len(found),
+        "rows": len(listed),
         "sha256": hashlib.sha256(content).hexdigest(),
         "bucket": bucket,
         "object": stored.uri,
@@ -69,7 +69,7 @@ def load(destination: str, bucket: str, generation: int, work: Path) -> dict[str
         raise LakeConflict(f"{stored.uri} arrived damaged: run it again")
     expected = zones.read(content)
     place: destinations.Destination[Any] = destinations.get(destination)
-    with place.told(f"table {zones.TABLE}"), place.connect() as session:
+    with place.explaining(f"table {zones.TABLE}"), place.connect() as session:
         tables.replace(destination, session, expected, stored.uri)
         present = tables.read(destination, session) or ()
     if differences := _differences(expected, present):
@@ -82,8 +82,8 @@ def _differences(expected: tuple[Zone, ...], present: tuple[Zone, ...]) -> str:
     if sorted(expected) == sorted(present):
         return ""
     lacking, odd = sorted({*expected} - {*present}), sorted({*present} - {*expected})
-    named = [f"without {','.join(one.values())}" for one in lacking[:_MOST_NAMED]]
-    named += [f"with {','.join(one.values())}" for one in odd[:_MOST_NAMED]]
+    named = [f"without {','.join(zone.values())}" for zone in lacking[:_MOST_NAMED]]
+    named += [f"with {','.join(zone.values())}" for zone in odd[:_MOST_NAMED]]
     return "; ".join([f"{len(present)} rows, the file has {len(expected)}", *named])
 
 

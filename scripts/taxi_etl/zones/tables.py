@@ -73,7 +73,7 @@ def _replace_postgres(session: psycopg.Connection[Any], content: list[Zone], uri
     table, listed = _postgres_names()
     create = sql.SQL("CREATE TABLE IF NOT EXISTS {} ({}, PRIMARY KEY ({}))").format(
         table,
-        sql.SQL(", ").join(sql.SQL("{} text NOT NULL").format(one) for one in listed),
+        sql.SQL(", ").join(sql.SQL("{} text NOT NULL").format(name) for name in listed),
         listed[0],
     )
     copy = sql.SQL("COPY {} ({}) FROM STDIN").format(table, sql.SQL(", ").join(listed))
@@ -102,7 +102,7 @@ def _read_postgres(session: psycopg.Connection[Any]) -> tuple[Zone, ...] | None:
 def _postgres_names() -> tuple[sql.Identifier, list[sql.Identifier]]:
     from taxi_etl.destinations import postgres_sql
 
-    return postgres_sql.name(zones.TABLE), [postgres_sql.column(one) for one in zones.COLUMNS]
+    return postgres_sql.name(zones.TABLE), [postgres_sql.column(column) for column in zones.COLUMNS]
 
 
 _REPLACE: Mapping[str, Callable[[Any, list[Zone], str], None]] = {

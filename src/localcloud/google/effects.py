@@ -157,13 +157,13 @@ class Bucket(_Emulated):
 
     def read(self, obj: Object) -> Object | None:
         """The bucket, with the labels that the emulator has."""
-        found = self.send("GET", self._url(f"/{obj['name']}"))
-        return None if found is None else {**obj, **_labels(obj, found.get("labels") or {})}
+        answer = self.send("GET", self._url(f"/{obj['name']}"))
+        return None if answer is None else {**obj, **_labels(obj, answer.get("labels") or {})}
 
     def find(self, id_: str) -> Object | None:
         """A bucket that was made by a call of its own: its name and its place."""
-        found = self.send("GET", self._url(f"/{id_}"))
-        return None if found is None else {"name": id_, "location": found["location"]}
+        answer = self.send("GET", self._url(f"/{id_}"))
+        return None if answer is None else {"name": id_, "location": answer["location"]}
 
 
 class Dataset(_Emulated):
@@ -191,16 +191,16 @@ class Dataset(_Emulated):
 
     def read(self, obj: Object) -> Object | None:
         """The dataset as the emulator has it."""
-        found = self.send("GET", self._url(obj))
-        if found is None:
+        answer = self.send("GET", self._url(obj))
+        if answer is None:
             return None
         live = {
-            "description": found.get("description"),
-            "friendly_name": found.get("friendlyName"),
-            "default_table_expiration_ms": _integer(found.get("defaultTableExpirationMs")),
-            "default_partition_expiration_ms": _integer(found.get("defaultPartitionExpirationMs")),
+            "description": answer.get("description"),
+            "friendly_name": answer.get("friendlyName"),
+            "default_table_expiration_ms": _integer(answer.get("defaultTableExpirationMs")),
+            "default_partition_expiration_ms": _integer(answer.get("defaultPartitionExpirationMs")),
         }
-        return {**obj, **live, **_labels(obj, found.get("labels") or {})}
+        return {**obj, **live, **_labels(obj, answer.get("labels") or {})}
 
 
 def _dataset(obj: Object) -> Object:

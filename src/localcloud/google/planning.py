@@ -53,7 +53,7 @@ def plan(row: Row, prior: Object | None, proposed: Object, config: Object, ctx: 
 
 def replacing(kind: str, row: Row, prior: Object, planned: Object) -> list[Path]:
     """The changed paths that can't be changed in place."""
-    found: list[Path] = [
+    paths: list[Path] = [
         (name,)
         for (owner, name), impossible in _REPLACES_WHEN.items()
         if owner == kind and impossible(prior.get(name), planned.get(name))
@@ -63,8 +63,8 @@ def replacing(kind: str, row: Row, prior: Object, planned: Object) -> list[Path]
         is_block = _block_at(row.block, path) is not None
         inside = any(forced.startswith(dotted + ".") for forced in row.force_new)
         if dotted in row.force_new or (is_block and inside and dotted not in row.computed_blocks):
-            found.append(path)
-    return found
+            paths.append(path)
+    return paths
 
 
 def _is_smaller(old: Any, new: Any) -> bool:

@@ -206,13 +206,13 @@ class Provider:
         """The object as it is now; null when it is gone."""
         kind, current = request.type_name, unpack(request.current_state)
         response = MESSAGES["ReadResponse"](private=request.private)
-        found = self._found(kind, current["id"])
-        if found is not None:
+        state = self._found(kind, current["id"])
+        if state is not None:
             if "timeouts" in current:
-                found["timeouts"] = current["timeouts"]
-            if not any(changes(self._row(kind).block, current, found)):
-                found = current
-        response.new_state.CopyFrom(pack(found))
+                state["timeouts"] = current["timeouts"]
+            if not any(changes(self._row(kind).block, current, state)):
+                state = current
+        response.new_state.CopyFrom(pack(state))
         return response
 
     def _found(self, name: str, id_: str) -> Object | None:
@@ -235,16 +235,16 @@ class Provider:
         ]
         if not hits:
             hits = self._record_unknown(kind, wanted, self._context(peer))
-        found = self._found(kind, hits[0]) if len(hits) == 1 else None
-        if found is None:
+        state = self._found(kind, hits[0]) if len(hits) == 1 else None
+        if state is None:
             raise ApiError(
                 f"Cannot import non-existent remote object: the local cloud has {len(hits)} "
                 f'{kind} with the id "{wanted}"'
             )
-        if "timeouts" in found:
-            found["timeouts"] = None
+        if "timeouts" in state:
+            state["timeouts"] = None
         response = MESSAGES["ImportResponse"]()
-        response.imported_resources.add(type_name=kind, state=pack(found))
+        response.imported_resources.add(type_name=kind, state=pack(state))
         return response
 
     def _record_unknown(self, name: str, id_: str, ctx: Context) -> list[str]:

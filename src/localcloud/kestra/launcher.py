@@ -118,7 +118,7 @@ def _keep(nurse: int) -> int:
     return code if code >= 0 else 128 - code
 
 
-class _Told(Exception):
+class _AskedToEnd(Exception):
     """A signal came: end in good order, or at once."""
 
     def __init__(self, at_once: bool) -> None:
@@ -126,13 +126,13 @@ class _Told(Exception):
 
 
 def _nurse(config: Config, build: Build, keeper: int) -> int:
-    def told(number: int, _: FrameType | None) -> None:
-        raise _Told(at_once=number == _ORPHANED)
+    def end(number: int, _: FrameType | None) -> None:
+        raise _AskedToEnd(at_once=number == _ORPHANED)
 
     try:
         family.adopt_orphans()
         for number in (*_STOP, _ORPHANED):
-            signal.signal(number, told)
+            signal.signal(number, end)
         family.die_with(keeper, _ORPHANED)
         engine = _start(config, build)
         try:
@@ -145,7 +145,7 @@ def _nurse(config: Config, build: Build, keeper: int) -> int:
                 engine = _start(config, build)
                 code = _wait(engine)
             return _after_death(code)
-        except _Told as order:
+        except _AskedToEnd as order:
             return _stop(engine, at_once=order.at_once)
     except Exception as error:
         os.write(2, f"{error}\n".encode())

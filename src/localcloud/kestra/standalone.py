@@ -110,7 +110,7 @@ def _wait(launcher: subprocess.Popen[bytes], running: Running) -> None:
             return
         ended = launcher.poll() is not None
         if ended or time.monotonic() > give_up:
-            told = running.log.read_text(errors="replace")[-_LOG_BYTES:]
+            tail = running.log.read_text(errors="replace")[-_LOG_BYTES:]
             why = "it ended" if ended else f"no answer within {_START_SECONDS} s"
-            raise PartError("kestra", f"it did not start: {why}", log=told)
+            raise PartError("kestra", f"it did not start: {why}", log=tail)
         time.sleep(0.1)

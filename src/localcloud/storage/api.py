@@ -87,8 +87,8 @@ class Api:
         if request.method == "GET":
             _only(request, {"prefix", "maxResults", "pageToken"})
             prefix = request.query_params.get("prefix", "")
-            found = [b for b in self._objects.buckets() if b["name"].startswith(prefix)]
-            items = [_bucket_resource(request, bucket) for bucket in found]
+            buckets = [b for b in self._objects.buckets() if b["name"].startswith(prefix)]
+            items = [_bucket_resource(request, bucket) for bucket in buckets]
             return JSONResponse({"kind": "storage#buckets", "items": items})
         if request.method != "POST":
             raise _unsupported(request)
@@ -140,7 +140,7 @@ class Api:
             body["nextPageToken"] = page[-1]
         body["prefixes"] = [name for name in page if entries[name]]
         found_objects = (self._objects.find(bucket, name) for name in page if not entries[name])
-        body["items"] = [_resource(request, found) for found in found_objects if found]
+        body["items"] = [_resource(request, stored) for stored in found_objects if stored]
         return JSONResponse(body)
 
     def _object(self, request: Request, bucket: str, name: str) -> Response:
@@ -156,40 +156,40 @@ class Api:
 
     def _found(self, request: Request, bucket: str, name: str) -> Stored:
         _only(request, {"generation", *_CONDITIONS})
-        found = self._objects.find(bucket, name)
-        if found is None or _number(request.query_params.get("generation")) not in (
+        stored = self._objects.find(bucket, name)
+        if stored is None or _number(request.query_params.get("generation")) not in (
             None,
-            found.generation,
+            stored.generation,
         ):
             raise NotFound(f"No such object: {bucket}/{name}")
-        _condition(request).check(found)
-        return found
+        _condition(request).check(stored)
+        return stored
 
     def _read(self, request: Request, bucket: str, name: str) -> Response:
         self._found(request, bucket, name)
-        found, file = self._objects.open(bucket, name)
+        stored, file = self._objects.open(bucket, name)
         headers = {
-            "ETag": f'"{found.generation}"',
+            "ETag": f'"{stored.generation}"',
             "Accept-Ranges": "bytes",
-            "X-Goog-Generation": str(found.generation),
+            "X-Goog-Generation": str(stored.generation),
             "X-Goog-Metageneration": "1",
-            "X-Goog-Hash": f"crc32c={found.crc32c},md5={found.md5}",
+            "X-Goog-Hash": f"crc32c={stored.crc32c},md5={stored.md5}",
             "X-Goog-Storage-Class": "STANDARD",
-            "X-Goog-Stored-Content-Length": str(found.size),
-            "X-Goog-Stored-Content-Encoding": found.given.get("contentEncoding") or "identity",
-            "Last-Modified": _time(found).strftime("%a, %d %b %Y %H:%M:%S GMT"),
-            "Content-Type": found.given.get("contentType") or "application/octet-stream",
+            "X-Goog-Stored-Content-Length": str(stored.size),
+            "X-Goog-Stored-Content-Encoding": stored.given.get("contentEncoding") or "identity",
+            "Last-Modified": _time(stored).strftime("%a, %d %b %Y %H:%M:%S GMT"),
+            "Content-Type": stored.given.get("contentType") or "application/octet-stream",
         }
-        if found.given.get("contentEncoding"):
-            headers["Content-Encoding"] = found.given["contentEncoding"]
-        wanted = _byte_range(request.headers.get("range"), found.size)
+        if stored.given.get("contentEncoding"):
+            headers["Content-Encoding"] = stored.given["contentEncoding"]
+        wanted = _byte_range(request.headers.get("range"), stored.size)
         if wanted is None:
             file.close()
-            return Response(status_code=416, headers={"Content-Range": f"bytes */{found.size}"})
+            return Response(status_code=416, headers={"Content-Range": f"bytes */{stored.size}"})
         first, end = wanted
         code = 200
         if "range" in request.headers:
-            code, headers["Content-Range"] = 206, f"bytes {first}-{end - 1}/{found.size}"
+            code, headers["Content-Range"] = 206, f"bytes {first}-{end - 1}/{stored.size}"
         headers["Content-Length"] = str(end - first)
         if request.method == "HEAD":
             file.close()
@@ -313,8 +313,8 @@ def _multipart(headers: Mapping[str, str], body: bytes) -> tuple[dict[str, Any],
         raise Invalid("the multipart body can't be read")
     (_, about), (head, content) = (part.partition(b"\r\n\r\n")[::2] for part in parts[1:])
     given = _json(about)
-    if found := re.search(rb"(?im)^content-type:\s*(\S[^\r\n]*)", head):
-        given.setdefault("contentType", found[1].decode("latin-1"))
+    if match := re.search(rb"(?im)^content-type:\s*(\S[^\r\n]*)", head):
+        given.setdefault("contentType", match[1].decode("latin-1"))
     return given, content
 
 

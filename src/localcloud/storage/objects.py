@@ -82,9 +82,9 @@ class Condition:
     """0: there must be none."""
     not_generation: int | None = None
 
-    def check(self, found: Stored | None) -> None:
+    def check(self, present: Stored | None) -> None:
         """Raises PreconditionFailed."""
-        now = found.generation if found else 0
+        now = present.generation if present else 0
         if self.generation is not None and now != self.generation:
             raise PreconditionFailed(f"the generation is {now}, not {self.generation}")
         if self.not_generation is not None and now == self.not_generation:
@@ -177,24 +177,24 @@ class Objects:
 
     def open(self, bucket: str, name: str) -> tuple[Stored, Any]:
         """The object and its bytes, which stay the same when it is replaced. Raises NotFound."""
-        found = self.find(bucket, name)
-        while found is not None:
+        stored = self.find(bucket, name)
+        while stored is not None:
             file = (self.root / bucket / name).open("rb")
-            if _generation(os.fstat(file.fileno())) == found.generation:
-                return found, file
+            if _generation(os.fstat(file.fileno())) == stored.generation:
+                return stored, file
             file.close()
-            found = self.find(bucket, name)
+            stored = self.find(bucket, name)
         raise NotFound(f"No such object: {bucket}/{name}")
 
     def names(self, bucket: str, prefix: str = "") -> Iterator[str]:
         """The names that begin with `prefix`, in order."""
         self.bucket(bucket)
         top = self.root / bucket
-        found = []
+        names = []
         for folder, _, files in os.walk(top):
             within = os.path.relpath(folder, top)
-            found += files if within == "." else [f"{within}/{name}" for name in files]
-        yield from sorted(name for name in found if name.startswith(prefix))
+            names += files if within == "." else [f"{within}/{name}" for name in files]
+        yield from sorted(name for name in names if name.startswith(prefix))
 
     def put(
         self,
@@ -228,10 +228,10 @@ class Objects:
 
     def delete(self, bucket: str, name: str, condition: Condition) -> None:
         """Remove it. Raises NotFound or PreconditionFailed."""
-        found = self.find(bucket, name)
-        if found is None:
+        stored = self.find(bucket, name)
+        if stored is None:
             raise NotFound(f"No such object: {bucket}/{name}")
-        condition.check(found)
+        condition.check(stored)
         path = self.root / bucket / name
         path.unlink()
         self._db.execute("DELETE FROM objects WHERE bucket = ? AND name = ?", (bucket, name))

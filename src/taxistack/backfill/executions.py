@@ -249,7 +249,7 @@ def by_cell(executions: Iterable[Execution]) -> dict[Cell, list[Run]]:
 
 
 def together(*groups: Mapping[Cell, list[Run]]) -> dict[Cell, list[Run]]:
-    """Several answers as one; a run that is in more than one of them is in it once."""
+    """The runs of several searches, by cell; one that several of them found is listed once."""
     runs: dict[Cell, dict[str, Run]] = defaultdict(dict)
     for group in groups:
         for cell, ran in group.items():
@@ -266,7 +266,7 @@ _SPEECHLESS = "see the log of the task that is red"  # the flows' word when only
 
 
 def last_word(messages: list[str]) -> str:
-    """Of an execution's error lines the one that says what went wrong, without its decoration."""
+    """The error line that says what went wrong, without what the engine puts before it."""
     for message in messages:
         if match := _NO_PAIR.search(message):
             key, namespace = match.groups()

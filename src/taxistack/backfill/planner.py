@@ -176,7 +176,7 @@ class PastRun:
 
 @dataclass(frozen=True)
 class Plan:
-    """What stands (`states`), what will run (`steps`) and what is in hand (`attached`).
+    """The state of every asked cell, the cells that will run, and the backfills that already run.
 
     `lost`: executions that the engine lost; they are ended before their months run again.
     `replace`: whether a differing lake object is overwritten.
@@ -384,7 +384,7 @@ def _problems(request: Request, states: Mapping[Cell, CellState]) -> tuple[str, 
 def _silence(
     request: Request, steps: Iterable[Cell], states: Mapping[Cell, CellState]
 ) -> str | None:
-    """The problem that nobody answers at the source: each load would only find out again."""
+    """A problem when the source does not answer: every load would fail for the same reason."""
     sources = [states[cell].source for cell in steps]
     if request.force or not sources or not all(source and source.silent for source in sources):
         return None
@@ -394,7 +394,7 @@ def _silence(
 
 
 def nothing_published(request: Request, taxi: str, url: str | None) -> str:
-    """The problem that no asked month of a taxi exists; `url`: where one was looked for."""
+    """The message that no month of the range is published; `url`: one that was looked for."""
     example = f", for example {url}" if url else ""
     return f"no month of {taxi} from {request.start} to {request.end} is published{example}"
 

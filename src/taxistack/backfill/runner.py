@@ -257,33 +257,35 @@ class _Watch:
 
         It is of another machine: these do not see each other's turn, but what Kestra runs.
         """
-        known = {one.execution_id for one in self.followed}
+        known = {backfill.execution_id for backfill in self.followed}
         theirs: set[Cell] = set()
         earlier: list[LiveBackfill] = []
-        for one in self.executions.begun_before(ours.execution_id):
-            if one.execution_id not in known and (same := self._before_it(one).intersection(cells)):
-                earlier.append(one)
+        for backfill in self.executions.begun_before(ours.execution_id):
+            if backfill.execution_id in known:
+                continue
+            if same := self._before_it(backfill).intersection(cells):
+                earlier.append(backfill)
                 theirs |= same
         if not earlier:
             return
-        names = ", ".join(one.backfill for one in earlier)
+        names = ", ".join(backfill.backfill for backfill in earlier)
         view.event(f"{names} began the same months just before: {ours.backfill} is ended")
         self.executions.kill(ours.execution_id)
         self.followed.remove(ours)
         self.begun.remove(ours.backfill)
-        for one in earlier:
-            self._attach(one, view)
+        for backfill in earlier:
+            self._attach(backfill, view)
         if rest := tuple(cell for cell in cells if cell not in theirs):
             self._begin(rest, view)
 
-    def _before_it(self, one: LiveBackfill) -> frozenset[Cell]:
+    def _before_it(self, live: LiveBackfill) -> frozenset[Cell]:
         """The months that a backfill has not ended yet; what it failed to load may be ours."""
         ended = {
             cell
-            for cell, runs in self.executions.runs(one.backfill).items()
+            for cell, runs in self.executions.runs(live.backfill).items()
             if not any(run.state is RunState.LIVE for run in runs)
         }
-        return one.cells - ended
+        return live.cells - ended
 
     def _rounds(self, view: View) -> None:
         for left_rounds in reversed(range(ROUNDS)):
@@ -493,7 +495,7 @@ class _Watch:
         )
 
     def _nothing_found(self) -> Iterator[str]:
-        """The taxis of which the loads found no file, where the plan could not know it."""
+        """Messages for the taxis of which no load found a file: the plan could not know it."""
         request = self.plan.request
         for taxi in request.taxis:
             cells = sorted(cell for cell in self.plan.states if cell.taxi == taxi)

@@ -28,7 +28,10 @@ def opened(
     """
     module = destinations.get(destination)
     try:
-        with module.told(f"the {module.title} {what}"), SESSIONS[destination](context) as session:
+        with (
+            module.explaining(f"the {module.title} {what}"),
+            SESSIONS[destination](context) as session,
+        ):
             yield module, session
     except EtlError as error:
         if isinstance(error.__cause__, GoogleAuthError):
@@ -42,7 +45,7 @@ def read_from(
     what: str,
     read: Callable[[Destination[Any], Any], Read],
 ) -> Read:
-    """What `read` gives of a session; asked once more when the connection is lost on the way.
+    """The result of `read` on a session; tried once more when the connection is lost on the way.
 
     `what` and errors: see `opened`.
     """

@@ -47,7 +47,7 @@ def look(
 
 
 class _Site:
-    """The site while it is asked; its threads share what they have learned of it."""
+    """The release site during one look; its threads share what they have learned of it."""
 
     def __init__(
         self,

@@ -194,7 +194,7 @@ def _with_last_signs(
 def part_lost(
     live: Iterable[LiveBackfill], runs: Mapping[Cell, list[Run]], now: datetime
 ) -> tuple[tuple[LiveBackfill, ...], tuple[LiveBackfill, ...]]:
-    """The backfills that go on, and those that the engine lost: they and their children silent."""
+    """Live backfills in two lists: those that go on, and those that the engine lost."""
     last: dict[str, datetime] = {}
     for run in (run for ran in runs.values() for run in ran):
         if run.backfill:

@@ -28,7 +28,7 @@ _LOOK_S = 0.1
 def turn(
     folder: Path, say: Callable[[str], object], wait: float = WAIT_S
 ) -> Iterator[Callable[[], None]]:
-    """Have the turn until the block ends, or until the function that it gets is called.
+    """Wait for our turn to plan and start; it ends with the block, or when the function is called.
 
     `folder`: of this target's state. `say` is told for whom is waited, once. Raises LockedError
     when somebody else has the turn for longer than `wait` seconds.

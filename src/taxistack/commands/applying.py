@@ -29,7 +29,7 @@ class Apply:
         self._adopted: set[str] = set()
 
     def plan(self) -> Plan:
-        """Plan, and again while Google's refusals are of those that pass by themselves."""
+        """Plan; plan again while Google refuses for a reason that passes by itself."""
         while True:
             try:
                 return self._terraform.plan(out=self._path)

@@ -84,7 +84,7 @@ def _refuse_anothers(target: Target, held: Lock) -> None:
 
 
 def _runs(target: Target) -> set[str]:
-    """The runs that the state and the things of the stack tell of."""
+    """The labels `run` of everything in the state and in the project that belongs to the stack."""
     blob = _object(target, "tfstate")
     stack = target.settings.name
     runs = runs_in(json.loads(blob.download_as_bytes()), stack) if blob else set()

@@ -101,7 +101,7 @@ def _kestra(target: Target) -> tuple[str | None, str]:
 
 
 def _ask(target: Target, console: Console, planned: Plan) -> None:
-    """Show the plan and have it approved; where nobody is asked, what is only new is not shown."""
+    """Show the plan and have it approved; if nobody is asked, not one that only creates."""
     if target.asks or set(planned.counts) - {"create"}:
         console.err.print(changes_table("Terraform will", planned))
     changes = counted(len(planned.changes), "change")
@@ -207,7 +207,7 @@ def _destroy(
 
 @contextlib.contextmanager
 def _unlocked() -> Iterator[None]:
-    """Say so when it ends here: an interrupted plan has changed nothing, this command has."""
+    """Says, when the command ends within it, that protection was lifted: that much has changed."""
     try:
         yield
     except KeyboardInterrupt:
@@ -280,7 +280,7 @@ def _close(target: Target, console: Console, planned: Plan, keep_data: bool, beg
 
 
 def _remove_unknown(target: Target, unknown: list[Leftover], console: Console) -> list[Kept]:
-    """What a killed run has made without its state knowing is shown, asked for, and removed."""
+    """Show what a killed run left outside the state, ask, and remove it."""
     console.err.print(_things("Not in Terraform's state", unknown))
     fate = "go with the local cloud" if target.retires_unknown else "are of this stack by name"
     if not console.confirm(f"These {len(unknown)} {fate}. Remove them?"):

@@ -178,7 +178,7 @@ def _render(report: dict[str, Any]) -> RenderableType:
             f"    invoke logs --execution {failure['execution']}"
             for failure in report["failures"]
         ]
-        blocks.append(Text("\n".join(["\nFailed last (UTC)", *lines])))
+        blocks.append(Text("\n".join(["\nLast failures (UTC)", *lines])))
     if report.get("alarms"):
         lines = [
             f"  {alarm['start']} {alarm['kind']}: {alarm['text']}"

@@ -172,7 +172,7 @@ def _content(answer: requests.Response) -> object:
 
 
 def explained(error: Exception) -> TaxistackError | None:
-    """For the edge of a command: what reached it untranslated, in the kit's tree."""
+    """The kit's own error for one of Google's libraries that no call has translated; else None."""
     module = type(error).__module__
     if module.startswith(("google.auth", "google.api_core", "google.cloud", "requests")):
         return explain(error)

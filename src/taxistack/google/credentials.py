@@ -119,7 +119,7 @@ _LOG_IN = f"{LOGIN} (key files are not needed)"
 
 
 def _refuse_two_accounts() -> None:
-    """Terraform must act as who the kit's own calls act as: what one makes the other looks at."""
+    """Refuse variables that only Terraform obeys: it and the kit must act as the same account."""
     if named := [name for name in TERRAFORMS_ALONE if os.environ.get(name)]:
         names = " and ".join(named)
         raise CredentialsError(

@@ -77,7 +77,7 @@ def whole(client: KestraClient, namespace: str, flow_id: str) -> dict[str, Any]:
 
 
 def _diagram(client: KestraClient, namespace: str, flow_id: str) -> dict[str, Any] | None:
-    """None where the server draws none: the list of the tasks says the same."""
+    """The flow's diagram; None when the server has none, and the list of tasks must do."""
     try:
         return diagram(client.flows.graph(namespace, flow_id))
     except NotOffered:

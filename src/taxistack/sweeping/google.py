@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def judge(stack: Stack, limit: timedelta, now: datetime) -> Verdict:
-    """Whether a stack goes: made by a run, one alone, and long without a sign of life."""
+    """Whether a stack is removed: one run made it, and nothing of it has changed for `limit`."""
     old = now - stack.last_change
     if not stack.run:
         runs = ", ".join(sorted(stack.runs)) or "none"

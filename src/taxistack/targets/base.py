@@ -111,7 +111,7 @@ class Target(Passwords, Sourced):
 
     @abstractmethod
     def nothing_here(self) -> bool:
-        """Whether it is plain, without asking Terraform, that there is nothing to destroy."""
+        """True when the target sees by itself, without Terraform, that no stack is up."""
 
     @abstractmethod
     def inventory(self) -> Iterable[Leftover]:
@@ -123,7 +123,7 @@ class Target(Passwords, Sourced):
 
     @abstractmethod
     def what_is_left(self, unknown: list[Leftover]) -> Iterable[Leftover]:
-        """What of the stack is there after `remove` and `retire`; `unknown`: what was before."""
+        """What exists of the stack after `remove` and `retire`; `unknown`: what did before."""
 
     @abstractmethod
     def exceptions(self) -> list[str]:
@@ -135,11 +135,11 @@ class Target(Passwords, Sourced):
 
     @abstractmethod
     def doctor_checks(self) -> Iterator[Check]:
-        """What this target needs of the machine and of the project, looked at one by one."""
+        """The checks of `doctor`: what this target needs of the machine and of the project."""
 
     @abstractmethod
     def explained(self, error: Exception) -> TaxistackError | None:
-        """What a library of this target's raised, as an error of the kit's; None for another's."""
+        """The kit's own error for one of this target's libraries; None for any other error."""
 
     @property
     def google(self) -> GoogleApis | None:
@@ -305,7 +305,7 @@ class Target(Passwords, Sourced):
         return self.settings.state / "terraform" / self.name
 
     def forget(self) -> None:
-        """Drop what was read of the stack, and the connections to it: it changed."""
+        """Forget what was read of the stack and close the connections to it: it has changed."""
         for name in ("_kestra", "_storage", "_bigquery"):
             if (client := self.__dict__.pop(name, None)) is not None:
                 client.close()
@@ -324,7 +324,7 @@ class Target(Passwords, Sourced):
         return self._kestra
 
     def was_stopped(self) -> bool:
-        """Whether it is plain from here that Kestra was stopped and does not heal by itself."""
+        """True when Kestra was stopped on purpose and will not come back by itself."""
         return False
 
     def storage(self) -> StorageClient:
@@ -382,7 +382,7 @@ class Target(Passwords, Sourced):
 
     @property
     def task_types(self) -> str | None:
-        """Which types of tasks the server has, where that is less than Kestra's own image."""
+        """The task types that the server has; None where it has all those of Kestra's own image."""
         return None
 
     def monthly_cost(self) -> MonthlyCost | None:

@@ -353,7 +353,7 @@ class LocalTarget(LocalSource):
         return False
 
     def adopt(self, terraform: Terraform, planned: Plan, error: TerraformError) -> list[str]:
-        """What exists here under a name of the stack is the stack's: nobody else has a hand in."""
+        """What bears a name of the stack here is the stack's: nobody else uses the local cloud."""
         return terraform.adopt(planned, error, import_id)
 
     def recorded_only(self, kind: str) -> bool:

@@ -31,7 +31,7 @@ class Outputs:
 
 
 def known(path: Path, version: str, what: str, ask: Callable[[], Known]) -> Known:
-    """What Terraform says of its state of that version: asked once, and kept in `path`."""
+    """The outputs of this version of the state; Terraform is asked once, `path` keeps them."""
     kept = _read_object(path)
     if kept.get("version") != version:
         kept = {"version": version}

@@ -49,7 +49,7 @@ class Sourced(ABC):
 
     @abstractmethod
     def pushing(self, url: str) -> AbstractContextManager[None]:
-        """Around the push of a source; one that is cut off leaves a URL that is known again."""
+        """Surrounds the push of a source's URL: one that is cut off leaves no unknown URL."""
 
     @abstractmethod
     def publish_samples(self, months: Iterable[tuple[str, Month]], say: Say) -> int:
@@ -73,5 +73,5 @@ class Sourced(ABC):
 
     @property
     def source_seen_from_here(self) -> bool:
-        """Whether the flows reach what this machine reaches, so that its silence is theirs."""
+        """Whether the flows share this machine's network: what is silent here is silent there."""
         return True

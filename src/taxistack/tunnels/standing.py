@@ -33,7 +33,7 @@ class Kept:
 
 
 def kept(path: Path) -> Kept | None:
-    """What the file says, when its process still holds it."""
+    """The ports in the file; None when the process that wrote it no longer holds it."""
     with contextlib.suppress(FileNotFoundError), path.open() as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

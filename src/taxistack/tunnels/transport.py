@@ -9,7 +9,7 @@ from taxistack.tunnels.tunnel import Tunnel
 
 
 class TunnelTransport(httpx.HTTPTransport):
-    """Through a tunnel that is open when a request starts: one that died is opened again."""
+    """Sends requests through a tunnel; opens it first, and again when it has died."""
 
     def __init__(self, tunnel: Tunnel) -> None:
         """`tunnel`: its local port is the client's address; who made it closes it."""
@@ -23,7 +23,7 @@ class TunnelTransport(httpx.HTTPTransport):
 
 
 class OverrideTransport(httpx.HTTPTransport):
-    """To the address that a setting names: one where nothing listens is told at once."""
+    """Sends requests to the address of a setting; raises at once when nothing listens there."""
 
     def __init__(self, setting: str, url: str) -> None:
         """`setting`: the name of the setting that holds `url`."""

@@ -32,7 +32,7 @@ NOT_MENDED = frozenset({State.LOADING, State.NOT_PUBLISHED})
 
 
 class Obstacle(StrEnum):
-    """Why another load can't mend a month: each begins at the source. After "while the source"."""
+    """Why loading again can't mend a month. The words follow "while the source" in a message."""
 
     GONE = "does not have these files"
     SILENT = "can't be asked for these files"
@@ -369,7 +369,7 @@ def repair_months(
     console: Console,
     begun: Callable[[], object] = lambda: None,
 ) -> Result | None:
-    """Reload the cells that differ, and no others; None when there is none that can be.
+    """Reload the cells that differ and can be mended; None when there is none.
 
     Loads that are in hand of a backfill are waited for. The lake's objects are replaced where
     they differ from the source. Verify again afterwards. `begun`: as `run_backfill` has it.

@@ -37,7 +37,7 @@ class Sqlite:
             connection.close()
 
     @contextmanager
-    def told(self, what: str) -> Iterator[None]:
+    def explaining(self, what: str) -> Iterator[None]:
         try:
             yield
         except sqlite3.OperationalError as error:

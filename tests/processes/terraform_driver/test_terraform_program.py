@@ -71,6 +71,19 @@ def test_without_any_the_message_says_what_to_do(tmp_path, monkeypatch) -> None:
         program.executable()
 
 
+@pytest.mark.parametrize(("machine", "packaged"), [("x86_64", True), ("aarch64", False)])
+def test_bootstrap_is_named_only_where_it_brings_terraform(
+    machine: str, packaged: bool, tmp_path, monkeypatch
+) -> None:
+    only(monkeypatch, binary(tmp_path / "bin", "exit 1").parent)
+    monkeypatch.setattr(program.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(program.platform, "machine", lambda: machine)
+    with pytest.raises(MissingError) as caught:
+        program.executable()
+    assert ("scripts/bootstrap" in (caught.value.hint or "")) == packaged
+    assert "terraform or tofu on PATH" in (caught.value.hint or "")
+
+
 def test_the_user_s_own_terraform_settings_do_not_leak_in(monkeypatch) -> None:
     for name in ("TF_VAR_name", "TF_CLI_ARGS", "TF_WORKSPACE", "TF_LOG", "GOOGLE_CREDENTIALS"):
         monkeypatch.setenv(name, "x")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zoneinfo
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -41,6 +42,15 @@ def test_with_nothing_loaded_the_needed_months_are_named():
     assert found.answers[4].text == "needs yellow 2021-03"
     assert found.summary == "homework: 2 of 6 questions answered"
     assert found.to_json()["published_figures"] is False
+
+
+def test_a_machine_without_a_list_of_time_zones_answers_too():
+    zoneinfo.reset_tzpath(to=[])  # a small container has none
+    zoneinfo.ZoneInfo.clear_cache()
+    try:
+        assert texts(answer({}))[-1] == "timezone: America/New_York"
+    finally:
+        zoneinfo.reset_tzpath()
 
 
 def test_every_month_that_is_still_needed_is_named():

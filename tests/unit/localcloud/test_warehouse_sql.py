@@ -8,7 +8,11 @@ import sqlglot
 from bqemulator.domain.errors import InvalidQueryError
 from bqemulator.sql.rewriter.create_table_schema_ctas import rewrite_create_table_schema_ctas
 
-from localcloud.warehouse_sql import _refuse_external_tables, _without_parentheses
+from localcloud.warehouse_sql import (
+    _parse_once,
+    _refuse_external_tables,
+    _without_parentheses,
+)
 
 # As dbt writes it for a model with a contract
 CONTRACT = """
@@ -88,3 +92,20 @@ def test_an_external_table_is_refused_and_not_made_empty(text):
     with pytest.raises(InvalidQueryError, match="no external tables"):
         _refuse_external_tables(text)
     _refuse_external_tables("CREATE TABLE external (a INT64)")
+
+
+def test_a_statement_is_parsed_once_and_each_asker_gets_its_own(monkeypatch):
+    asked = []
+    usual = sqlglot.parse_one
+
+    def parse_one(sql, **how):
+        asked.append(sql)
+        return usual(sql, **how)
+
+    monkeypatch.setattr(sqlglot, "parse_one", parse_one)
+    _parse_once()
+    first = sqlglot.parse_one("SELECT a", read="bigquery")
+    first.selects[0].replace(sqlglot.exp.column("b"))
+    assert sqlglot.parse_one("SELECT a", read="bigquery").sql() == "SELECT a"
+    assert sqlglot.parse_one("SELECT a", read="duckdb").sql() == "SELECT a"
+    assert asked == ["SELECT a", "SELECT a"]
