@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from tests.faults.stack import Stack, load, span
 
@@ -97,9 +99,9 @@ def test_many_executions_at_once(own_stack: Stack, fault):
     months = Month.range(Month(2200, 1), Month(2204, 12))
     own_stack.publish(months, MANY_ROWS)
     with fault(FAMILY, f"{2 * len(months)} executions, 8 at a time", "backfill") as clock:
-        clock.struck()
+        began = time.monotonic()
         said = own_stack.run(*load(months), "--parallel", "8")
-        clock.recovered()
+        clock.measured = f"{2 * len(months) / (time.monotonic() - began):.1f} a second"
         assert f"{2 * len(months)} months loaded" in said
         with own_stack.target.kestra() as client:
             ran = Executions(client).runs_of(months)

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
+import re
 import resource
+import string
 import subprocess
 import sys
 from pathlib import Path
 
 import psutil
 import pytest
+from tests.platform.etl.test_etl_footprint import OBSERVED
 
 from localcloud import LocalCloud, processes
 from localcloud.record import Record
+from taxi_etl import sample
+from taxi_etl.month import Month
+from taxi_etl.schema import TAXIS
 
 ROOT = Path(__file__).resolve().parents[2]
 FAMILY = "Machines with too little"
 MANY = 5_000_000
+HUGE = "2030-01"
 MOST_MB = 150
 
 
@@ -63,32 +71,58 @@ def _of(process: psutil.Process, state: Path) -> bool:
     return str(state) in " ".join(process.info["cmdline"] or [])
 
 
-def peak(command: list[str], environment: dict[str, str]) -> float:
-    """MB that a step had at most; it must succeed."""
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0
-    return used.ru_maxrss / 1024
+def peak(parts, folder: Path, step: str, *flags: str, **more: str) -> tuple[float, dict]:
+    """MB that a step about that month had at most, and its outputs; it must succeed."""
+    _, _, _, *arguments = parts.command(step, "green", HUGE, *flags)
+    report = folder / "report.json"
+    done = subprocess.run(
+        [sys.executable, "-c", OBSERVED, str(report), *arguments],
+        env={**parts.environment, **more}, stdout=subprocess.PIPE, text=True, check=True,
+    )  # fmt: skip
+    last = done.stdout.splitlines()[-1]
+    said = json.loads(last[2:-2])["outputs"] if last.startswith("::{") else {}
+    return json.loads(report.read_text())["peak_kib"] / 1024, said
+
+
+def most_of_the_listener(url: str) -> int:
+    """MB that the process at this address has had at most, from its begin on."""
+    port = int(url.split("/")[2].rpartition(":")[2])
+    listening = [one for one in psutil.net_connections("tcp") if one.status == psutil.CONN_LISTEN]
+    (pid,) = {one.pid for one in listening if one.laddr.port == port}
+    status = Path(f"/proc/{pid}/status").read_text()
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    assert found, status
+    return int(found.group(1)) // 1024
+
+
+def publish(parts) -> None:
+    """Five million rows, nearly all different, without the time that generating them takes."""
+    letters = string.ascii_uppercase[:25]
+    base = b"".join(sample.text(TAXIS["green"], Month.parse(HUGE), MANY // len(letters)))
+    header, rows = base.split(b"\r\n", 1)
+    with gzip.open(parts.publish("green", HUGE, 1), "wb", compresslevel=1) as file:
+        file.write(header + b"\r\n")
+        for flag in letters:
+            file.write(rows.replace(b",N,", f",{flag},".encode()))
 
 
 @pytest.mark.faults_all
-def test_a_month_of_five_million_rows(parts, fault):
+def test_a_month_of_five_million_rows(parts, fault, tmp_path):
     """Memory of each step, and that it is loaded whole."""
-    month = "2030-01"
-    parts.publish("green", month, MANY)
-    ran = parts.run("extract", "green", month, "--source", parts.source, "--bucket", "lake")
-    assert ran.code == 0, ran.stderr
-    facts = {**parts.environment, "TAXI_FACTS": json.dumps(ran.outputs)}
-    flags = ["--source", parts.source, "--bucket", "lake"]
+    publish(parts)
     with fault(FAMILY, "5,000,000 rows", "extract") as clock:
-        used = peak(parts.command("extract", "green", month, *flags), parts.environment)
+        flags = ("--source", parts.source, "--bucket", "lake", "--work", str(tmp_path))
+        used, outputs = peak(parts, tmp_path, "extract", *flags)
+        clock.recovered()
         clock.measured = f"{used:.0f} MB at most"
         assert used < MOST_MB
     for destination in ("postgres", "bigquery"):
         with fault(FAMILY, "5,000,000 rows", f"load, {destination}") as clock:
-            words = parts.command("load", "green", month, *parts.flags(destination))
-            used = peak(words, facts)
+            flags = (*parts.flags(destination), "--work", str(tmp_path))
+            used, _ = peak(parts, tmp_path, "load", *flags, TAXI_FACTS=json.dumps(outputs))
+            clock.recovered()
             clock.measured = f"{used:.0f} MB at most"
             assert used < MOST_MB
-            assert parts.month(destination, "green", month)[0] == MANY
+            assert parts.month(destination, "green", HUGE)[0] == MANY
+    with fault(FAMILY, "5,000,000 rows", "the local warehouse itself") as clock:
+        clock.measured = f"{most_of_the_listener(parts.environment['BIGQUERY_EMULATOR_HOST'])} MB"

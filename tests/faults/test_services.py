@@ -263,13 +263,19 @@ def test_a_job_that_fails_after_it_was_reported_late_is_told_and_leaves_nothing(
 
 
 @pytest.mark.faults_all
-def test_a_job_whose_late_error_passes_is_run_again(between, month, fault):
+def test_a_job_whose_late_error_passes_is_told_so_and_the_retry_loads_all(between, month, fault):
+    """The flow tries a failed load once more by itself; here the retry is ours."""
     with fault(FAMILY, "a job ends in an error, reported late", "warehouse, passing") as clock:
         assert between.parts.extract("green", month).code == 0
         between.warehouse.spoil(*late("backendError"))
         ran = between.parts.load("green", month, "bigquery")
-        clock.recovered()
         assert len(between.warehouse.spoilt) == 4
+        assert ran.code == 1
+        assert "gave up, the table is as it was: the job ended in an error after all" in ran.error
+        between.nothing(month, "bigquery")
+        clock.struck()
+        ran = between.parts.load("green", month, "bigquery", execution="again")
+        clock.recovered()
         assert ran.code == 0, ran.stderr
         between.whole(month, "bigquery")
 

@@ -47,9 +47,8 @@ def explaining(what: str) -> Iterator[None]:
     try:
         yield
     except Busy as error:
-        raise Busy(
-            f"{what}: gave up, others change the same table, {unchanged}: {error}"
-        ) from error
+        why = "others change the same table, " if _CONFLICT.search(str(error)) else ""
+        raise Busy(f"{what}: gave up, {why}{unchanged}: {error}") from error
     except (api.TooManyRequests, api.ServerError, api.RetryError, RequestException) as error:
         raise Transient(f"{what}: BigQuery did not answer: {_first_line(error)}") from error
     except TimeoutError as error:
