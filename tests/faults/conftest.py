@@ -63,6 +63,8 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     """A small file system of its own."""
     if os.geteuid() != 0:
         pytest.skip("only root can mount a small file system")
+    if not (shutil.which("mount") and shutil.which("umount")):
+        pytest.skip("no mount and umount on PATH for a small file system")
     folder = tmp_path / "disk"
     folder.mkdir(mode=0o700)
     command = ["mount", "-t", "tmpfs", "-o", "size=260m,mode=0700", "small", str(folder)]
