@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from taxi_etl.month import EVER
 from taxi_etl.schema import TAXIS
 from taxistack.backfill import ledger
 from taxistack.backfill.context import BackfillContext
+from taxistack.deploy import NOTES
 from taxistack.verify import tables
 
 DESTINATION = "postgres"
@@ -26,7 +28,8 @@ class Contents:
     executions_sha256: str
     """Over the lines `id flow state`, sorted."""
     pairs_sha256: Mapping[str, str]
-    """KV pair of the flows' namespace to the SHA-256 of its value; endpoints are left out."""
+    """KV pair of the flows' namespace to the SHA-256 of its value; endpoints are left out, and what
+    the watch of the schedules notes for itself."""
     ledger: int
     ledger_sha256: str
     """Over the current rows, sorted."""
@@ -35,8 +38,11 @@ class Contents:
 
     @classmethod
     def of_json(cls, record: Mapping[str, Any]) -> Contents:
-        """What `vars` of one gave."""
-        return cls(**{name: record[name] for name in cls.__dataclass_fields__})
+        """What `vars` of one gave; notes of the watch, which older records hold, are left out."""
+        pairs = record["pairs_sha256"].items()
+        kept = {key: digest for key, digest in pairs if not key.startswith(NOTES)}
+        values = {name: record[name] for name in cls.__dataclass_fields__}
+        return cls(**{**values, "pairs_sha256": kept})
 
     @property
     def rows(self) -> int:
@@ -68,8 +74,13 @@ class Contents:
         return lines
 
 
-def contents_of(context: BackfillContext, namespace: str, passing: Iterable[str]) -> Contents:
+def contents_of(
+    context: BackfillContext, namespace: str, passing: Iterable[str], until: datetime
+) -> Contents:
     """Read them all. `passing`: KV pairs that say where a stack's servers are.
+
+    `until`: executions that began later are left out. A server that was put back runs at once what
+    its schedules have missed since the backup; that is no difference.
 
     Raises FailedError when Kestra or PostgreSQL does not answer.
     """
@@ -77,10 +88,12 @@ def contents_of(context: BackfillContext, namespace: str, passing: Iterable[str]
     runs = [
         f"{execution.id} {execution.namespace}.{execution.flow_id} {execution.state}"
         for execution in client.executions.search(page_size=_PAGE)
+        if (began := execution.created or execution.start) is None or began <= until
     ]
     pairs = {
         key: _digest([str(client.kv.get(namespace, key))])
         for key in sorted(set(client.kv.list(namespace)) - set(passing))
+        if not key.startswith(NOTES)
     }
     entries = ledger.read(context, DESTINATION, None, None)
     months = {

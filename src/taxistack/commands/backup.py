@@ -21,13 +21,14 @@ def backup(target: Target, console: Console) -> Backup:
     vault = target.vault()
     vault.check()
     _refuse_living(target, "backup")
+    now = datetime.now(UTC).replace(microsecond=0)  # as its name says it
     made = Backup(
-        name=new_name(datetime.now(UTC)),
+        name=new_name(now),
         stack=target.settings.name,
         target=target.name,
         project=target.settings.project,
         kestra=target.kestra().version(),
-        contents=_contents(target),
+        contents=_contents(target, now),
     )
     place = vault.save(made, console.say)
     target.forget()
@@ -93,7 +94,7 @@ def restore(target: Target, console: Console, *, name: str) -> None:
     ):
         raise NotConfirmedError("nothing was restored: not confirmed")
     _load(target, console, vault, chosen)
-    differences = chosen.contents.differences(_contents(target))
+    differences = chosen.contents.differences(_contents(target, chosen.made))
     console.result(None, {"name": chosen.name, "differences": differences})
     for line in differences:
         console.failure(line)
@@ -116,9 +117,9 @@ def _load(target: Target, console: Console, vault: Vault, chosen: Backup) -> Non
     redeploy(target)
 
 
-def _contents(target: Target) -> Contents:
+def _contents(target: Target, until: datetime) -> Contents:
     passing = settings_of_flows(target, "")
-    return contents_of(target, NAMESPACE, passing)
+    return contents_of(target, NAMESPACE, passing, until)
 
 
 def _refuse_living(target: Target, doing: str) -> None:

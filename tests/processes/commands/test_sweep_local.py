@@ -139,7 +139,7 @@ def test_what_a_person_has_to_type_is_whole_in_a_narrow_terminal(
     (line,) = [one for one in capsys.readouterr().out.splitlines() if one.startswith(str(folder))]
     quoted = re.search(r"made by hand; (INVOKE_TAXISTACK_STATE=.*) invoke down removes it", line)
     said = subprocess.run(
-        ["sh", "-c", f'{quoted[1]} sh -c "printenv INVOKE_TAXISTACK_STATE"'],
+        ["sh", "-c", f"{quoted[1]} sh -c 'echo \"$INVOKE_TAXISTACK_STATE\"'"],
         capture_output=True,
         text=True,
         check=True,

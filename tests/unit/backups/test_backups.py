@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
 
-from taxistack.backups import Backup, Contents, Vault, new_name
+from taxistack.backups import Backup, Contents, Vault, contents, contents_of, new_name
 from taxistack.commands import backup as command
 from taxistack.console import Console
 from taxistack.errors import FailedError, UsageError
+from taxistack.kestra import Execution
 
 HELD = Contents(
     executions=3,
@@ -32,6 +33,12 @@ def test_a_record_is_read_as_it_was_written():
     assert Backup.parse(made().as_text(), "there") == made()
     assert made().made == datetime(2026, 11, 27, 3, 15, tzinfo=UTC)
     assert new_name(made().made) == made().name
+
+
+def test_the_watchs_notes_in_an_older_record_are_left_out():
+    pairs = {**HELD.pairs_sha256, "tick.taxi_to_postgres.green": "22"}
+    older = made(contents=replace(HELD, pairs_sha256=pairs))
+    assert Backup.parse(older.as_text(), "there") == made()
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"format": 1}', "[]"])
@@ -66,6 +73,43 @@ def test_equal_contents_do_not_differ():
 )
 def test_each_difference_is_named(change, said):
     assert HELD.differences(replace(HELD, **change)) == [said]
+
+
+BEFORE, AFTER = made().made - timedelta(minutes=1), made().made + timedelta(minutes=1)
+
+
+class Server:
+    """A Kestra with these executions and pairs, and an empty warehouse beside it."""
+
+    def __init__(self, pairs: dict[str, str], *began: datetime) -> None:
+        runs = [
+            Execution(f"e{place}", "taxi", "hello_world", "SUCCESS", created=moment)
+            for place, moment in enumerate(began)
+        ]
+        self.executions = SimpleNamespace(search=lambda page_size: iter(runs))
+        self.kv = SimpleNamespace(
+            list=lambda namespace: list(pairs), get=lambda namespace, key: pairs[key]
+        )
+
+    def kestra(self) -> Server:
+        return self
+
+
+def test_what_schedules_ran_since_the_backup_is_no_difference(monkeypatch):
+    monkeypatch.setattr(contents.ledger, "read", lambda *_: {})
+    monkeypatch.setattr(contents.tables, "read", lambda *_: {})
+
+    def of(server: Server) -> Contents:
+        return contents_of(server, "taxi", ["bucket"], made().made)
+
+    held = of(Server({"mine": "1", "bucket": "a", "tick.taxi_to_postgres.green": "202610"}, BEFORE))
+    later = {"mine": "1", "bucket": "b", "tick.taxi_to_postgres.green": "202611"}
+    assert held.executions == 1
+    assert held.differences(of(Server(later, BEFORE, AFTER))) == []
+    assert held.differences(of(Server(later, BEFORE, BEFORE))) == [
+        "executions: 1 in the backup, 2 now"
+    ]
+    assert held.differences(of(Server({**later, "mine": "2"}, BEFORE))) == ["KV pair mine differs"]
 
 
 class Shelf(Vault):
