@@ -101,9 +101,11 @@ class Project:
         store = Store(path)
         for id_ in store.ids(kind):
             if store.get(kind, id_) == gone:
-                store.remove(kind, id_)
                 if kind == "google_compute_instance":
+                    # First: it waits for a machine that is still being made, as Google does. Who
+                    # makes it writes the record once more then.
                     self.cloud.delete_instance()
+                store.remove(kind, id_)
                 if kind == "google_secret_manager_secret":
                     self.cloud.secrets.delete(gone["secret_id"])
 
