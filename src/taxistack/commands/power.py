@@ -9,9 +9,8 @@ from taxistack.targets import Target
 
 def stop(target: Target, console: Console) -> None:
     """Stop every part and keep its data."""
-    console.summary(
-        "stopped; `invoke start` brings everything back" if target.stop() else "nothing runs"
-    )
+    stopped = target.stop(console.say)
+    console.summary("stopped; `invoke start` brings everything back" if stopped else "nothing runs")
 
 
 def start(target: Target, console: Console) -> None:

@@ -225,7 +225,7 @@ def _erase(target: Target, console: Console, error: Exception, began: float) -> 
     if not console.confirm("Remove the local cloud as a whole, without Terraform?"):
         raise NotConfirmedError("nothing was destroyed: not confirmed") from error
     target.forget()
-    target.retire(keep_data=False)
+    target.retire(keep_data=False, say=console.say)
     if not target.nothing_here():
         raise FailedError("the local cloud is not gone", hint="invoke down again") from error
     took = f"({time.monotonic() - began:.1f} s)"
@@ -261,7 +261,7 @@ def _close(target: Target, console: Console, planned: Plan, keep_data: bool, beg
     unknown = [] if keep_data else sorted(target.inventory())
     kept = _remove_unknown(target, unknown, console) if unknown else []
     target.forget()
-    target.retire(keep_data=keep_data)
+    target.retire(keep_data=keep_data, say=console.say)
     left = sorted(target.what_is_left(unknown)) if unknown else []
     took = f"({time.monotonic() - began:.1f} s)"
     data = {

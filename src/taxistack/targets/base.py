@@ -161,7 +161,7 @@ class Target(Passwords, Sourced):
         """The parts on this machine as `status` shows them."""
         return []
 
-    def stop(self) -> bool:
+    def stop(self, say: Say = silent) -> bool:
         """Stop them and keep their data; False when none ran.
 
         Raises UsageError on a target that runs nothing here.
@@ -203,7 +203,7 @@ class Target(Passwords, Sourced):
         return False
 
     @abstractmethod
-    def retire(self, keep_data: bool) -> None:
+    def retire(self, keep_data: bool, say: Say = silent) -> None:
         """After the stack is destroyed: take away what the target itself runs."""
 
     # --- what they share ------------------------------------------------------------------

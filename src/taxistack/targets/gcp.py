@@ -356,7 +356,7 @@ class GcpTarget(Target):
         """From the setting `maximum_gib_billed`."""
         return self.settings.maximum_gib_billed * 2**30
 
-    def retire(self, keep_data: bool) -> None:
+    def retire(self, keep_data: bool, say: Say = silent) -> None:
         """Remove the stack's state from the state bucket once nothing stands in it.
 
         Nothing of the target runs on the operator's machine. A stack a CI run would leave an

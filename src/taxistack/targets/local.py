@@ -31,7 +31,7 @@ from taxistack.targets import local_records
 from taxistack.targets.base import INFRA
 from taxistack.targets.local_source import LAST_URL, LocalSource
 from taxistack.targets.source import Say, silent
-from taxistack.terraform import Plan, StateLockedError, Terraform, TerraformError
+from taxistack.terraform import Plan, StateLockedError, Terraform, TerraformError, at_rest
 
 if TYPE_CHECKING:
     from google.cloud import bigquery, storage
@@ -343,11 +343,12 @@ class LocalTarget(LocalSource):
         """The parts of the local cloud."""
         return [asdict(part) for part in self.cloud.status()]
 
-    def stop(self) -> bool:
-        """Stop the local cloud's parts."""
+    def stop(self, say: Say = silent) -> bool:
+        """Stop the local cloud's parts, when no Terraform works with them."""
         running = self.cloud.runs()
         if running:
-            self.cloud.stop()
+            with at_rest(self._data_dir, say):
+                self.cloud.stop()
         return running
 
     def start(self) -> bool:
@@ -381,9 +382,10 @@ class LocalTarget(LocalSource):
         stopped = (OSError, localcloud.errors.CloudError, MissingError, TerraformError)
         return isinstance(error, stopped)
 
-    def retire(self, keep_data: bool) -> None:
+    def retire(self, keep_data: bool, say: Say = silent) -> None:
         """Stop the parts; what they hold goes too, unless the data is kept."""
-        self.cloud.stop(now=not keep_data)
+        with at_rest(self._data_dir, say):
+            self.cloud.stop(now=not keep_data)
         if not keep_data:
             self.cloud.erase()
             self.remove_samples()

@@ -8,6 +8,7 @@ from taxistack.terraform.driver import Terraform
 from taxistack.terraform.errors import Diagnostic, Lock, StateLockedError, TerraformError
 from taxistack.terraform.program import executable
 from taxistack.terraform.results import Applied, ApplyResult, Change, Event, Plan
+from taxistack.terraform.working import at_rest
 
 __all__ = [
     "Applied",
@@ -20,5 +21,6 @@ __all__ = [
     "StateLockedError",
     "Terraform",
     "TerraformError",
+    "at_rest",
     "executable",
 ]

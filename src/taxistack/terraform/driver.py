@@ -26,6 +26,7 @@ from taxistack.terraform.errors import (
 from taxistack.terraform.program import environment as clean_environment
 from taxistack.terraform.program import executable as find_executable
 from taxistack.terraform.results import ApplyResult, Event, Plan, apply_of, plan_of
+from taxistack.terraform.working import working
 
 # A held lock is told at once instead of waited for.
 _LOCKING: Mapping[str, Any] = {"lock_timeout": "0s"}
@@ -238,15 +239,16 @@ class Terraform:
         builder = CommandBuilder(working_dir=str(self.root))
         diagnostics: list[Diagnostic] = []
         try:
-            done = process.run(
-                [*program, *builder.generate_cmd_string(command, *arguments, **flags)[1:]],
-                folder=self.root,
-                environment=self._environment,
-                on_line=lambda line: self._line(line, diagnostics, "json" in flags),
-                secrets=[value for value in self._secrets.values() if value],
-                seconds=_INIT_SECONDS if command == "init" else None,
-                grace=_GRACE if command in _KILLED else None,
-            )
+            with working(self.data_dir):
+                done = process.run(
+                    [*program, *builder.generate_cmd_string(command, *arguments, **flags)[1:]],
+                    folder=self.root,
+                    environment=self._environment,
+                    on_line=lambda line: self._line(line, diagnostics, "json" in flags),
+                    secrets=[value for value in self._secrets.values() if value],
+                    seconds=_INIT_SECONDS if command == "init" else None,
+                    grace=_GRACE if command in _KILLED else None,
+                )
         except OSError as error:
             raise FailedError(f"terraform {command}: {program[0]} can't be run: {error}") from error
         if command == "validate" and done.stdout:

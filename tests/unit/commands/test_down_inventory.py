@@ -74,7 +74,7 @@ class PlayedTarget:
     def forget(self) -> None:
         pass
 
-    def retire(self, keep_data: bool) -> None:
+    def retire(self, keep_data: bool, say=None) -> None:
         if self.name == "local" and not keep_data:
             self.there = []
 

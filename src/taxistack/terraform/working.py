@@ -1,0 +1,67 @@
+"""While Terraform works on a stack, nobody on this machine ends what it works with.
+
+Terraform waits for its provider for ever when that goes away in the middle of a call: the local
+cloud's provider is one of the parts that `stop` and `down` end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from taxistack.errors import LockedError
+
+WAIT_S = 300.0
+_LOOK_S = 0.1
+
+
+@contextmanager
+def working(data_dir: Path) -> Iterator[None]:
+    """Terraform runs within it. `data_dir`: Terraform's files of the stack; several may work."""
+    with _opened(data_dir) as descriptor:
+        if descriptor is not None:
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+
+
+@contextmanager
+def at_rest(data_dir: Path, say: Callable[[str], object], wait: float = WAIT_S) -> Iterator[None]:
+    """No Terraform runs within it; one that does is waited for, and `say` is told so once.
+
+    Raises LockedError when it runs for longer than `wait` seconds.
+    """
+    give_up, waiting = time.monotonic() + wait, False
+    with _opened(data_dir) as descriptor:
+        while descriptor is not None:
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            if time.monotonic() > give_up:
+                raise LockedError(
+                    "another command has been running Terraform on this stack for minutes",
+                    hint="wait for it, or end it",
+                )
+            if not waiting:
+                say("another command runs Terraform on this stack: waiting for it")
+                waiting = True
+            time.sleep(_LOOK_S)
+        yield
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[int | None]:
+    """The folder itself is locked, which needs no free byte; None where there is none yet."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        yield None
+        return
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
