@@ -26,7 +26,7 @@ from taxistack.terraform.errors import (
 from taxistack.terraform.program import environment as clean_environment
 from taxistack.terraform.program import executable as find_executable
 from taxistack.terraform.results import ApplyResult, Event, Plan, apply_of, plan_of
-from taxistack.terraform.working import working
+from taxistack.terraform.working import refuse_a_dead_provider, working
 
 # A held lock is told at once instead of waited for.
 _LOCKING: Mapping[str, Any] = {"lock_timeout": "0s"}
@@ -240,6 +240,7 @@ class Terraform:
         diagnostics: list[Diagnostic] = []
         try:
             with working(self.data_dir):
+                refuse_a_dead_provider(self._environment)
                 done = process.run(
                     [*program, *builder.generate_cmd_string(command, *arguments, **flags)[1:]],
                     folder=self.root,

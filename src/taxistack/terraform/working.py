@@ -1,20 +1,23 @@
 """While Terraform works on a stack, nobody on this machine ends what it works with.
 
-Terraform waits for its provider for ever when that goes away in the middle of a call: the local
-cloud's provider is one of the parts that `stop` and `down` end.
+Terraform waits for its provider for ever when that has gone away: the local cloud's provider is one
+of the parts that `stop` and `down` end.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from taxistack.errors import LockedError
+import psutil
+
+from taxistack.errors import FailedError, LockedError
 
 WAIT_S = 300.0
 _LOOK_S = 0.1
@@ -27,6 +30,20 @@ def working(data_dir: Path) -> Iterator[None]:
         if descriptor is not None:
             fcntl.flock(descriptor, fcntl.LOCK_SH)
         yield
+
+
+def refuse_a_dead_provider(environment: Mapping[str, str]) -> None:
+    """Raise FailedError when a provider that Terraform would be told of has ended.
+
+    `environment`: Terraform's. It was there when the command began; `stop` came in between.
+    """
+    told_of = json.loads(environment.get("TF_REATTACH_PROVIDERS") or "{}")
+    for name, provider in told_of.items():
+        if not psutil.pid_exists(provider["Pid"]):
+            raise FailedError(
+                f"the provider {name.rpartition('/')[2]} of the local cloud was stopped meanwhile",
+                hint="run the command again",
+            )
 
 
 @contextmanager
