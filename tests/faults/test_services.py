@@ -242,18 +242,24 @@ def late(reason: str) -> list[Spoiler]:
     ]
 
 
+def fails_late(between, month, reason: str) -> str:
+    """Load a month whose job fails so: nothing of it is there, and what the step said is given."""
+    assert between.parts.extract("green", month).code == 0
+    between.warehouse.spoil(*late(reason))
+    ran = between.parts.load("green", month, "bigquery")
+    assert len(between.warehouse.spoilt) == 4
+    assert ran.code == 1
+    between.nothing(month, "bigquery")
+    return ran.error
+
+
 def test_a_job_that_fails_after_it_was_reported_late_is_told_and_leaves_nothing(
     between, month, fault
 ):
     with fault(FAMILY, "a job ends in an error, reported late", "warehouse, for good") as clock:
-        assert between.parts.extract("green", month).code == 0
-        between.warehouse.spoil(*late("invalid"))
-        ran = between.parts.load("green", month, "bigquery")
-        assert len(between.warehouse.spoilt) == 4
-        assert ran.code == 1
-        assert "the job ended in an error after all" in ran.error
-        assert "the table is as it was" in ran.error
-        between.nothing(month, "bigquery")
+        error = fails_late(between, month, "invalid")
+        assert "the job ended in an error after all" in error
+        assert "the table is as it was" in error
         clock.struck()
         between.parts.loaded("green", month, "bigquery")
         clock.recovered()
@@ -266,13 +272,8 @@ def test_a_job_that_fails_after_it_was_reported_late_is_told_and_leaves_nothing(
 def test_a_job_whose_late_error_passes_is_told_so_and_the_retry_loads_all(between, month, fault):
     """The flow tries a failed load once more by itself; here the retry is ours."""
     with fault(FAMILY, "a job ends in an error, reported late", "warehouse, passing") as clock:
-        assert between.parts.extract("green", month).code == 0
-        between.warehouse.spoil(*late("backendError"))
-        ran = between.parts.load("green", month, "bigquery")
-        assert len(between.warehouse.spoilt) == 4
-        assert ran.code == 1
-        assert "gave up, the table is as it was: the job ended in an error after all" in ran.error
-        between.nothing(month, "bigquery")
+        error = fails_late(between, month, "backendError")
+        assert "gave up, the table is as it was: the job ended in an error after all" in error
         clock.struck()
         ran = between.parts.load("green", month, "bigquery", execution="again")
         clock.recovered()
