@@ -9,19 +9,17 @@ same months at once, the later one ends its own and attaches to the other's (`ru
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from taxistack import folder_lock
 from taxistack.errors import LockedError
 
 HOLDER = "backfill.holder"
 """The file that says whose turn it is; what is locked is its folder, which needs no free byte."""
 WAIT_S = 300.0
-_LOOK_S = 0.1
 
 
 @contextmanager
@@ -33,7 +31,7 @@ def turn(
     `folder`: of this target's state. `say` is told for whom is waited, once. Raises LockedError
     when somebody else has the turn for longer than `wait` seconds.
     """
-    held = _taken(folder, say, time.monotonic() + wait)
+    held = _taken(folder, say, wait)
     with contextlib.suppress(OSError):  # it tells who it is, no more
         (folder / HOLDER).write_text(str(os.getpid()), encoding="ascii")
     open_ = [held]
@@ -49,27 +47,23 @@ def turn(
         end()
 
 
-def _taken(folder: Path, say: Callable[[str], object], give_up: float) -> int:
+def _taken(folder: Path, say: Callable[[str], object], wait: float) -> int:
     """The locked folder's descriptor."""
-    waiting = False
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        while True:
-            with contextlib.suppress(BlockingIOError):
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return descriptor
-            if time.monotonic() > give_up:
-                raise LockedError(
-                    f"process {_holder(folder)} has been planning a backfill for minutes",
-                    hint="wait for it, or end that process",
-                )
-            if not waiting:
-                say(f"process {_holder(folder)} is starting a backfill: waiting for it")
-                waiting = True
-            time.sleep(_LOOK_S)
+        folder_lock.wait_for(
+            descriptor,
+            wait,
+            lambda: say(f"process {_holder(folder)} is starting a backfill: waiting for it"),
+            lambda: LockedError(
+                f"process {_holder(folder)} has been planning a backfill for minutes",
+                hint="wait for it, or end that process",
+            ),
+        )
     except BaseException:
         os.close(descriptor)
         raise
+    return descriptor
 
 
 def _holder(folder: Path) -> str:

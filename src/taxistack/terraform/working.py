@@ -6,21 +6,19 @@ of the parts that `stop` and `down` end.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import json
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 
+from taxistack import folder_lock
 from taxistack.errors import FailedError, LockedError
 
 WAIT_S = 300.0
-_LOOK_S = 0.1
 
 
 @contextmanager
@@ -52,27 +50,23 @@ def at_rest(data_dir: Path, say: Callable[[str], object], wait: float = WAIT_S) 
 
     Raises LockedError when it runs for longer than `wait` seconds.
     """
-    give_up, waiting = time.monotonic() + wait, False
     with _opened(data_dir) as descriptor:
-        while descriptor is not None:
-            with contextlib.suppress(BlockingIOError):
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            if time.monotonic() > give_up:
-                raise LockedError(
+        if descriptor is not None:
+            folder_lock.wait_for(
+                descriptor,
+                wait,
+                lambda: say("another command runs Terraform on this stack: waiting for it"),
+                lambda: LockedError(
                     "another command has been running Terraform on this stack for minutes",
                     hint="wait for it, or end it",
-                )
-            if not waiting:
-                say("another command runs Terraform on this stack: waiting for it")
-                waiting = True
-            time.sleep(_LOOK_S)
+                ),
+            )
         yield
 
 
 @contextmanager
 def _opened(folder: Path) -> Iterator[int | None]:
-    """The folder itself is locked, which needs no free byte; None where there is none yet."""
+    """The folder, to be locked; None where there is none yet."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:
