@@ -2,7 +2,8 @@
 
 The Eclipse compiler does it on the wheel's own runtime, so no JDK is needed. The archives hold
 the parsed classes of the runtime and of the engine; with them the engine boots in half the time.
-They come from a training run: the engine starts, does a little of everything, and ends.
+They come from a training run: the engine starts, does a little of everything, and ends. From its
+start comes the database that new engines begin with: with all migrations done, and nothing in it.
 """
 
 from __future__ import annotations
@@ -167,7 +168,10 @@ def _archive_engine(target: Build, say: Say) -> None:
             f"-XX:ArchiveClassesAtExit={target.archive}",
             "-Xlog:cds=off,cds+dynamic=off",
         )
-        training.run(command, Path(folder))
+        template = Path(folder) / "template.zip"
+        training.run(command, Path(folder), template)
+        with zipfile.ZipFile(template) as archive:
+            archive.extract(target.database.name, target.folder)
     if not target.archive.is_file():
         raise PartError("kestra", "the training run ended without an archive of its classes")
 

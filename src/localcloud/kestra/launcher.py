@@ -159,6 +159,7 @@ def _start(config: Config, build: Build) -> subprocess.Popen[bytes]:
     tmp = config.data / "tmp"
     shutil.rmtree(tmp, ignore_errors=True)
     tmp.mkdir(mode=0o700)
+    give_database(config.data, build, tmp)
     engine = subprocess.Popen(
         build.command(tmp),
         stdin=subprocess.PIPE,
@@ -170,6 +171,17 @@ def _start(config: Config, build: Build) -> subprocess.Popen[bytes]:
     with contextlib.suppress(BrokenPipeError), engine.stdin as stdin:
         stdin.write(config.settings().encode())
     return engine
+
+
+def give_database(data: Path, build: Build, tmp: Path) -> None:
+    """A new engine begins with the database of the build; one that has its own keeps that.
+
+    `tmp`: a folder of the same file system, for a copy that is whole or not there.
+    """
+    database = data / build.database.name
+    if not database.exists():
+        shutil.copyfile(build.database, tmp / database.name)
+        (tmp / database.name).rename(database)
 
 
 def _wait(engine: subprocess.Popen[bytes]) -> int:

@@ -95,6 +95,7 @@ class Build:
         self.face = self.folder / "face.jar"
         self.base_archive = self.folder / "runtime.jsa"
         self.archive = self.folder / "engine.jsa"
+        self.database = self.folder / "db.mv.db"
         self.marker = self.folder / "complete"
 
     @property
@@ -113,7 +114,7 @@ class Build:
 
     def seal(self) -> None:
         """The last step of a build: by which hashes its files are known from now on."""
-        products = (self.face, self.base_archive, self.archive)
+        products = (self.face, self.base_archive, self.archive, self.database)
         hashes = {path.name: _sha256(path) for path in products}
         fresh = self.marker.with_suffix(".new")
         fresh.write_text(json.dumps(hashes), encoding="ascii")
@@ -135,9 +136,8 @@ class Build:
     def command(self, tmp: Path, *flags: str) -> list[str]:
         """How to start the engine; `flags` go to the JVM, instead of the archives of the build.
 
-        `tmp`: its temporary files. A JVM does not read TMPDIR, and its flight recorder, which
-        the engine's metrics switch on, leaves a folder behind when it is killed. The JVM's options
-        are a file there, too: the class-path is too long for a list of processes.
+        `tmp`: its temporary files; a JVM does not read TMPDIR. Its options are a file there, too:
+        the class-path is too long for a list of processes.
         """
         own = f"-Djava.io.tmpdir={tmp.resolve()}"
         archived = f"-XX:SharedArchiveFile={self.base_archive}:{self.archive}"

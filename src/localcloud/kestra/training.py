@@ -45,8 +45,10 @@ triggers:
 """
 
 
-def run(command: list[str], folder: Path) -> None:
+def run(command: list[str], folder: Path, template: Path) -> None:
     """Start the engine with `command` on an empty folder, use it, and end it.
+
+    `template`: the archive that the engine leaves its database in, as it is before it is used.
 
     Raises PartError when it does not start, does not work or does not end.
     """
@@ -63,6 +65,7 @@ def run(command: list[str], folder: Path) -> None:
             "bodyLimit": 1 << 20,
             "requestSeconds": 60,
             "workers": 4,
+            "template": str(template),
         }
         with _engine(command, folder, log.fileno(), json.dumps(settings).encode()) as engine:
             try:

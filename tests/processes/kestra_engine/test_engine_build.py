@@ -90,7 +90,7 @@ def whole(tmp_path: Path, monkeypatch) -> runtime.Build:
     monkeypatch.setattr(runtime, "ENGINE_LOCK", lock)
     made = runtime.Build(tmp_path)
     made.folder.mkdir(parents=True)
-    for path in (made.face, made.base_archive, made.archive):
+    for path in (made.face, made.base_archive, made.archive, made.database):
         path.write_text(path.name)
     made.seal()
     return made
@@ -101,7 +101,9 @@ def test_a_whole_build_can_be_started(whole: runtime.Build) -> None:
     require_built(whole.cache)
 
 
-@pytest.mark.parametrize("name", ["face.jar", "runtime.jsa", "engine.jsa", "../../jars/b-1.jar"])
+@pytest.mark.parametrize(
+    "name", ["face.jar", "runtime.jsa", "engine.jsa", "db.mv.db", "../../jars/b-1.jar"]
+)
 @pytest.mark.parametrize("seen_before", [False, True])
 @pytest.mark.parametrize("spoil", ["change", "remove"])
 def test_a_file_that_changed_since_is_named_and_made_anew(
@@ -188,6 +190,19 @@ def test_the_launcher_says_that_the_engine_is_not_built(tmp_path: Path) -> None:
     )
     with pytest.raises(CloudError, match="not built"):
         launcher.run(config)
+
+
+def test_a_new_engine_begins_with_the_database_of_its_build_and_an_old_one_keeps_its_own(
+    whole: runtime.Build, tmp_path: Path
+) -> None:
+    data, tmp = tmp_path / "data", tmp_path / "data" / "tmp"
+    tmp.mkdir(parents=True)
+    launcher.give_database(data, whole, tmp)
+    assert (data / "db.mv.db").read_bytes() == whole.database.read_bytes()
+    assert list(tmp.iterdir()) == []
+    (data / "db.mv.db").write_text("flows and executions")
+    launcher.give_database(data, whole, tmp)
+    assert (data / "db.mv.db").read_text() == "flows and executions"
 
 
 def test_the_lock_holds_the_engine_and_not_the_compiler() -> None:

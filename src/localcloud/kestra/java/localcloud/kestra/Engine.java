@@ -20,6 +20,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.DriverManager;
+import java.sql.PreparedStatement;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
@@ -32,6 +33,7 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Stream;
 import org.h2.engine.SessionLocal;
 import org.h2.jdbc.JdbcConnection;
+import org.h2.mvstore.MVStore;
 
 /** The real Kestra engine in this JVM: its application context and the services that run in it. */
 final class Engine {
@@ -69,6 +71,7 @@ final class Engine {
             .properties(properties(settings))
             .banner(false)
             .deduceEnvironment(false)
+            .bootstrapEnvironment(false)
             .environments("localcloud")
             .build();
         LoopbackController.register(context, settings.host());
@@ -76,8 +79,12 @@ final class Engine {
         Bells bells = new Bells();
         AtomicSteps.register(context, bells);
         KilledRetries.register(context);
+        NoCalls.register(context);
         context.start();
         Engine engine = new Engine(context, bells, settings.data());
+        if (settings.template() != null) {
+            engine.copyDatabase(settings.template());
+        }
         engine.resubmit();
         engine.startServices(settings.workers());
         return engine;
@@ -89,8 +96,25 @@ final class Engine {
      * it then takes the tables' enum columns for numbers, and each search by state fails.
      */
     private static void rollBackTorn(Path data) throws SQLException {
-        if (Files.exists(data.resolve("db.mv.db"))) {
+        Path file = data.resolve("db.mv.db");
+        if (Files.exists(file) && isTorn(file)) {
             connect(data).close();
+        }
+    }
+
+    /** Whether the undo log of a transaction is in the file. Opening the tables takes ten times as long. */
+    private static boolean isTorn(Path file) {
+        try (MVStore store = new MVStore.Builder().fileName(file.toString()).readOnly().open()) {
+            return store.getMapNames().stream().anyMatch(name -> name.startsWith("undoLog") && store.hasData(name));
+        }
+    }
+
+    /** A copy of the database as its migrations have left it: who starts from it needs none of them. */
+    private void copyDatabase(Path target) throws SQLException {
+        try (Connection connection = connect();
+            PreparedStatement statement = connection.prepareStatement("BACKUP TO ?")) {
+            statement.setString(1, target.toString());
+            statement.execute();
         }
     }
 
@@ -234,6 +258,9 @@ final class Engine {
         p.put("kestra.variables.cache-enabled", true);
         p.put("kestra.variables.cache-size", 1000);
         p.put("kestra.anonymous-usage-report.enabled", false);
+        p.put("kestra.plugins.auto-install.enabled", false);
+        // Nobody reads these, and they switch on the JVM's flight recorder.
+        p.put("micronaut.metrics.binders.jvm.enabled", false);
         p.put("kestra.metrics.prefix", "kestra");
         p.put("kestra.server.termination-grace-period", "2s");
         // Boot fails without the first two.

@@ -19,6 +19,7 @@ import java.nio.file.Path;
  * @param bodyLimit largest request body accepted, in bytes
  * @param requestSeconds how long a client may take to send a request, body included
  * @param workers number of task threads
+ * @param template where to leave a copy of a fresh database, as a ZIP archive; null for nowhere
  */
 record Settings(
     String host,
@@ -30,7 +31,8 @@ record Settings(
     String encryptionKey,
     long bodyLimit,
     int requestSeconds,
-    int workers) {
+    int workers,
+    Path template) {
 
     Settings {
         if (!java.net.InetAddress.ofLiteral(host).isLoopbackAddress()) {
