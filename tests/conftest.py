@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 import yaml
+from tests.workers import STACKS
 
 if TYPE_CHECKING:
     from tests.channel import Channel
@@ -59,8 +60,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The shared platform's tests are the longest chain: they begin."""
-    items.sort(key=lambda item: "platform" not in getattr(item, "fixturenames", ()))
+    """The longest chains begin: the shared platform's tests, then those of a struck stack."""
+    items.sort(key=lambda item: [name not in getattr(item, "fixturenames", ()) for name in STACKS])
 
 
 def settings_of(state: Path, **overrides: object):

@@ -94,10 +94,10 @@ class Stack:
             preexec_fn=self.before,
         )  # fmt: skip
 
-    def run(self, *arguments: str, code: int | None = 0) -> str:
-        """A command to its end; `code` None: whatever it ends with."""
+    def run(self, *arguments: str, code: int | None = 0, patience: float = 400) -> str:
+        """A command to its end; `code` None: whatever it ends with. `patience`: seconds."""
         process = self.begin(*arguments)
-        said, _ = process.communicate(timeout=400)
+        said, _ = process.communicate(timeout=patience)
         assert code is None or process.returncode == code, f"{arguments}: {said}"
         assert "Traceback" not in said, said
         return said
