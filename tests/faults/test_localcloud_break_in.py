@@ -9,7 +9,10 @@ from __future__ import annotations
 import http.client
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -17,8 +20,10 @@ import pytest
 from google.api_core.exceptions import GoogleAPICallError
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery, storage
+from tests.faults.stack import Stack
 
 from localcloud import LocalCloud, State, processes
+from localcloud.parts import PARTS
 from localcloud.record import Record
 
 NOBODY = 65534
@@ -76,6 +81,55 @@ def ask(
     return said
 
 
+def take(port: int, host: str, *options: int) -> str:
+    """Try to answer at `port` in a part's place."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as server:
+        for option in options:
+            server.setsockopt(socket.SOL_SOCKET, option, 1)
+        server.bind((host, port))
+        server.listen()
+    return "taken"
+
+
+def nobody_takes(port: int) -> None:
+    """Another user can't, in any way that a program has."""
+    address, both = socket.SO_REUSEADDR, socket.SO_REUSEPORT
+    for host in ("127.0.0.1", "0.0.0.0", "::", "::ffff:127.0.0.1"):  # noqa: S104 (refused)
+        for options in ((), (address,), (both,), (address, both)):
+            said = as_another_user(partial(take, port, host, *options))
+            assert "Address already in use" in said, (port, host, options, said)
+
+
+@contextmanager
+def kept_dead(supervisor: psutil.Process, *killed: psutil.Process) -> Iterator[None]:
+    """Kill these; nobody starts them again before the block ends."""
+    supervisor.suspend()
+    try:
+        for one in killed:
+            one.kill()
+        eventually(lambda: not any(processes.is_alive(one) for one in killed))
+        yield
+    finally:
+        supervisor.resume()
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def refused(port: int) -> bool:
+    """Whether nobody listens there."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
 def listening(cloud: LocalCloud) -> dict[int, str]:
     """Every TCP port that a process of the local cloud listens on, and the process."""
     found = {}
@@ -128,6 +182,33 @@ def test_another_user_gets_nothing_from_any_port(cloud: LocalCloud, state: State
         assert said.startswith(f"({wanted}, "), (known[port], said)
         assert state.key not in said
     assert asked == 3
+
+
+@pytest.mark.parametrize("name", ["storage", "warehouse", "releases"])
+def test_another_user_does_not_take_the_port_of_a_dead_part(cloud: LocalCloud, name: str):
+    (part,) = [one for one in cloud.status() if one.name == name]
+    assert part.port
+    supervisor = psutil.Process(int(Record.load(cloud.layout).supervisor["pid"]))
+    with kept_dead(supervisor, psutil.Process(part.pid)):
+        eventually(lambda: refused(part.port))
+        nobody_takes(part.port)
+    eventually(lambda: not refused(part.port))
+    (again,) = [one for one in cloud.status() if one.name == name]
+    assert (again.port, again.pid != part.pid) == (part.port, True)
+    eventually(cloud.answers)
+
+
+def test_another_user_does_not_take_the_ports_of_a_dead_engine(own_stack: Stack):
+    cloud = own_stack.target.cloud
+    keeper = psutil.Process({part.name: part for part in cloud.status()}["kestra"].pid)
+    engine = own_stack.part("kestra")
+    ports = [Record.load(cloud.layout).ports[name] for name in PARTS["kestra"].ports]
+    with kept_dead(own_stack.part("supervisor"), engine, keeper):
+        for port in ports:
+            eventually(lambda port=port: refused(port))
+            nobody_takes(port)
+    eventually(lambda: not any(refused(port) for port in ports), 180)
+    own_stack.target.wait_for_kestra()
 
 
 @pytest.mark.parametrize(
