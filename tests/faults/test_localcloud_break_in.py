@@ -9,18 +9,18 @@ from __future__ import annotations
 import http.client
 import os
 import socket
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
 from google.api_core.exceptions import GoogleAPICallError
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery, storage
-from tests.faults.stack import Stack
+from tests.faults.stack import Stack, eventually, kept_dead
 
 from localcloud import LocalCloud, State, processes
 from localcloud.parts import PARTS
@@ -72,13 +72,11 @@ def ask(
     port: int, method: str, path: str, body: str | None = None, **headers: str
 ) -> tuple[int, str, str]:
     """One request as a program or a page would send it: status, text, and all headers."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     names = {name.replace("_", "-"): value for name, value in headers.items()}
-    connection.request(method, path, body, names)
-    answer = connection.getresponse()
-    said = answer.status, answer.read().decode(), str(answer.headers).lower()
-    connection.close()
-    return said
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        connection.request(method, path, body, names)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode(), str(answer.headers).lower()
 
 
 def take(port: int, host: str, *options: int) -> str:
@@ -99,26 +97,6 @@ def nobody_takes(port: int) -> None:
         for options in ((), (address,), (both,), (address, both)):
             said = as_another_user(partial(take, port, host, *options))
             assert "Address already in use" in said, (port, host, options, said)
-
-
-@contextmanager
-def kept_dead(supervisor: psutil.Process, *killed: psutil.Process) -> Iterator[None]:
-    """Kill these; nobody starts them again before the block ends."""
-    supervisor.suspend()
-    try:
-        for one in killed:
-            one.kill()
-        eventually(lambda: not any(processes.is_alive(one) for one in killed))
-        yield
-    finally:
-        supervisor.resume()
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def refused(port: int) -> bool:
@@ -144,6 +122,43 @@ def test_nothing_listens_but_what_asks_for_a_login(cloud: LocalCloud):
     parts = {part.port: part.name for part in cloud.status() if part.pid}
     names = {parts.get(port, command) for port, command in listening(cloud).items()}
     assert names == {"storage", "warehouse", "postgres", "releases"}
+
+
+def test_every_socket_of_a_whole_stack_is_closed_to_others(own_stack: Stack):
+    cloud = own_stack.target.cloud
+    ports = Record.load(cloud.layout).ports
+    names = {port: name for name, port in ports.items()}
+    assert {names.get(port, command) for port, command in listening(cloud).items()} == set(ports)
+    for process in own_stack.family():
+        assert process.net_connections("udp") == []
+        for one in process.net_connections("unix"):
+            assert not one.laddr or (cloud.layout.private / Path(str(one.laddr)).name).is_socket()
+    page = {"Origin": "https://evil.example", "Content_Type": "text/plain"}
+    path = "/api/v1/main/flows/search?size=1"
+    for caller in (as_another_user, lambda attempt: str(attempt())):
+        for name in ("storage", "warehouse", "kestra"):
+            assert caller(partial(ask, ports[name], "GET", path)).startswith("(401, "), name
+        for name in ("storage", "warehouse", "releases", "kestra"):
+            said = caller(partial(ask, ports[name], "POST", path, QUERY, **page))
+            assert said.startswith("(403, "), (name, said)
+            assert "access-control" not in said
+    for name in ("postgres", "kestra-controller"):  # neither speaks HTTP
+        with pytest.raises(http.client.HTTPException):
+            ask(ports[name], "POST", path, QUERY, **page)
+
+
+@pytest.mark.parametrize("password", [None, "", "postgres"])
+def test_another_user_gets_no_connection_to_postgres(state: State, password: str | None):
+    server = state.postgres
+
+    def connect() -> str:
+        known = {"host": server.host, "port": server.port, "user": server.user}
+        with psycopg.connect(**known, dbname=server.database, password=password):
+            return "in"
+
+    said = as_another_user(connect)
+    assert said.startswith("OperationalError"), said
+    assert "no password supplied" in said or "password authentication failed" in said
 
 
 def test_another_user_does_not_reach_the_provider(cloud: LocalCloud, state: State):
@@ -199,7 +214,8 @@ def test_another_user_does_not_take_the_port_of_a_dead_part(cloud: LocalCloud, n
 
 
 def test_another_user_does_not_take_the_ports_of_a_dead_engine(own_stack: Stack):
-    cloud = own_stack.target.cloud
+    target = own_stack.target
+    cloud = target.cloud
     keeper = psutil.Process({part.name: part for part in cloud.status()}["kestra"].pid)
     engine = own_stack.part("kestra")
     ports = [Record.load(cloud.layout).ports[name] for name in PARTS["kestra"].ports]
@@ -208,7 +224,8 @@ def test_another_user_does_not_take_the_ports_of_a_dead_engine(own_stack: Stack)
             eventually(lambda port=port: refused(port))
             nobody_takes(port)
     eventually(lambda: not any(refused(port) for port in ports), 180)
-    own_stack.target.wait_for_kestra()
+    target.wait_for_kestra()
+    target.forget()
 
 
 @pytest.mark.parametrize(
