@@ -22,8 +22,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from localcloud import ports, processes, sockets
-from localcloud.errors import CloudError, SupervisorError
+from localcloud import processes, sockets
+from localcloud.errors import CloudError, PartError, SupervisorError
 from localcloud.layout import CACHE_VARIABLE, Layout, write_private
 from localcloud.parts import PARTS, Part
 
@@ -230,23 +230,26 @@ def stop_part(layout: Layout, name: str, *, now: bool = False) -> None:
 
 
 def hold(layout: Layout, numbers: Iterable[int]) -> None:
-    """Let it hold these ports. Raises SupervisorError for one that somebody else has."""
-    with client(layout, "ports") as rpc:
-        for number in numbers:
-            try:
-                rpc.hold(number)
-            except xmlrpc.client.Fault as fault:
-                raise SupervisorError(
-                    f"the port of a part is held by {ports.holder(number)}: {fault.faultString}",
-                    hint="`stop`, then `start` takes another.",
-                ) from fault
+    """Let it hold these ports of Kestra's. Raises PartError for one that somebody else has."""
+    _about_ports(layout, "hold", numbers)
 
 
 def let_go(layout: Layout, numbers: Iterable[int]) -> None:
     """Let it hold these ports no longer: Docker publishes them."""
+    _about_ports(layout, "let_go", numbers)
+
+
+def _about_ports(layout: Layout, call: str, numbers: Iterable[int]) -> None:
     with client(layout, "ports") as rpc:
         for number in numbers:
-            rpc.let_go(number)
+            try:
+                getattr(rpc, call)(number)
+            except xmlrpc.client.Fault as fault:  # of an older supervisor, too, which holds none
+                raise PartError(
+                    "kestra",
+                    f"its port can't be taken: {fault.faultString}",
+                    hint="`invoke stop`, then `invoke start`: another one is taken where need be.",
+                ) from fault
 
 
 def shut_down(layout: Layout, *, now: bool = False) -> None:
