@@ -564,11 +564,15 @@ def demo(
     """
     from taxistack.commands import demo as command
 
-    chosen = {"source": source or None, "start": start or None, "end": end or None}
-    with boundary.command(ctx, json=json, yes=True, parallel=parallel, **chosen) as (
-        target,
-        console,
-    ):
+    with boundary.command(
+        ctx,
+        json=json,
+        yes=True,
+        parallel=parallel,
+        source=source or None,
+        start=start or None,
+        end=end or None,
+    ) as (target, console):
         command.demo(target, console, source=source, report=report)
 
 
@@ -598,7 +602,7 @@ def test(ctx: Context, only: str = "", fast: bool = False, faults: bool = False)
     """
     from taxistack.commands import checks
 
-    with boundary.command(ctx) as (_, console):
+    with boundary.command(ctx, private=False) as (_, console):
         checks.test(console, only=only, fast=fast, faults=faults)
 
 
@@ -615,5 +619,5 @@ def bench(ctx: Context, name: str = "", check: bool = False) -> None:
     """
     from taxistack.commands import checks
 
-    with boundary.command(ctx) as (_, console):
+    with boundary.command(ctx, private=False) as (_, console):
         checks.bench(console, name=name, check=check)

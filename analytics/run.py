@@ -78,6 +78,8 @@ def place(destination: str, given: Environment) -> tuple[str, dict[str, str]]:
     environment = dict(given)
     if destination == "postgres":
         environment["DBT_ENV_SECRET_PGPASSWORD"] = environment.pop("PGPASSWORD")
+        # Else libpq tells the password to whatever answers at the port and asks for it
+        environment["PGREQUIREAUTH"] = "scram-sha-256"
         return destination, environment
     for name in ("BIGQUERY_LOCATION", "BIGQUERY_MAXIMUM_BYTES"):
         if not environment.get(name):

@@ -15,6 +15,11 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 EMULATORS = ("STORAGE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST")
 POSTGRES = frozenset({"PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD"})
 """The variables by which a step is told of its database."""
+LOGIN = "scram-sha-256"
+"""The one way in which a password is shown to a PostgreSQL server (libpq's `require_auth`).
+
+It proves that we know it and tells nothing of it, and the server has to prove the same. libpq by
+itself would hand it in clear text to whatever answers at the port and asks for it so."""
 
 
 def settle(environ: MutableMapping[str, str], keep: Collection[str] = ()) -> None:

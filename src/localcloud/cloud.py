@@ -277,9 +277,6 @@ class LocalCloud:
 
     def _launch(self, record: Record) -> None:
         self._sweep(record)
-        names = [name for part in PARTS.values() for name in part.ports]
-        record.ports = ports.assign(names, record.ports)
-        record.save(self.layout)  # the parts read their ports there
         register.note(self.cache, record.id, self.layout.folder)
         postgres.password(self.layout)
         gate.key(self.layout)
@@ -287,7 +284,14 @@ class LocalCloud:
             empty = self.layout.data("releases") / "empty"
             empty.mkdir(parents=True, exist_ok=True)
             _point(self.layout.served, empty)
-        record.supervisor = supervisor.launch(self.layout, self.cache, record.id)
+        names = [name for part in PARTS.values() for name in part.ports]
+        with ports.claimed(names, record.ports) as claims:
+            record.ports = {name: one.getsockname()[1] for name, one in claims.items()}
+            record.save(self.layout)  # the parts read their ports there
+            for name in [name for part in PARTS.values() if not part.shares for name in part.ports]:
+                claims.pop(name).close()
+            held = [record.ports[name] for name in claims]
+            record.supervisor = supervisor.launch(self.layout, self.cache, record.id, held)
         record.save(self.layout)
 
     def _sweep(self, record: Record) -> None:

@@ -110,10 +110,13 @@ class Instance:
         """
         if supervisor.part_info(self._layout)["kestra"]["statename"] in ("STARTING", "RUNNING"):
             return
+        ports = self._engine_ports().values()
         if (project := self._project()) is not None:
+            supervisor.let_go(self._layout, ports)
             project.write(self._record.ports)
             project.create(build=changed)
             return
+        supervisor.hold(self._layout, ports)
         path = self._layout.kestra_config
         content = json.loads(path.read_text(encoding="utf-8"))
         # One that was made before there was a key learns it here.

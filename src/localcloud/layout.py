@@ -128,7 +128,7 @@ class Layout:
         """Make the folders. Raises FolderError when that can't be."""
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for folder in (self.private, self.secrets):
+            for folder in (self.folder, self.private, self.secrets):
                 folder.mkdir(mode=0o700, exist_ok=True)
                 folder.chmod(0o700)
             for folder in (self.home, self.tmp, self.run, self.logs, self.folder / "data"):

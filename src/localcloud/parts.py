@@ -29,6 +29,8 @@ class Part:
     """A quicker look, enough for one that was ready before; None: `ready` is quick."""
     more_ports: tuple[str, ...] = ()
     """Names of ports beside the one that bears the part's name."""
+    shares: bool = True
+    """Its server comes to a port that the supervisor holds."""
     on_socket: bool = False
     """It listens on a Unix socket in the private folder and has no port."""
     stop_signal: str = "TERM"
@@ -79,6 +81,7 @@ def _postgres(layout: Layout, port: int) -> bool:
             dbname=postgres.DATABASE,
             password=postgres.password(layout),
             connect_timeout=2,
+            require_auth=postgres.LOGIN,  # whatever answers there, it is not told the password
         ).close()
     except psycopg.OperationalError:
         return False
@@ -116,6 +119,7 @@ PARTS = {
             "postgres",
             _postgres,
             looked_at=_asks_for_password,
+            shares=False,
             stop_signal="INT",
             stop_seconds=8,
         ),

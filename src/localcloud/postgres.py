@@ -20,6 +20,8 @@ MAJOR = "18"
 """The major release in the wheel: what the files of a database are of."""
 USER = "postgres"
 DATABASE = "postgres"
+LOGIN = "scram-sha-256"
+"""How a password is shown to the server: it learns nothing of it, and proves that it knows it."""
 
 # A database of one developer on a machine that it shares: small, few processes, little log.
 # What is committed stays committed, also when the server is killed: fsync and
@@ -42,7 +44,7 @@ _SETTINGS = {
     "dynamic_shared_memory_type": "mmap",
     "unix_socket_directories": "",
     "listen_addresses": HOST,
-    "password_encryption": "scram-sha-256",
+    "password_encryption": LOGIN,
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_min_messages": "warning",
@@ -117,7 +119,7 @@ def _make_cluster(layout: Layout, cluster: Path, drop: unprivileged.Way | None) 
             f"--pgdata={cluster}",
             f"--username={USER}",
             f"--pwfile={layout.postgres_password}",
-            "--auth=scram-sha-256",
+            f"--auth={LOGIN}",
             "--encoding=UTF8",
             "--locale=C",
             "--no-sync",

@@ -19,6 +19,7 @@ from localcloud.gate import Gate
 from localcloud.layout import Layout
 from localcloud.patience import Patient
 from localcloud.ports import HOST
+from localcloud.serving import Server
 
 
 def site(layout: Layout) -> Starlette:
@@ -31,6 +32,7 @@ def site(layout: Layout) -> Starlette:
 def run(layout: Layout, port: int) -> None:
     """Serve until told to stop. Everybody on this machine may read; no web page may."""
     open_gate = Gate(site(layout), None, port)
-    uvicorn.run(
+    config = uvicorn.Config(
         open_gate, http=Patient, host=HOST, port=port, log_level="warning", access_log=False
     )
+    Server(config).run()

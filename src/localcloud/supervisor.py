@@ -18,12 +18,12 @@ import subprocess
 import sys
 import time
 import xmlrpc.client
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from localcloud import processes, sockets
-from localcloud.errors import CloudError, SupervisorError
+from localcloud.errors import CloudError, PartError, SupervisorError
 from localcloud.layout import CACHE_VARIABLE, Layout, write_private
 from localcloud.parts import PARTS, Part
 
@@ -44,8 +44,8 @@ _PASSED = (
 )
 
 
-def configuration(layout: Layout) -> str:
-    """supervisord's configuration for the local cloud in `layout`."""
+def configuration(layout: Layout, held: Iterable[int] = ()) -> str:
+    """supervisord's configuration for the local cloud in `layout`; it holds the ports `held`."""
     folder = _quoted(layout.folder)
     socket_path = layout.private / _SOCKET
     # Its own folder, as itself: supervisord makes a relative path absolute, and so too long.
@@ -64,6 +64,9 @@ def configuration(layout: Layout) -> str:
         *(["user=root"] if os.geteuid() == 0 else []),
         "[rpcinterface:supervisor]",
         "supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface",
+        "[rpcinterface:ports]",
+        "supervisor.rpcinterface_factory = localcloud.holding:interface",
+        f"held = {' '.join(map(str, held))}",
         # One group: they are told to stop together, not one after the other.
         f"[group:{GROUP}]",
         f"programs={','.join(PARTS)}",
@@ -123,14 +126,17 @@ def environment(
     }
 
 
-def launch(layout: Layout, cache: Path, mark: str) -> dict[str, float]:
-    """Start the supervisor and wait until it listens; give its process id and start time."""
+def launch(layout: Layout, cache: Path, mark: str, held: Iterable[int] = ()) -> dict[str, float]:
+    """Start the supervisor and wait until it listens; give its process id and start time.
+
+    `held`: ports that are claimed until this returns, and that it holds from then on.
+    """
     if 0 <= (allowed := resource.getrlimit(resource.RLIMIT_NOFILE)[1]) < _FILES:
         raise CloudError(
             f"this shell allows {allowed} open files, and the local cloud needs {_FILES}",
             hint=f"ulimit -n {_FILES}, or higher limits for this user",
         )
-    write_private(layout.supervisor_config, configuration(layout))
+    write_private(layout.supervisor_config, configuration(layout, held))
     (layout.private / _SOCKET).unlink(missing_ok=True)
     done = subprocess.run(
         [sys.executable, "-m", "supervisor.supervisord", "-c", layout.supervisor_config.name],
@@ -182,13 +188,15 @@ class _Connection(http.client.HTTPConnection):
 
 
 @contextlib.contextmanager
-def client(layout: Layout) -> Iterator[Any]:
+def client(layout: Layout, interface: str = "supervisor") -> Iterator[Any]:
     """The supervisor's XML-RPC methods. Raises SupervisorError when it is not there."""
     try:
         with sockets.at_hand(layout.private, _SOCKET) as path:
             transport = _Transport(path)
             with contextlib.closing(transport):
-                yield xmlrpc.client.ServerProxy("http://supervisor", transport=transport).supervisor
+                yield getattr(
+                    xmlrpc.client.ServerProxy("http://supervisor", transport=transport), interface
+                )
     except (OSError, http.client.HTTPException) as error:
         raise SupervisorError(
             f"the supervisor of {layout.folder} does not answer: {error}"
@@ -219,6 +227,29 @@ def stop_part(layout: Layout, name: str, *, now: bool = False) -> None:
             processes.kill_below(pid)
         while rpc.getProcessInfo(f"{GROUP}:{name}")["statename"] == "STOPPING":
             time.sleep(_POLL)
+
+
+def hold(layout: Layout, numbers: Iterable[int]) -> None:
+    """Let it hold these ports of Kestra's. Raises PartError for one that somebody else has."""
+    _about_ports(layout, "hold", numbers)
+
+
+def let_go(layout: Layout, numbers: Iterable[int]) -> None:
+    """Let it hold these ports no longer: Docker publishes them."""
+    _about_ports(layout, "let_go", numbers)
+
+
+def _about_ports(layout: Layout, call: str, numbers: Iterable[int]) -> None:
+    with client(layout, "ports") as rpc:
+        for number in numbers:
+            try:
+                getattr(rpc, call)(number)
+            except xmlrpc.client.Fault as fault:  # of an older supervisor, too, which holds none
+                raise PartError(
+                    "kestra",
+                    f"its port can't be taken: {fault.faultString}",
+                    hint="`invoke stop`, then `invoke start`: another one is taken where need be.",
+                ) from fault
 
 
 def shut_down(layout: Layout, *, now: bool = False) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import uvicorn
 
-from localcloud import transactions, warehouse_csv, warehouse_numbers, warehouse_sql
+from localcloud import serving, transactions, warehouse_csv, warehouse_numbers, warehouse_sql
 from localcloud.gate import App, Gate, Receive, Scope, Send, key
 from localcloud.layout import Layout
 from localcloud.patience import Patient
@@ -133,9 +133,9 @@ class _Linked:
 
 
 class _Uvicorn:
-    """The emulator's server, with our protocol."""
+    """The emulator's server, with our protocol and on our port."""
 
-    Server = uvicorn.Server
+    Server = serving.Server
     Config = functools.partial(uvicorn.Config, http=Patient)
 
 

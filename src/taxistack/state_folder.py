@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from taxistack.errors import UsageError
@@ -32,9 +33,15 @@ def check(folder: Path) -> None:
 
 
 def claim(folder: Path) -> None:
-    """Make the folder, and mark it. Raises UsageError as `check` does."""
+    """Make the folder, or take one that is there, close it to others, and mark it.
+
+    Raises UsageError as `check` does.
+    """
     check(folder)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_mode & 0o077:
+        with suppress(PermissionError):  # it is lent to us
+            folder.chmod(0o700)
     if not (folder / MARK).exists():
         (folder / MARK).write_text(_TEXT, encoding="utf-8")
 

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack that tests may strike, beside the session's `platform`; it loads from a folder."""
     made = Stack(tmp_path_factory.mktemp("struck"))
+    made.before = partial(os.umask, 0)  # a careless shell: what is private is made so by the kit
     try:
         made.run("up")
         made.run("deploy-flows", "--source", str(made.releases))
@@ -91,13 +93,18 @@ def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 _years = iter(range(2009, 2100))
 
 
+def months_of_their_own(stack: Stack) -> list[Month]:
+    """Two months on its release site that nobody else loads."""
+    year = next(_years)
+    found = [Month(year, 1), Month(year, 2)]
+    stack.publish(found, ROWS)
+    return found
+
+
 @pytest.fixture
 def own_months(own_stack: Stack) -> list[Month]:
     """Two months of the test's own on its release site."""
-    year = next(_years)
-    found = [Month(year, 1), Month(year, 2)]
-    own_stack.publish(found, ROWS)
-    return found
+    return months_of_their_own(own_stack)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

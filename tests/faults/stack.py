@@ -9,8 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -212,6 +212,27 @@ class Stack:
         assert list(self.tmp.iterdir()) == []
         mine = [one for one in psutil.process_iter() if str(self.state) in " ".join(_words(one))]
         assert mine == []
+
+
+@contextmanager
+def kept_dead(supervisor: psutil.Process, *killed: psutil.Process) -> Iterator[None]:
+    """Kill these; nobody starts them again before the block ends."""
+    supervisor.suspend()
+    try:
+        for one in killed:
+            one.kill()
+        eventually(lambda: not any(processes.is_alive(one) for one in killed))
+        yield
+    finally:
+        supervisor.resume()
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait until it is so."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
 
 
 def _applying() -> list[psutil.Process]:

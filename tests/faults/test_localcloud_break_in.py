@@ -10,15 +10,20 @@ import http.client
 import os
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
 from google.api_core.exceptions import GoogleAPICallError
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery, storage
+from tests.faults.stack import Stack, eventually, kept_dead
 
 from localcloud import LocalCloud, State, processes
+from localcloud.parts import PARTS
 from localcloud.record import Record
 
 NOBODY = 65534
@@ -67,13 +72,40 @@ def ask(
     port: int, method: str, path: str, body: str | None = None, **headers: str
 ) -> tuple[int, str, str]:
     """One request as a program or a page would send it: status, text, and all headers."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     names = {name.replace("_", "-"): value for name, value in headers.items()}
-    connection.request(method, path, body, names)
-    answer = connection.getresponse()
-    said = answer.status, answer.read().decode(), str(answer.headers).lower()
-    connection.close()
-    return said
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        connection.request(method, path, body, names)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode(), str(answer.headers).lower()
+
+
+def take(port: int, host: str, *options: int) -> str:
+    """Try to answer at `port` in a part's place."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as server:
+        for option in options:
+            server.setsockopt(socket.SOL_SOCKET, option, 1)
+        server.bind((host, port))
+        server.listen()
+    return "taken"
+
+
+def nobody_takes(port: int) -> None:
+    """Another user can't, in any way that a program has."""
+    address, both = socket.SO_REUSEADDR, socket.SO_REUSEPORT
+    for host in ("127.0.0.1", "0.0.0.0", "::", "::ffff:127.0.0.1"):  # noqa: S104 (refused)
+        for options in ((), (address,), (both,), (address, both)):
+            said = as_another_user(partial(take, port, host, *options))
+            assert "Address already in use" in said, (port, host, options, said)
+
+
+def refused(port: int) -> bool:
+    """Whether nobody listens there."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 def listening(cloud: LocalCloud) -> dict[int, str]:
@@ -90,6 +122,43 @@ def test_nothing_listens_but_what_asks_for_a_login(cloud: LocalCloud):
     parts = {part.port: part.name for part in cloud.status() if part.pid}
     names = {parts.get(port, command) for port, command in listening(cloud).items()}
     assert names == {"storage", "warehouse", "postgres", "releases"}
+
+
+def test_every_socket_of_a_whole_stack_is_closed_to_others(own_stack: Stack):
+    cloud = own_stack.target.cloud
+    ports = Record.load(cloud.layout).ports
+    names = {port: name for name, port in ports.items()}
+    assert {names.get(port, command) for port, command in listening(cloud).items()} == set(ports)
+    for process in own_stack.family():
+        assert process.net_connections("udp") == []
+        for one in process.net_connections("unix"):
+            assert not one.laddr or (cloud.layout.private / Path(str(one.laddr)).name).is_socket()
+    page = {"Origin": "https://evil.example", "Content_Type": "text/plain"}
+    path = "/api/v1/main/flows/search?size=1"
+    for caller in (as_another_user, lambda attempt: str(attempt())):
+        for name in ("storage", "warehouse", "kestra"):
+            assert caller(partial(ask, ports[name], "GET", path)).startswith("(401, "), name
+        for name in ("storage", "warehouse", "releases", "kestra"):
+            said = caller(partial(ask, ports[name], "POST", path, QUERY, **page))
+            assert said.startswith("(403, "), (name, said)
+            assert "access-control" not in said
+    for name in ("postgres", "kestra-controller"):  # neither speaks HTTP
+        with pytest.raises(http.client.HTTPException):
+            ask(ports[name], "POST", path, QUERY, **page)
+
+
+@pytest.mark.parametrize("password", [None, "", "postgres"])
+def test_another_user_gets_no_connection_to_postgres(state: State, password: str | None):
+    server = state.postgres
+
+    def connect() -> str:
+        known = {"host": server.host, "port": server.port, "user": server.user}
+        with psycopg.connect(**known, dbname=server.database, password=password):
+            return "in"
+
+    said = as_another_user(connect)
+    assert said.startswith("OperationalError"), said
+    assert "no password supplied" in said or "password authentication failed" in said
 
 
 def test_another_user_does_not_reach_the_provider(cloud: LocalCloud, state: State):
@@ -128,6 +197,35 @@ def test_another_user_gets_nothing_from_any_port(cloud: LocalCloud, state: State
         assert said.startswith(f"({wanted}, "), (known[port], said)
         assert state.key not in said
     assert asked == 3
+
+
+@pytest.mark.parametrize("name", ["storage", "warehouse", "releases"])
+def test_another_user_does_not_take_the_port_of_a_dead_part(cloud: LocalCloud, name: str):
+    (part,) = [one for one in cloud.status() if one.name == name]
+    assert part.port
+    supervisor = psutil.Process(int(Record.load(cloud.layout).supervisor["pid"]))
+    with kept_dead(supervisor, psutil.Process(part.pid)):
+        eventually(lambda: refused(part.port))
+        nobody_takes(part.port)
+    eventually(lambda: not refused(part.port))
+    (again,) = [one for one in cloud.status() if one.name == name]
+    assert (again.port, again.pid != part.pid) == (part.port, True)
+    eventually(cloud.answers)
+
+
+def test_another_user_does_not_take_the_ports_of_a_dead_engine(own_stack: Stack):
+    target = own_stack.target
+    cloud = target.cloud
+    keeper = psutil.Process({part.name: part for part in cloud.status()}["kestra"].pid)
+    engine = own_stack.part("kestra")
+    ports = [Record.load(cloud.layout).ports[name] for name in PARTS["kestra"].ports]
+    with kept_dead(own_stack.part("supervisor"), engine, keeper):
+        for port in ports:
+            eventually(lambda port=port: refused(port))
+            nobody_takes(port)
+    eventually(lambda: not any(refused(port) for port in ports), 180)
+    target.wait_for_kestra()
+    target.forget()
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ import psycopg
 import pytest
 from tests.families import told
 
-from localcloud import CloudError, LocalCloud, State, processes
+from localcloud import CloudError, LocalCloud, State, ports, processes, supervisor
 from localcloud.errors import FolderError, MissingError
 from localcloud.layout import write_private
 from localcloud.record import Record
@@ -263,6 +263,22 @@ def test_a_port_that_someone_took_is_replaced(cloud: LocalCloud):
         assert after.postgres.port != before.postgres.port
         assert after.storage == before.storage
         connect(after).close()
+
+
+def test_the_supervisor_holds_a_port_and_lets_it_go(cloud: LocalCloud):
+    cloud.start()
+    (port,) = ports.assign(["kestra"], {}).values()
+    supervisor.hold(cloud.layout, [port])
+    supervisor.hold(cloud.layout, [port])
+    assert not ports.is_free(port)
+    supervisor.let_go(cloud.layout, [port])
+    supervisor.let_go(cloud.layout, [port])
+    assert ports.is_free(port)
+    with (
+        socket.create_server((ports.HOST, port)),
+        pytest.raises(CloudError, match=f"port {port}.*in use"),
+    ):
+        supervisor.hold(cloud.layout, [port])
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"unknown": 1}', '{"id": 1}'])

@@ -20,7 +20,7 @@ import psycopg
 import tenacity
 from psycopg import errors as pg
 
-from taxi_etl import google_clients, lake, row_ids, rows
+from taxi_etl import google_clients, lake, row_ids, rows, surroundings
 from taxi_etl.compare import TableMonth
 from taxi_etl.destinations import Destination, Order, postgres_rows, postgres_sql
 from taxi_etl.errors import Busy, ConnectionLost, LakeConflict, LoadFailed
@@ -49,7 +49,12 @@ class Postgres:
     def connect(self) -> _Connection:
         """A connection as libpq's own environment says (PGHOST, PGUSER, …), in autocommit mode."""
         return psycopg.connect(
-            "", autocommit=True, connect_timeout=10, application_name="taxi_etl", options=_VANISHED
+            "",
+            autocommit=True,
+            connect_timeout=10,
+            application_name="taxi_etl",
+            options=_VANISHED,
+            require_auth=surroundings.LOGIN,
         )
 
     @contextmanager

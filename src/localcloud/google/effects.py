@@ -326,7 +326,8 @@ class Instance(Effect):
             return InstanceConfig(
                 user=metadata["kestra-user"],
                 password=values["KESTRA_PASSWORD"],
-                secrets=values,
+                # The server's own password is no secret of its flows; entrypoint.sh says so, too.
+                secrets={one: text for one, text in values.items() if one != "KESTRA_PASSWORD"},
                 environment={"ENV_ETL_REQUIREMENTS": metadata.get("etl-requirements", "")},
                 variables={
                     "KESTRA_VERSION": metadata.get("kestra-version", ""),

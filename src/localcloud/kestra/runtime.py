@@ -32,6 +32,7 @@ JVM_FLAGS = (
     "-Djava.net.preferIPv4Stack=true",
     "-Dsun.net.httpserver.nodelay=true",
     "--enable-native-access=ALL-UNNAMED",
+    "--add-opens=jdk.httpserver/sun.net.httpserver=ALL-UNNAMED",  # SharedPort.java
     "--sun-misc-unsafe-memory-access=allow",
 )
 

@@ -24,6 +24,7 @@ from localcloud.gate import Gate, key
 from localcloud.layout import Layout
 from localcloud.patience import Patient
 from localcloud.ports import HOST
+from localcloud.serving import Server
 from localcloud.storage.errors import Invalid, NotFound, Refused, Unsupported
 from localcloud.storage.objects import Condition, Objects, Stored
 from localcloud.storage.uploads import Uploads, Wanted
@@ -401,7 +402,7 @@ async def _answer(api: Api, request: Request) -> Response:
 
 def server(layout: Layout, port: int) -> uvicorn.Server:
     """The storage as a server that is to be run."""
-    return uvicorn.Server(
+    return Server(
         uvicorn.Config(
             functools.partial(application, layout, port),
             factory=True,

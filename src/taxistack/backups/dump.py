@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from taxi_etl import surroundings
 from taxistack.errors import FailedError, MissingError
 
 # Whatever the database holds goes, also what was made after the dump, and comes as it was.
@@ -147,6 +148,7 @@ def _environment(address: Mapping[str, Any], password: str) -> dict[str, str]:
         "PGUSER": str(address["user"]),
         "PGPASSWORD": password,
         "PGCONNECT_TIMEOUT": "10",
+        "PGREQUIREAUTH": surroundings.LOGIN,
     }
 
 

@@ -53,12 +53,16 @@ def _fail(console: Console, message: str, hint: str | None, code: int) -> Exit:
 
 @contextlib.contextmanager
 def command(
-    ctx: Context, *, json: bool = False, yes: bool = False, **overrides: Any
+    ctx: Context, *, json: bool = False, yes: bool = False, private: bool = True, **overrides: Any
 ) -> Iterator[tuple[Target, Console]]:
     """Run one command: hands out its target and console, and maps errors to exit codes.
 
-    `overrides`: flags that stand for a setting; None where the flag was not given.
+    `private`: what it writes is this user's alone, whatever the shell says; not so for what is run
+    on the clone itself. `overrides`: flags that stand for a setting; None where the flag was not
+    given.
     """
+    if private:
+        os.umask(0o077)
     console = Console(json=json, assume_yes=yes)
     target: Target | None = None
     try:

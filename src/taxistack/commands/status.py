@@ -12,6 +12,7 @@ from urllib.parse import quote
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from taxi_etl import surroundings
 from taxistack.backfill import ledger
 from taxistack.backfill.state import DESTINATIONS
 from taxistack.commands.alarms import DAYS, last_alarms
@@ -63,6 +64,7 @@ def _postgres(target: Target) -> dict[str, str]:
         "PGDATABASE": str(address["dbname"]),
         "PGUSER": str(address["user"]),
         "PGPASSWORD": password,
+        "PGREQUIREAUTH": surroundings.LOGIN,
         "DATABASE_URL": _postgres_url(address, password),
     }
 

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from taxi_etl import surroundings
 from taxistack import state_folder
 from taxistack.errors import FailedError, MissingError, TaxistackError, UsageError
 from taxistack.inventory import Leftover
@@ -373,7 +374,12 @@ class Target(Passwords, Sourced):
 
         address = self.postgres_address()
         try:
-            return psycopg.connect(**address, password=self.postgres_password(), connect_timeout=10)
+            return psycopg.connect(
+                **address,
+                password=self.postgres_password(),
+                connect_timeout=10,
+                require_auth=surroundings.LOGIN,
+            )
         except psycopg.OperationalError as error:
             raise MissingError(
                 f"PostgreSQL at {address['host']}:{address['port']} does not answer: {error}",

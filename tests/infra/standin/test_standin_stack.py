@@ -79,7 +79,7 @@ resource "google_compute_instance" "vm" {
   }
   metadata = {
     kestra-user      = "admin@example.org"
-    kestra-secrets   = jsonencode({ KESTRA_PASSWORD = "password" })
+    kestra-secrets   = jsonencode({ KESTRA_PASSWORD = "password", TOKEN = "password" })
     etl-requirements = "abc"
   }
   depends_on = [google_secret_manager_secret_version.password]
@@ -119,7 +119,7 @@ def test_a_stack_comes_up_stays_as_it_is_and_goes(
     assert standin.cloud.secrets.get("password") == "Xq7-first-value"
     started = standin.cloud.started[-1]
     assert (started.user, started.password) == ("admin@example.org", "Xq7-first-value")
-    assert started.secrets == {"KESTRA_PASSWORD": "Xq7-first-value"}
+    assert started.secrets == {"TOKEN": "Xq7-first-value"}, "the server's own is none of its flows'"
     assert started.environment == {"ENV_ETL_REQUIREMENTS": "abc"}
     assert terraform.outputs() == {"bucket": f"gs://{standin.project}-lake"}
 

@@ -36,6 +36,36 @@ def test_every_call_about_the_tenant_needs_the_password(engine, login, path) -> 
 
 
 @pytest.mark.parametrize(
+    "header",
+    [
+        {"Host": "rebound.example"},
+        {"Host": "127.0.0.1.evil.example:8080"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+    ],
+)
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/api/v1/configs"), ("GET", "/api/v1/main/flows/search"), ("POST", "/api/v1/main/x")],
+)
+def test_no_web_page_is_answered_even_with_the_password(engine, method, path, header) -> None:
+    login = (engine.user, engine.password)
+    address = f"http://127.0.0.1:{engine.port}{path}"
+    answer = httpx.request(method, address, auth=login, headers=header)
+    problem(answer, 403)
+    assert not [name for name in answer.headers if name.startswith("access-control")]
+    assert httpx.request(method, address, auth=login).status_code != 403
+
+
+def test_a_tunnel_of_another_port_is_answered(engine) -> None:
+    login = (engine.user, engine.password)
+    for host in ("127.0.0.1:1", "localhost:1", "localhost"):
+        headers = {"Host": host, "Sec-Fetch-Site": "none"}
+        assert engine.http.get("/flows/search?size=1", headers=headers, auth=login).is_success
+
+
+@pytest.mark.parametrize(
     "login", [None, ("admin@kestra.io", "wrong"), ("admin@kestra.io", "Engine1234")]
 )
 def test_configs_tells_everybody_the_version(engine, login) -> None:

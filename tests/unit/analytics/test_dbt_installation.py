@@ -40,3 +40,9 @@ def test_without_settings_uv_is_told_nothing(run):
 @pytest.mark.parametrize("name", ["proxy", "no-index", "client-cert", "trusted-host"])
 def test_what_uv_has_no_word_for_is_left_to_pip(run, name):
     assert run.in_words_of_uv(f"global.{name}='x'\n") is None
+
+
+def test_dbt_tells_no_false_server_the_password(run):
+    known = dict.fromkeys(run.NEEDED["postgres"], "x")
+    _, environment = run.place("postgres", {**known, "PGREQUIREAUTH": "none"})
+    assert environment["PGREQUIREAUTH"] == "scram-sha-256"

@@ -40,6 +40,14 @@ def test_an_empty_or_missing_folder_is_marked_and_released(tmp_path: Path, there
     assert not folder.exists()
 
 
+def test_a_folder_that_others_may_enter_is_closed(tmp_path: Path):
+    folder = tmp_path / "state"
+    folder.mkdir()
+    folder.chmod(0o777)
+    state_folder.claim(folder)
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
 def test_down_removes_what_the_kit_made_and_nothing_of_the_users(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(LocalTarget, "serves_samples", True)
     state = tmp_path / "state"

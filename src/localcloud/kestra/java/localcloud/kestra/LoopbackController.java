@@ -59,12 +59,13 @@ final class LoopbackController extends DefaultController {
 
     @Override
     protected ServerBuilder<?> buildServer(int port) {
-        ServerBuilder<?> builder = NettyServerBuilder
+        NettyServerBuilder builder = NettyServerBuilder
             .forAddress(new InetSocketAddress(host, port))
             .addService(healthStatusManager.getHealthService())
             .maxInboundMessageSize(grpcConfiguration.maxInboundMessageSize())
             .intercept(new InternalCallServerInterceptor())
             .intercept(login); // the last one is asked first
+        SharedPort.of(builder);
         services.forEach(service -> builder.addService(service.bindService()));
         return builder;
     }

@@ -61,6 +61,10 @@ final class Problem extends RuntimeException {
             "Every call needs HTTP basic authentication.");
     }
 
+    static Problem forbidden(String detail) {
+        return new Problem(403, "forbidden", "Forbidden", detail);
+    }
+
     static Problem notFound(String detail) {
         return new Problem(404, "not-found", "Resource not found", detail);
     }

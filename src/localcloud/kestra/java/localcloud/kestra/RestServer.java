@@ -1,5 +1,6 @@
 package localcloud.kestra;
 
+import com.sun.net.httpserver.Headers;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import java.io.IOException;
@@ -9,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.util.Base64;
 import java.util.concurrent.Executors;
+import java.util.regex.Pattern;
 
 /** The HTTP server: authentication, the way to the right call, and errors as problem+json. */
 final class RestServer {
@@ -18,6 +20,8 @@ final class RestServer {
 
     /** Far more than the kit opens, and too few to take the process's files away. */
     private static final int MOST_CONNECTIONS = 500;
+
+    private static final Pattern OWN_HOST = Pattern.compile("(127\\.0\\.0\\.1|localhost)(:\\d+)?");
 
     private final HttpServer server;
     private final Routes routes;
@@ -37,7 +41,9 @@ final class RestServer {
         System.setProperty("sun.net.httpserver.maxReqTime", String.valueOf(settings.requestSeconds()));
         System.setProperty("sun.net.httpserver.idleInterval", String.valueOf(settings.requestSeconds()));
         System.setProperty("jdk.httpserver.maxConnections", String.valueOf(MOST_CONNECTIONS));
-        HttpServer http = HttpServer.create(new InetSocketAddress(settings.host(), settings.port()), 0);
+        HttpServer http = HttpServer.create();
+        SharedPort.of(http);
+        http.bind(new InetSocketAddress(settings.host(), settings.port()), 0);
         RestServer server = new RestServer(http, settings, routes);
         http.setExecutor(Executors.newVirtualThreadPerTaskExecutor());
         http.createContext("/", server::handle);
@@ -60,6 +66,7 @@ final class RestServer {
 
     private Reply reply(HttpExchange exchange) {
         try {
+            refuseWebPages(exchange.getRequestHeaders());
             return routes.call(exchange, authenticated(exchange), bodyLimit);
         } catch (Throwable e) {
             Problem problem = Problem.of(e);
@@ -68,6 +75,21 @@ final class RestServer {
             }
             drain(exchange);
             return Reply.problem(problem);
+        }
+    }
+
+    /**
+     * A browser that knows the password would lend it to any page that asks this address, and a name
+     * can be made to mean it. A tunnel that ends here has another port, so only the host counts.
+     */
+    private static void refuseWebPages(Headers headers) {
+        String host = headers.getFirst("Host");
+        String site = headers.getFirst("Sec-Fetch-Site");
+        if (host == null || !OWN_HOST.matcher(host).matches()) {
+            throw Problem.forbidden("This server answers to 127.0.0.1 only.");
+        }
+        if (headers.containsKey("Origin") || site != null && !site.equals("none")) {
+            throw Problem.forbidden("This server does not answer to web pages.");
         }
     }
 
