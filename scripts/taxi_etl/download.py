@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 import tenacity
 
-from taxi_etl.compare import suspicion
 from taxi_etl.errors import SourceRefused, SourceUnreachable
 from taxi_etl.release import shown
 from taxi_etl.site import Site, pieces
@@ -91,6 +90,8 @@ def ask_of(http: Site, url: str, *loaded: Facts | Entry) -> Remote | None:
     Another ETag is only a suspicion: a file that was touched, two servers behind one name. A
     length that a GET tells is none. Raises what `fetch` raises.
     """
+    from taxi_etl.compare import suspicion  # what extract does not need
+
     remote = ask(http, url)
     if remote is not None and any(suspicion(entry, remote) for entry in loaded):
         remote = _ask_by_get(http, url)  # HEAD may say something else than GET does
