@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 import textwrap
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import pytest
 
@@ -113,6 +118,55 @@ def test_a_whole_step_does_without_what_is_put_off(site, tmp_path):
     number, used = last.split(maxsplit=1)
     assert int(number) > 0
     assert used == "[]"
+
+
+class Metadata(BaseHTTPRequestHandler):
+    """What a machine of Google's is told of itself."""
+
+    ANSWERS: ClassVar = {
+        "project/project-id": "taxi-project",
+        "universe/universe-domain": "googleapis.com",
+        "instance/service-accounts/default/": {"email": "a@b", "scopes": [], "aliases": []},
+        "instance/service-accounts/default/token": {"access_token": "T", "expires_in": 3600},
+    }
+
+    def do_GET(self) -> None:
+        answer = self.ANSWERS.get(self.path.partition("?")[0].removeprefix("/computeMetadata/v1/"))
+        body = answer if isinstance(answer, str) else json.dumps(answer)
+        self.send_response(200)
+        self.send_header("Metadata-Flavor", "Google")
+        kind = "text/plain" if isinstance(answer, str) else "application/json"
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_step_on_a_machine_of_google_s_is_known_by_its_service_account(tmp_path, monkeypatch):
+    code = """
+        from taxi_etl import lean
+        lean.start()
+        from taxi_etl import google_clients
+        from google.auth import default
+        from google.auth.transport.requests import Request
+        made, project = default()
+        made.refresh(Request())
+        print(project, made.token, google_clients.storage_client("mine").project)
+    """
+    for name in [name for name in os.environ if name.startswith(("GOOGLE_", "STORAGE_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))  # no credentials of a user's
+    with ThreadingHTTPServer(("127.0.0.1", 0), Metadata) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
+        for name in ("GCE_METADATA_HOST", "GCE_METADATA_IP"):
+            monkeypatch.setenv(name, f"127.0.0.1:{server.server_port}")
+        try:
+            assert run(code) == "taxi-project T mine\n"
+        finally:
+            server.shutdown()
 
 
 def test_psycopg_is_not_driven_to_its_slow_form():
