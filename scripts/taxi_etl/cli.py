@@ -17,14 +17,16 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from taxi_etl.destinations import MODULES, Order, get
 from taxi_etl.errors import EtlError, WrongUse, without_key
-from taxi_etl.facts import Facts
 from taxi_etl.month import Month
 from taxi_etl.schema import TAXIS
 from taxi_etl.surroundings import POSTGRES, settle
+
+if TYPE_CHECKING:
+    from taxi_etl.facts import Facts
 
 Outputs = Mapping[str, object]
 _Steps: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"

@@ -6,8 +6,7 @@ import hashlib
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -15,23 +14,21 @@ from io import BufferedRandom
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx
 import tenacity
 
-from taxi_etl.compare import suspicion
-from taxi_etl.errors import SourceRefused, SourceSilent, SourceUnreachable
+from taxi_etl.errors import SourceRefused, SourceUnreachable
 from taxi_etl.release import shown
-from taxi_etl.surroundings import is_local
-from taxi_etl.trust import Trust
+from taxi_etl.site import Site, pieces
 
 if TYPE_CHECKING:
+    from requests import Response
+
     from taxi_etl.facts import Facts
     from taxi_etl.ledger import Entry
 
 ATTEMPTS = 5
 """How often one file is asked for before its download fails."""
 
-_TIMEOUT = httpx.Timeout(20, connect=10)
 _GRACE = 180.0  # seconds that a download may take whatever the file's size
 _SLOWEST = 32 << 10  # bytes a second on the whole: what a large file gets beyond the grace
 _WINDOW, _LEAST = 30.0, 30 << 10  # seconds, and the bytes that must arrive in them
@@ -61,33 +58,17 @@ class Pace:
     sleep: Callable[[float], None] = time.sleep
 
 
-def client(transport: httpx.BaseTransport | None = None, base: str = "") -> httpx.Client:
-    """The HTTP client of all calls to the release site; `transport` is the seam for tests.
-
-    `base`: the site; a proxy of the user's is not even set up for one on this machine.
-    """
-    trust_env = not is_local(base)
-    return httpx.Client(
-        verify=Trust(trust_env=trust_env),
-        transport=transport,
-        timeout=_TIMEOUT,
-        follow_redirects=True,
-        trust_env=trust_env,
-        headers={"Accept-Encoding": "identity", "User-Agent": "taxi-etl"},
-    )
-
-
-def ask(http: httpx.Client, url: str) -> Remote | None:
+def ask(http: Site, url: str) -> Remote | None:
     """What the site says of the file now, None when it does not have it (404, 410).
 
     A site that refuses HEAD is asked by a GET that is closed after its headers. Raises
     SourceUnreachable or SourceRefused as `fetch` does, without trying again.
     """
-    with _explaining(url):
-        answer = http.head(url)
+    with http.answer("HEAD", url) as answer:
+        pass
     if answer.status_code in _ABSENT:
         return None
-    if answer.is_error and answer.status_code not in _PASSING:
+    if answer.status_code >= 400 and answer.status_code not in _PASSING:
         return _ask_by_get(http, url)
     _refuse(answer, url)
     remote = _remote(answer)
@@ -95,20 +76,22 @@ def ask(http: httpx.Client, url: str) -> Remote | None:
     return remote if remote.length else replace(remote, length=None)
 
 
-def _ask_by_get(http: httpx.Client, url: str) -> Remote | None:
-    with _explaining(url), http.stream("GET", url) as answer:
+def _ask_by_get(http: Site, url: str) -> Remote | None:
+    with http.answer("GET", url) as answer:
         if answer.status_code in _ABSENT:
             return None
         _refuse(answer, url)
         return _remote(answer)
 
 
-def ask_of(http: httpx.Client, url: str, *loaded: Facts | Entry) -> Remote | None:
+def ask_of(http: Site, url: str, *loaded: Facts | Entry) -> Remote | None:
     """As `ask`, of a file that was loaded before: bytes are looked at where marks differ.
 
     Another ETag is only a suspicion: a file that was touched, two servers behind one name. A
     length that a GET tells is none. Raises what `fetch` raises.
     """
+    from taxi_etl.compare import suspicion  # what extract does not need
+
     remote = ask(http, url)
     if remote is not None and any(suspicion(entry, remote) for entry in loaded):
         remote = _ask_by_get(http, url)  # HEAD may say something else than GET does
@@ -126,7 +109,7 @@ def ask_of(http: httpx.Client, url: str, *loaded: Facts | Entry) -> Remote | Non
             return replace(fetched, sha256=hashlib.file_digest(file, "sha256").hexdigest())
 
 
-def fetch(http: httpx.Client, url: str, path: Path, pace: Pace | None = None) -> Remote | None:
+def fetch(http: Site, url: str, path: Path, pace: Pace | None = None) -> Remote | None:
     """Download `url` to `path`; None (and no file) when the site does not have it (404, 410).
 
     An interrupted download goes on where it stopped (Range with If-Range), or begins again when
@@ -168,7 +151,7 @@ def patient(
 class _Download:
     """One file on its way; remembers what it is a download of, so as to go on with it."""
 
-    def __init__(self, http: httpx.Client, url: str, clock: Callable[[], float]) -> None:
+    def __init__(self, http: Site, url: str, clock: Callable[[], float]) -> None:
         self._http = http
         self._url = url
         self._clock = clock
@@ -187,7 +170,7 @@ class _Download:
         headers = {}
         if have and self._remote and _validator(self._remote):
             headers = {"Range": f"bytes={have}-", "If-Range": _validator(self._remote)}
-        with _explaining(self._url), self._http.stream("GET", self._url, headers=headers) as answer:
+        with self._http.answer("GET", self._url, headers) as answer:
             if answer.status_code in _ABSENT:
                 return None
             if answer.status_code == 416:  # the file got shorter: begin again
@@ -208,10 +191,10 @@ class _Download:
         self._check_end(file, remote, ended=ended)
         return remote
 
-    def _write(self, answer: httpx.Response, file: BufferedRandom, remote: Remote | None) -> None:
+    def _write(self, answer: Response, file: BufferedRandom, remote: Remote | None) -> None:
         """Write the body as it comes (a held back piece would be lost), if it comes fast enough."""
         since, arrived = self._clock(), 0
-        for piece in answer.iter_raw():
+        for piece in pieces(answer):
             file.write(piece)
             arrived += len(piece)
             self._size = max(self._size, file.tell(), (remote and remote.length) or 0)
@@ -254,26 +237,11 @@ class _Download:
             raise SourceUnreachable(f"{shown(self._url)} is {length} bytes long, but {got} arrived")
 
 
-@contextmanager
-def _explaining(url: str) -> Iterator[None]:
-    """Turn httpx's errors into ours, with the address and without its credentials."""
-    try:
-        yield
-    except httpx.TimeoutException as error:
-        raise SourceSilent(f"{shown(url)}: no answer in time") from error
-    except (httpx.ReadError, httpx.RemoteProtocolError, httpx.WriteError) as error:
-        raise SourceUnreachable(f"{shown(url)}: {error or type(error).__name__}") from error
-    except httpx.TransportError as error:
-        raise SourceSilent(f"{shown(url)}: {error or type(error).__name__}") from error
-    except (httpx.TooManyRedirects, httpx.InvalidURL) as error:
-        raise SourceRefused(f"{shown(url)}: {error}") from error
-
-
-def _refuse(answer: httpx.Response, url: str) -> None:
+def _refuse(answer: Response, url: str) -> None:
     """Raise for every answer that does not bring the file."""
     if answer.status_code in (200, 206):
         return
-    text = f"{shown(url)} answered {answer.status_code} {answer.reason_phrase}".rstrip()
+    text = f"{shown(url)} answered {answer.status_code} {answer.reason or ''}".rstrip()
     if answer.status_code in _PASSING:
         error = SourceUnreachable(text)
         error.retry_after = _retry_after(answer)
@@ -281,7 +249,7 @@ def _refuse(answer: httpx.Response, url: str) -> None:
     raise SourceRefused(text)
 
 
-def _retry_after(answer: httpx.Response) -> float:
+def _retry_after(answer: Response) -> float:
     """The seconds that the site asks to wait; it may name a date instead, by its own clock."""
     after = answer.headers.get("Retry-After", "")
     if after.isdecimal():
@@ -294,7 +262,7 @@ def _retry_after(answer: httpx.Response) -> float:
         return 0.0
 
 
-def _remote(answer: httpx.Response) -> Remote:
+def _remote(answer: Response) -> Remote:
     length = answer.headers.get("Content-Length", "")
     return Remote(
         etag=answer.headers.get("ETag", ""),
@@ -310,7 +278,7 @@ def _validator(remote: Remote) -> str:
     return "" if remote.etag else remote.last_modified
 
 
-def _continues(answer: httpx.Response, have: int, remote: Remote | None) -> bool:
+def _continues(answer: Response, have: int, remote: Remote | None) -> bool:
     """Whether a part goes on at byte `have` of the same file: some sites ignore If-Range."""
     part = _PART.fullmatch(answer.headers.get("Content-Range", ""))
     if part is None or remote is None or int(part["start"]) != have:

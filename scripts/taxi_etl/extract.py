@@ -12,6 +12,7 @@ from taxi_etl.facts import Facts
 from taxi_etl.inspection import Inspection, inspect
 from taxi_etl.month import Month
 from taxi_etl.schema import Taxi
+from taxi_etl.site import Site
 
 
 def extract(
@@ -27,7 +28,7 @@ def extract(
     with tempfile.TemporaryDirectory(prefix="extract-", dir=work) as folder:
         path = Path(folder) / name
         try:
-            with download.client() as http:
+            with Site() as http:
                 remote = download.fetch(http, url, path)
         except SourceRefused as error:
             raise SourceRefused(f"{error}. {NOTHING_LOADED}") from error

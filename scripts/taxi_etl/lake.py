@@ -40,12 +40,16 @@ class LakeObject:
 def find(client: storage.Client, bucket: str, name: str) -> LakeObject | None:
     """The object as it is now, None when there is none. Raises Terminal without its bucket."""
     with _explaining(bucket, name):
-        blob = client.bucket(bucket).get_blob(name, timeout=_TIMEOUT)
-        if blob is None:
+        present = _present(client, bucket, name)
+        if present is None:
             # Tells a missing bucket from a missing object, with rights on objects alone
             list(client.list_blobs(bucket, prefix=name, max_results=1, timeout=_TIMEOUT))
-            return None
-    return _described(blob)
+    return present
+
+
+def _present(client: storage.Client, bucket: str, name: str) -> LakeObject | None:
+    blob = client.bucket(bucket).get_blob(name, timeout=_TIMEOUT)
+    return None if blob is None else _described(blob)
 
 
 def publish(
@@ -63,7 +67,8 @@ def publish(
     An equal object (same CRC32C and size) is left as it is. A different one is an error, unless
     `replace` is set: then exactly the generation that was seen is replaced. Raises LakeConflict.
     """
-    seen = find(client, bucket, name)
+    with _explaining(bucket, name):
+        seen = _present(client, bucket, name)  # without its bucket, the upload says so
     if seen is not None:
         if (seen.crc32c, seen.size) == (crc32c, path.stat().st_size):
             return seen
@@ -118,12 +123,17 @@ def download(
     client: storage.Client, bucket: str, name: str, generation: int, path: Path
 ) -> LakeObject:
     """Copy exactly that generation of the object to `path`, checked by its CRC32C."""
+    blob = client.bucket(bucket).blob(name, generation=generation)
     with _explaining(bucket, name):
-        blob = client.bucket(bucket).get_blob(name, generation=generation, timeout=_TIMEOUT)
-        if blob is None:
-            raise _replaced(bucket, name, generation)
-        blob.download_to_filename(str(path), raw_download=True, checksum="crc32c", timeout=_TIMEOUT)
-    return _described(blob)
+        try:
+            blob.download_to_filename(
+                str(path), raw_download=True, checksum="crc32c", timeout=_TIMEOUT
+            )
+        except api.NotFound as error:
+            raise _replaced(bucket, name, generation) from error
+        if blob.crc32c is None:  # a header said it, unless the transfer went on after a break
+            blob.reload(timeout=_TIMEOUT)
+    return LakeObject(bucket, name, path.stat().st_size, blob.crc32c, generation)
 
 
 def require(client: storage.Client, bucket: str, name: str, generation: int) -> None:

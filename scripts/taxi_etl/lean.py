@@ -1,13 +1,14 @@
 """Keeps a step's process small: what it has no use for is not imported, collected or taken apart.
 
 google-cloud-bigquery imports pyarrow, numpy and gRPC when they are installed, google-cloud-storage
-gRPC and OpenTelemetry, httpx its command line's packages, requests what guesses the encoding of a
-text that does not tell it: a second and 50 MB for nothing. All of them are optional to these
-libraries, so each process hides them before its first import. google-api-core imports protobuf
-for the details of gRPC's errors, which do not come without gRPC: an empty module stands in its
-place. google-auth imports cryptography to sign with keys of service accounts, which nobody here
-has: those modules are loaded by who first uses them. Only the steps' processes do so; as a library
-the package changes nothing.
+gRPC and OpenTelemetry, requests what guesses the encoding of a text that does not tell it: a second
+and 50 MB for nothing. All of them are optional to these libraries, so each process hides them
+before its first import. google-api-core imports protobuf for the details of gRPC's errors, which do
+not come without gRPC: an empty module stands in its place. google-auth imports cryptography to sign
+with keys of service accounts, which nobody here has: those modules are run by who first uses them,
+and so is what the libraries import of the standard library for rare cases; regular expressions are
+compiled by who first uses them. Only the steps' processes do so; as a library the package changes
+nothing.
 """
 
 from __future__ import annotations
@@ -16,13 +17,12 @@ import atexit
 import gc
 import sys
 import warnings
-from collections.abc import Iterable, Sequence
-from importlib.machinery import ModuleSpec, PathFinder
-from importlib.util import LazyLoader
+from collections.abc import Iterable
 from types import ModuleType
 
+from taxi_etl.later import compile_later, put_off
+
 OPTIONAL = (
-    "click",
     "db_dtypes",
     "geopandas",
     "google.cloud.bigquery_storage",
@@ -35,7 +35,6 @@ OPTIONAL = (
     "opentelemetry",
     "pandas",
     "pyarrow",
-    "rich",
     "tqdm",
 )
 """What the libraries import when it is there and do without when it is not."""
@@ -49,6 +48,23 @@ LATER = (
 )
 """What the libraries import and use in few cases: signing, and the times of gRPC's answers."""
 
+SELDOM = (
+    "asyncio",
+    "bz2",
+    "csv",
+    "ctypes.util",
+    "email.policy",
+    "idna",
+    "lzma",
+    "subprocess",
+    "traceback",
+    "xml.etree.ElementTree",
+)
+"""What they import for another loop, another compression, another host, an error: not for a step.
+
+psycopg uses asyncio when it is imported; without it nobody does.
+"""
+
 _NEW_OBJECTS = 100_000
 """So many objects more than before, and Python looks for circles that nobody holds: its own 700
 are reached by every second module that is imported, and none of that is ever given back."""
@@ -60,7 +76,8 @@ def start() -> None:
     """Make this a step's process, before it imports anything else."""
     collect_seldom()
     hide_optional_packages()
-    put_off()
+    put_off((*LATER, *SELDOM))
+    compile_later()
 
 
 def collect_seldom() -> None:
@@ -80,30 +97,3 @@ def hide_optional_packages(names: Iterable[str] = OPTIONAL) -> None:
     sys.modules.setdefault(_GRPC_DETAILS, ModuleType(_GRPC_DETAILS))
     # requests would say on stderr, which is for failures, that it can't guess
     warnings.filterwarnings("ignore", "Unable to find acceptable character detection")
-
-
-def put_off(names: Iterable[str] = LATER) -> None:
-    """Have these modules loaded by who first uses them, not by who imports them.
-
-    For processes that sign in one thread only: Python 3.11 may show a module that is being loaded
-    to another one.
-    """
-    sys.meta_path.insert(0, _Later(names))
-
-
-class _Later:
-    """Finds the modules that it was told of where they are, and has them loaded later."""
-
-    def __init__(self, names: Iterable[str]) -> None:
-        self._names = frozenset(names)
-
-    def find_spec(
-        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        """As `importlib.abc.MetaPathFinder` says."""
-        if name not in self._names:
-            return None
-        spec = PathFinder.find_spec(name, path, target)
-        if spec is not None and spec.loader is not None:
-            spec.loader = LazyLoader(spec.loader)
-        return spec

@@ -11,6 +11,7 @@ from taxi_etl.errors import EtlError, NotEqual
 from taxi_etl.facts import Facts
 from taxi_etl.month import Month
 from taxi_etl.schema import Taxi
+from taxi_etl.site import Site
 
 
 def reconcile(
@@ -23,7 +24,7 @@ def reconcile(
     """
     remote, asked = None, False
     try:
-        with download.client() as http:
+        with Site() as http:
             remote = download.ask_of(http, facts.url, facts)
         asked = True
     except EtlError as error:

@@ -21,6 +21,10 @@ LOGIN = "scram-sha-256"
 It proves that we know it and tells nothing of it, and the server has to prove the same. libpq by
 itself would hand it in clear text to whatever answers at the port and asks for it so."""
 
+# Else the storage library asks for the bucket with each transfer, in another thread and over
+# another connection: for OpenTelemetry, which is not there, and mostly without the right to.
+_NO_BUCKET_LOOKUP = "DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA"
+
 
 def settle(environ: MutableMapping[str, str], keep: Collection[str] = ()) -> None:
     """Take out of `environ` what is none of ours.
@@ -31,6 +35,7 @@ def settle(environ: MutableMapping[str, str], keep: Collection[str] = ()) -> Non
         variable for variable in environ if variable.startswith("PG") and variable not in keep
     ]:
         del environ[name]
+    environ[_NO_BUCKET_LOOKUP] = "true"
     ours = [*LOOPBACK, *filter(None, (_host(environ.get(name, "")) for name in EMULATORS))]
     exempt = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
     hosts = [host.strip() for host in exempt.split(",") if host.strip()]

@@ -9,10 +9,11 @@ from __future__ import annotations
 import sys
 
 from taxi_etl import lean
+from taxi_etl.later import put_off
 from taxistack.interrupts import is_a_command
 
-_OURS = {"rich"}
-_LOOPS = {"anyio", "trio"}
+_OF_HTTPX = {"anyio", "click", "trio"}
+"""Two loops, and its command line."""
 _OF_A_LOGIN = ("google.oauth2.reauth",)  # who logs in with a security key is asked again
 
 
@@ -24,8 +25,8 @@ def hide_optional_packages() -> None:
     Tests and notebooks that import the package keep theirs.
     """
     if is_a_command():
-        lean.hide_optional_packages((set(lean.OPTIONAL) | _LOOPS) - _OURS)
-        lean.put_off((*lean.LATER, *_OF_A_LOGIN))
+        lean.hide_optional_packages({*lean.OPTIONAL, *_OF_HTTPX})
+        put_off((*lean.LATER, *_OF_A_LOGIN))
 
 
 def collect_seldom() -> None:

@@ -83,10 +83,10 @@ def test_the_server_has_what_the_etl_imports_and_no_more_at_the_top() -> None:
         "google-cloud-bigquery",
         "google-cloud-storage",
         "google-crc32c",
-        "httpx",
         "isal",
         "numpy",
         "psycopg",
+        "requests",
         "tenacity",
     ]
     assert set(wanted) <= set(pins(KESTRA / "requirements.txt"))
@@ -94,6 +94,7 @@ def test_the_server_has_what_the_etl_imports_and_no_more_at_the_top() -> None:
 
 # Third-party module that the steps import -> the package that brings it.
 BROUGHT_BY = {
+    "certifi": "certifi",
     "google.api_core": "google-api-core",
     "google.auth": "google-auth",
     "google.cloud.bigquery": "google-cloud-bigquery",
@@ -101,12 +102,12 @@ BROUGHT_BY = {
     "google.cloud.storage": "google-cloud-storage",
     "google.resumable_media": "google-resumable-media",
     "google_crc32c": "google-crc32c",
-    "httpx": "httpx",
     "isal": "isal",
     "numpy": "numpy",
     "psycopg": "psycopg",
     "requests": "requests",
     "tenacity": "tenacity",
+    "urllib3": "urllib3",
 }
 
 

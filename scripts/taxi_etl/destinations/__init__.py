@@ -14,13 +14,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
-from taxi_etl.compare import TableMonth
-from taxi_etl.facts import Facts
-from taxi_etl.ledger import Entry
-from taxi_etl.month import Month
-from taxi_etl.schema import Kind, Taxi
+if TYPE_CHECKING:
+    from taxi_etl.compare import TableMonth
+    from taxi_etl.facts import Facts
+    from taxi_etl.ledger import Entry
+    from taxi_etl.month import Month
+    from taxi_etl.schema import Kind, Taxi
 
 Session = TypeVar("Session")
 

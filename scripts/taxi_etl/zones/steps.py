@@ -13,6 +13,7 @@ import google_crc32c
 from taxi_etl import destinations, download, google_clients, lake, zones
 from taxi_etl.errors import BadFile, LakeConflict, NotEqual
 from taxi_etl.release import shown
+from taxi_etl.site import Site
 from taxi_etl.zones import Zone, tables
 
 _MOST_NAMED = 3
@@ -26,7 +27,7 @@ def extract(source: str, bucket: str, work: Path, *, replace: bool) -> dict[str,
     address = zones.url(source)
     with tempfile.TemporaryDirectory(prefix="zones-", dir=work) as folder:
         path = Path(folder) / zones.FILE
-        with download.client(base=source) as http:
+        with Site(base=source) as http:
             remote = download.fetch(http, address, path)
         if remote is None:
             return {"published": False, "url": shown(address)}

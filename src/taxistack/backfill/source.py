@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
+from requests.adapters import BaseAdapter
 from tenacity import Retrying, retry_if_exception_type, wait_exponential
 
 from taxi_etl import download, release
 from taxi_etl.errors import EtlError, SourceSilent, SourceUnreachable
 from taxi_etl.ledger import Entry
 from taxi_etl.month import Month
+from taxi_etl.site import Site
 from taxistack.backfill.state import SourceFile
 
 PARALLEL = 8
@@ -25,7 +26,7 @@ def look(
     base_url: str,
     files: Iterable[File],
     loaded: Mapping[File, Sequence[Entry]] | None = None,
-    transport: httpx.BaseTransport | None = None,
+    transport: BaseAdapter | None = None,
     pace: download.Pace | None = None,
 ) -> dict[File, SourceFile]:
     """Ask for every (taxi, month) once, at most 8 at a time.
@@ -40,23 +41,23 @@ def look(
     if not wanted:
         return {}
     release.check_base(base_url)
-    with download.client(transport, base_url) as client, ThreadPoolExecutor(PARALLEL) as pool:
-        site = _Site(client, base_url, loaded or {}, pace or download.Pace())
+    with Site(transport, base_url) as http, ThreadPoolExecutor(PARALLEL) as pool:
+        site = _Look(http, base_url, loaded or {}, pace or download.Pace())
         looks = pool.map(lambda file: site.look_at(*file), wanted)
         return dict(zip(wanted, looks, strict=True))
 
 
-class _Site:
+class _Look:
     """The release site during one look; its threads share what they have learned of it."""
 
     def __init__(
         self,
-        client: httpx.Client,
+        http: Site,
         base_url: str,
         loaded: Mapping[File, Sequence[Entry]],
         pace: download.Pace,
     ) -> None:
-        self._client = client
+        self._http = http
         self._base = base_url
         self._loaded = loaded
         self._pace = pace
@@ -92,4 +93,4 @@ class _Site:
             sleep=self._pace.sleep,
             reraise=True,
         )
-        return retrying(download.ask_of, self._client, url, *loaded)
+        return retrying(download.ask_of, self._http, url, *loaded)

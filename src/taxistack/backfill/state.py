@@ -11,14 +11,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from taxi_etl import destinations, schema
 from taxi_etl.compare import absence, suspicion
-from taxi_etl.download import Remote
 from taxi_etl.errors import NOTHING_LOADED
 from taxi_etl.ledger import Entry
 from taxi_etl.month import Month
+
+if TYPE_CHECKING:
+    from taxi_etl.download import Remote
 
 TAXIS = tuple(sorted(schema.TAXIS))
 COURSE = ("green", "yellow")
@@ -124,6 +126,8 @@ class SourceFile:
         """The same as the steps know it; None when there is no such file, or nobody knows."""
         if not self.published:
             return None
+        from taxi_etl.download import Remote  # with it comes what asks the site
+
         return Remote(self.etag or "", "", self.length, self.sha256)
 
 

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from taxi_etl import release
 from taxi_etl.ledger import Entry
 from taxi_etl.month import Month
-from taxistack.backfill import ledger, source
+from taxistack.backfill import ledger
 from taxistack.backfill.context import BackfillContext
 from taxistack.backfill.executions import NOT_DONE, Executions, together
 from taxistack.backfill.planner import LiveBackfill, PastRun, Plan, Request, plan
@@ -26,6 +27,9 @@ from taxistack.backfill.state import (
 )
 from taxistack.published_counts import PUBLISHED_COUNTS
 from taxistack.sources import PUBLIC_SOURCE
+
+if TYPE_CHECKING:
+    from taxistack.backfill import source
 
 
 @dataclass(frozen=True)
@@ -137,6 +141,8 @@ def _looked_at(
     for cell, entry in loads.items():
         if (cell.taxi, cell.month) in loaded:
             loaded[cell.taxi, cell.month].append(entry)
+    from taxistack.backfill import source  # requests comes with it
+
     return source.look(base, loaded, loaded)
 
 

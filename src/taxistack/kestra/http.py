@@ -17,8 +17,8 @@ from tenacity import (
 )
 
 from taxi_etl.surroundings import is_local
-from taxi_etl.trust import Trust
 from taxistack.kestra.problems import NotFound, Unavailable, no_answer, problem
+from taxistack.kestra.trust import Trust
 
 READ_ATTEMPTS = 4
 """How often a read is tried in all; a write is sent once, because it may have been done."""

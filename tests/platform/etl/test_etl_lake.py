@@ -86,11 +86,11 @@ def test_an_object_that_somebody_made_meanwhile_is_not_overwritten(
     name = f"x/meanwhile-{replace}"
     made = lake.publish(parts.storage, "lake", name, theirs, crc(theirs), replace=False)
     seen = iter([None])  # what was there when we looked first
-    find = lake.find
-    monkeypatch.setattr(lake, "find", lambda *asked: next(seen, find(*asked)))
+    look = lake._present
+    monkeypatch.setattr(lake, "_present", lambda *asked: next(seen, look(*asked)))
     with pytest.raises(LakeConflict, match="was changed by somebody else during the upload"):
         lake.publish(parts.storage, "lake", name, mine, crc(mine), replace=replace)
-    assert find(parts.storage, "lake", name) == made
+    assert lake.find(parts.storage, "lake", name) == made
 
 
 @pytest.mark.parametrize(("destination", "taxi"), [("postgres", "green"), ("bigquery", "yellow")])

@@ -62,9 +62,9 @@ import httpx, requests
 httpx.get(url + "/httpx")
 requests.get(url + "/requests")
 urllib.request.urlopen(url + "/urllib").read()
-from taxi_etl import download
-with download.client() as http:
-    http.get(url + "/source")
+from taxi_etl.site import Site
+with Site() as http, http.answer("GET", url + "/source"):
+    pass
 from taxistack.kestra import KestraClient
 client = KestraClient(url, "user", "Swordfish")
 try:

@@ -51,6 +51,26 @@ class Site:
 
         self.answers.append(answer)
 
+    def redirect(self, address: str) -> None:
+        """The next answer sends the client there."""
+        self.answer_status(302, headers={"Location": address})
+
+    def slowly(self, first: bytes, rest: bytes, *, chunked: bool) -> threading.Event:
+        """The next answer holds the rest of its body back until the event is set."""
+        go_on = threading.Event()
+
+        def answer(handler: BaseHTTPRequestHandler) -> None:
+            handler.send_response(200)
+            size = ("Transfer-Encoding", "chunked")
+            handler.send_header(*(size if chunked else ("Content-Length", f"{len(first + rest)}")))
+            handler.end_headers()
+            handler.wfile.write((b"%x\r\n" % len(first + rest) if chunked else b"") + first)
+            go_on.wait(30)
+            handler.wfile.write(rest + (b"\r\n0\r\n\r\n" if chunked else b""))
+
+        self.answers.append(answer)
+        return go_on
+
     def usual(self, handler: BaseHTTPRequestHandler) -> None:
         """The file, or the part of it that was asked for, or 404."""
         body = self.files.get(handler.path)

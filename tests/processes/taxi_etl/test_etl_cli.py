@@ -114,53 +114,6 @@ def test_sample_writes_the_file_where_a_release_site_has_it(tmp_path):
     assert json.loads(done.stdout[2:-3])["outputs"]["bytes"] == path.stat().st_size
 
 
-@pytest.mark.parametrize(
-    "modules",
-    [
-        "taxi_etl.extract",
-        "taxi_etl.load, taxi_etl.destinations.bigquery",
-        "taxi_etl.load, taxi_etl.destinations.postgres",
-        "taxi_etl.reconcile",
-        "taxi_etl.sample",
-    ],
-)
-def test_a_step_imports_no_heavy_library(modules):
-    heavy = "grpc pyarrow pandas numpy duckdb opentelemetry rich"
-    code = (
-        "from taxi_etl.lean import hide_optional_packages as hide; hide()\n"
-        f"import sys, {modules}\n"
-        f"print([name for name in '{heavy}'.split() if sys.modules.get(name)])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "[]\n"
-
-
-def test_what_signs_with_a_key_is_loaded_by_who_signs_and_works_then():
-    code = """if True:
-        from taxi_etl.lean import hide_optional_packages, put_off
-        hide_optional_packages()
-        put_off()
-        import sys
-        from google.cloud import storage
-        print("cryptography" in sys.modules)
-        from cryptography.hazmat.primitives.asymmetric import rsa
-        from cryptography.hazmat.primitives import serialization as form
-        pem = rsa.generate_private_key(65537, 2048).private_bytes(
-            form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption()
-        )
-        from google.oauth2 import service_account
-        key = {"client_email": "a@b", "token_uri": "https://c", "private_key": pem.decode()}
-        made = service_account.Credentials.from_service_account_info(key)
-        print(len(made.sign_bytes(b"text")))
-    """
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.split() == ["False", "256"]
-
-
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
 def test_a_month_does_not_depend_on_the_time_zone_of_the_machine(zone):
     code = "from taxi_etl.month import Month; print(Month.parse('2020-01-01').first_day)"

@@ -1,4 +1,4 @@
-"""A release site that speaks HTTPS: trusted as httpx trusts, and not otherwise."""
+"""Whom HTTPS is trusted by, in a step and in a command: the same authorities."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import ssl
 import threading
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -15,9 +16,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from taxi_etl import download
 from taxi_etl.errors import SourceSilent
+from taxi_etl.site import Site
+from taxistack.kestra.trust import Trust
 
 
-class _Site(http.server.BaseHTTPRequestHandler):
+class _Answers(http.server.BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self.send_response(200)
         self.send_header("Content-Length", "7")
@@ -56,33 +59,71 @@ def certificate(tmp_path):
 
 
 @pytest.fixture
-def site(certificate):
-    """Its address."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Site)
+def serving():
+    """Starts a site."""
+    servers = []
+
+    def start():
+        servers.append(http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Answers))
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def site(certificate, serving):
+    """The address of one that speaks HTTPS."""
+    server = serving()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"https://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
+    return f"https://127.0.0.1:{server.server_address[1]}"
 
 
-def test_a_site_that_nobody_vouches_for_is_not_spoken_to(site):
-    with download.client() as http, pytest.raises(SourceSilent, match="CERTIFICATE_VERIFY_FAILED"):
+def by_a_step(url: str) -> int | None:
+    with Site() as http:
+        return download.ask(http, url).length
+
+
+def by_a_command(url: str) -> int:
+    with httpx.Client(verify=Trust(trust_env=True)) as client:
+        return int(client.head(url).headers["Content-Length"])
+
+
+CLIENTS = pytest.mark.parametrize("asked", [by_a_step, by_a_command])
+
+
+@CLIENTS
+def test_a_site_that_nobody_vouches_for_is_not_spoken_to(site, asked):
+    with pytest.raises((SourceSilent, httpx.ConnectError), match="CERTIFICATE_VERIFY_FAILED"):
+        asked(f"{site}/file")
+
+
+@CLIENTS
+def test_a_company_s_certificates_are_named_by_the_environment(
+    site, certificate, monkeypatch, asked
+):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    assert asked(f"{site}/file") == 7
+
+
+def test_a_site_of_this_machine_is_trusted_by_nothing_of_the_environment(
+    site, certificate, monkeypatch
+):
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with Site(base=site) as http, pytest.raises(SourceSilent, match="CERTIFICATE_VERIFY_FAILED"):
         download.ask(http, f"{site}/file")
 
 
-def test_a_company_s_certificates_are_named_by_the_environment(site, certificate, monkeypatch):
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    with download.client() as http:
-        assert download.ask(http, f"{site}/file").length == 7
-
-
-def test_plain_http_reads_no_certificate(monkeypatch):
-    def refuse(**_):
+@CLIENTS
+def test_plain_http_reads_no_certificate(monkeypatch, serving, asked):
+    def refuse(*_, **__):
         raise AssertionError("read the certificates")
 
-    monkeypatch.setattr("httpx.create_ssl_context", refuse)
-    with download.client():
-        pass
+    monkeypatch.setattr("ssl.SSLContext.load_verify_locations", refuse)
+    assert asked(f"http://127.0.0.1:{serving().server_address[1]}/file") == 7

@@ -6,9 +6,12 @@ import gzip
 import hashlib
 from dataclasses import replace
 from decimal import Decimal
+from http.client import RemoteDisconnected
 
-import httpx
 import pytest
+import requests
+from tests.sites import Answer, InMemory
+from urllib3.exceptions import ProtocolError
 
 from taxi_etl import download
 from taxi_etl.compare import Evidence, TableMonth, compare, suspicion
@@ -18,6 +21,7 @@ from taxi_etl.lake import LakeObject
 from taxi_etl.ledger import Entry
 from taxi_etl.month import Month
 from taxi_etl.release import check_base
+from taxi_etl.site import Site as Client
 
 BODY = gzip.compress(bytes(range(256)) * 200, mtime=0)
 URL = "http://site/green/f.csv.gz"
@@ -43,7 +47,7 @@ class Clock:
         self.now += seconds
 
 
-class Stream(httpx.SyncByteStream):
+class Stream:
     """A body that comes in pieces, each after so many seconds of the clock."""
 
     def __init__(self, pieces, clock=None, seconds=0.0):
@@ -76,7 +80,7 @@ class Site:
 def ok(body=BODY, etag='"one"', **headers):
     def answer(request):
         told = {"ETag": etag, "Content-Length": str(len(body)), **headers}
-        return httpx.Response(200, headers=told, stream=Stream([body]))
+        return Answer(200, told, Stream([body]))
 
     return answer
 
@@ -87,24 +91,24 @@ def unknown(*bodies):
 
     def answer(request):
         body = left.pop(0) if len(left) > 1 else left[0]
-        return httpx.Response(200, headers={"ETag": '"one"'}, stream=Stream([body]))
+        return Answer(200, {"ETag": '"one"'}, Stream([body]))
 
     return answer
 
 
 def status(code, **headers):
-    return lambda request: httpx.Response(code, headers=headers)
+    return lambda request: Answer(code, headers)
 
 
 def settled(site, *loaded):
-    with download.client(httpx.MockTransport(site)) as http:
+    with Client(InMemory(site)) as http:
         return download.ask_of(http, URL, *(loaded or (LOADED,)))
 
 
 def fetched(site, tmp_path, clock=None):
     path = tmp_path / "f"
     pace = (clock or Clock()).pace()
-    with download.client(httpx.MockTransport(site)) as http:
+    with Client(InMemory(site)) as http:
         return download.fetch(http, URL, path, pace) and path.read_bytes()
 
 
@@ -119,7 +123,7 @@ def test_a_site_that_refuses_head_is_asked_by_a_get_that_is_closed(code):
 
     def get(request):
         headers = {"ETag": '"one"', "Content-Length": str(len(BODY))}
-        return httpx.Response(200, headers=headers, stream=Body([BODY]))
+        return Answer(200, headers, Body([BODY]))
 
     assert settled(Site(get, status(code))) == download.Remote('"one"', "", len(BODY))
     assert read == []
@@ -154,7 +158,7 @@ def test_a_site_in_trouble_is_not_asked_a_second_time_by_get():
 
 def test_a_head_of_length_0_tells_no_length(tmp_path):
     site = Site(unknown(BODY), ok(**{"Content-Length": "0"}))
-    with download.client(httpx.MockTransport(site)) as http:
+    with Client(InMemory(site)) as http:
         assert download.ask(http, URL).length is None
     assert fetched(site, tmp_path) == BODY
 
@@ -162,7 +166,7 @@ def test_a_head_of_length_0_tells_no_length(tmp_path):
 def test_where_no_length_is_told_the_bytes_decide():
     def chunked(request):
         headers = {"Transfer-Encoding": "chunked", "ETag": '"two"'}
-        return httpx.Response(200, headers=headers, stream=Stream([BODY]))
+        return Answer(200, headers, Stream([BODY]))
 
     remote = settled(Site(chunked))
     assert remote.sha256 == LOADED.sha256
@@ -237,13 +241,13 @@ class Broken(Stream):
 
     def __iter__(self):
         yield from super().__iter__()
-        raise httpx.ReadError("broken")
+        raise ConnectionResetError("broken")
 
 
 def after_a_break(*answers, **marks):
     """The first transfer breaks off after 100 bytes; then these answers, the last for ever."""
     told = {"Content-Length": str(len(BODY)), **marks}
-    left = [lambda _: httpx.Response(200, headers=told, stream=Broken([BODY[:100]])), *answers]
+    left = [lambda _: Answer(200, told, Broken([BODY[:100]])), *answers]
     return Site(lambda request: (left.pop(0) if len(left) > 1 else left[0])(request))
 
 
@@ -257,7 +261,7 @@ def after_a_break(*answers, **marks):
 def test_a_rest_is_asked_for_under_the_mark_that_the_site_gave(tmp_path, marks, condition):
     def rest(request):
         headers = {"Content-Range": f"bytes 100-{len(BODY) - 1}/{len(BODY)}", **marks}
-        return httpx.Response(206, headers=headers, stream=Stream([BODY[100:]]))
+        return Answer(206, headers, Stream([BODY[100:]]))
 
     site = after_a_break(rest, **marks)
     assert fetched(site, tmp_path) == BODY
@@ -267,7 +271,7 @@ def test_a_rest_is_asked_for_under_the_mark_that_the_site_gave(tmp_path, marks, 
 def test_a_rest_of_a_file_of_another_length_is_not_appended(tmp_path):
     def rest(request):
         headers = {"Content-Range": f"bytes 100-{len(BODY) - 1}/{len(BODY) + 5}", "ETag": '"one"'}
-        return httpx.Response(206, headers=headers, stream=Stream([OTHER[100:]]))
+        return Answer(206, headers, Stream([OTHER[100:]]))
 
     site = after_a_break(rest, ok(), ETag='"one"')
     assert fetched(site, tmp_path) == BODY
@@ -293,7 +297,7 @@ def test_a_file_that_got_shorter_than_what_there_is_of_it_is_fetched_from_its_be
 def test_a_chunked_transfer_tells_its_end_itself(tmp_path):
     def get(request):
         headers = {"Transfer-Encoding": "chunked"}
-        return httpx.Response(200, headers=headers, stream=Stream([BODY]))
+        return Answer(200, headers, Stream([BODY]))
 
     site = Site(get)
     assert fetched(site, tmp_path) == BODY
@@ -305,7 +309,7 @@ def test_one_byte_every_five_seconds_ends_as_too_slow(tmp_path):
 
     def get(request):
         headers = {"Content-Length": "100000", "ETag": '"one"'}
-        return httpx.Response(200, headers=headers, stream=Stream([b"x"] * 99, clock, 5.0))
+        return Answer(200, headers, Stream([b"x"] * 99, clock, 5.0))
 
     with pytest.raises(SourceUnreachable, match=r"is too slow: \d bytes in 30 s"):
         fetched(Site(get), tmp_path, clock)
@@ -318,7 +322,7 @@ def test_a_site_that_was_fast_and_becomes_slow_is_too_slow(tmp_path, capsys):
     def get(request):
         headers = {"Content-Length": "1000000", "ETag": '"one"'}
         pieces = [bytes(200_000), *([b"x"] * 99)]
-        return httpx.Response(200, headers=headers, stream=Stream(pieces, clock, 5.0))
+        return Answer(200, headers, Stream(pieces, clock, 5.0))
 
     with pytest.raises(SourceUnreachable, match="is too slow"):
         fetched(Site(get), tmp_path, clock)
@@ -333,7 +337,7 @@ def test_a_large_file_has_more_time_than_a_small_one(tmp_path):
     def get(request):
         pieces = [body[at : at + 51200] for at in range(0, len(body), 51200)]
         headers = {"Content-Length": str(len(body)), "ETag": '"one"'}
-        return httpx.Response(200, headers=headers, stream=Stream(pieces, clock, 1.0))
+        return Answer(200, headers, Stream(pieces, clock, 1.0))
 
     assert len(fetched(Site(get), tmp_path, clock)) == len(body)
     assert clock.now > 200
@@ -345,7 +349,7 @@ def test_a_trickle_that_is_just_fast_enough_ends_with_the_time_of_its_size(tmp_p
 
     def get(request):
         headers = {"Content-Length": str(1 << 20), "ETag": '"one"'}
-        return httpx.Response(200, headers=headers, stream=Stream([bytes(2048)] * 512, clock, 1.0))
+        return Answer(200, headers, Stream([bytes(2048)] * 512, clock, 1.0))
 
     site = Site(get)
     with pytest.raises(SourceUnreachable, match=r"is too slow: \d+ bytes in 213 s"):
@@ -386,23 +390,23 @@ def test_a_retry_after_beyond_the_time_of_the_download_ends_it_at_once(tmp_path)
     assert clock.waited == []
 
 
-def broken_off(error):
+def broken_off(by):
     def answer(request):
-        raise error("broken")
+        raise requests.ConnectionError(ProtocolError("Connection aborted.", by))
 
     return answer
 
 
 def test_a_silent_site_is_told_from_one_in_trouble(tmp_path):
     def silent(request):
-        raise httpx.ConnectTimeout("x")
+        raise requests.ConnectTimeout("x")
 
     with pytest.raises(SourceSilent, match="no answer in time"):
         fetched(Site(silent), tmp_path)
     for trouble in (
         status(503),
-        broken_off(httpx.ReadError),
-        broken_off(httpx.RemoteProtocolError),
+        broken_off(ConnectionResetError(104, "Connection reset by peer")),
+        broken_off(RemoteDisconnected("Remote end closed connection without response")),
     ):
         with pytest.raises(SourceUnreachable) as caught:
             fetched(Site(trouble), tmp_path)

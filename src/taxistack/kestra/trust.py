@@ -1,7 +1,7 @@
-"""Whom the release site's HTTPS is trusted by: httpx's own choice, read when it is needed.
+"""Whom a Kestra server's HTTPS is trusted by: httpx's own choice, read when it is needed.
 
-A client of httpx reads all certificates of the world when it is made, a tenth of a step's start,
-also for a site that speaks HTTP.
+A client of httpx reads all certificates of the world when it is made, a tenth of a command's start,
+also for a server that speaks HTTP.
 """
 
 from __future__ import annotations
