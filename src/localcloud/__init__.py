@@ -7,11 +7,15 @@ state = cloud.start()      # storage, warehouse, postgres, release site, provide
 cloud.stop()               # everything ends, the data stays
 """
 
-from localcloud.cloud import LocalCloud
-from localcloud.compose import Compose
-from localcloud.errors import CloudError
-from localcloud.secretstore import SecretStore
-from localcloud.state import InstanceConfig, PartStatus, State
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from localcloud.cloud import LocalCloud
+    from localcloud.compose import Compose
+    from localcloud.errors import CloudError
+    from localcloud.secretstore import SecretStore
+    from localcloud.state import InstanceConfig, PartStatus, State
 
 __all__ = [
     "CloudError",
@@ -22,3 +26,22 @@ __all__ = [
     "SecretStore",
     "State",
 ]
+
+_MODULES = {
+    "CloudError": "errors",
+    "Compose": "compose",
+    "InstanceConfig": "state",
+    "LocalCloud": "cloud",
+    "PartStatus": "state",
+    "SecretStore": "secretstore",
+    "State": "state",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Imported by who asks for it: each part is a process of this package, and wants its own."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = found
+    return found
