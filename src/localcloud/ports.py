@@ -8,6 +8,8 @@ in its place.
 
 from __future__ import annotations
 
+import errno
+import os
 import random
 import socket
 from collections.abc import Iterable, Iterator, Mapping
@@ -59,6 +61,17 @@ def joined(port: int) -> socket.socket:
         joining.bind((HOST, port))
         stack.pop_all()
     return joining
+
+
+def to_listen(port: int) -> socket.socket:
+    """`joined`, for the one who listens: of two that share a port each would get some connections.
+
+    Raises OSError, when somebody listens too.
+    """
+    with socket.socket() as other:
+        if other.connect_ex((HOST, port)) == 0:
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+    return joined(port)
 
 
 def held(port: int) -> socket.socket:

@@ -19,7 +19,7 @@ class Server(uvicorn.Server):
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen on the port of the configuration, until told to stop."""
         try:
-            listener = ports.joined(self.config.port)
+            listener = ports.to_listen(self.config.port)
         except OSError as error:
             logging.getLogger("uvicorn.error").error("port %d: %s", self.config.port, error)
             sys.exit(_FAILED)

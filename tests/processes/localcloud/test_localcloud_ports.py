@@ -64,3 +64,11 @@ def test_a_port_that_somebody_listens_on_is_not_claimed():
             ports.claim(number(other))
         with ports.claimed(["part"], {"part": number(other)}) as claims:
             assert number(claims["part"]) != number(other)
+
+
+def test_of_two_servers_of_one_user_the_second_does_not_share_the_port_of_the_first(claimed):
+    with ports.to_listen(number(claimed)) as first:
+        first.listen()
+        with pytest.raises(OSError, match="already in use"):
+            ports.to_listen(number(claimed))
+    ports.to_listen(number(claimed)).close()

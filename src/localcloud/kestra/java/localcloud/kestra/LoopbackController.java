@@ -59,13 +59,14 @@ final class LoopbackController extends DefaultController {
 
     @Override
     protected ServerBuilder<?> buildServer(int port) {
+        InetSocketAddress address = new InetSocketAddress(host, port);
         NettyServerBuilder builder = NettyServerBuilder
-            .forAddress(new InetSocketAddress(host, port))
+            .forAddress(address)
             .addService(healthStatusManager.getHealthService())
             .maxInboundMessageSize(grpcConfiguration.maxInboundMessageSize())
             .intercept(new InternalCallServerInterceptor())
             .intercept(login); // the last one is asked first
-        SharedPort.of(builder);
+        SharedPort.of(builder, address);
         services.forEach(service -> builder.addService(service.bindService()));
         return builder;
     }

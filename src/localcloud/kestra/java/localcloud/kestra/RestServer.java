@@ -42,8 +42,9 @@ final class RestServer {
         System.setProperty("sun.net.httpserver.idleInterval", String.valueOf(settings.requestSeconds()));
         System.setProperty("jdk.httpserver.maxConnections", String.valueOf(MOST_CONNECTIONS));
         HttpServer http = HttpServer.create();
-        SharedPort.of(http);
-        http.bind(new InetSocketAddress(settings.host(), settings.port()), 0);
+        InetSocketAddress address = new InetSocketAddress(settings.host(), settings.port());
+        SharedPort.of(http, address);
+        http.bind(address, 0);
         RestServer server = new RestServer(http, settings, routes);
         http.setExecutor(Executors.newVirtualThreadPerTaskExecutor());
         http.createContext("/", server::handle);
