@@ -11,7 +11,7 @@ import time
 import httpx
 import pytest
 from tests.families import told
-from tests.faults.stack import ENGINE, Stack, load, span
+from tests.faults.stack import ENGINE, Stack, eventually, load, span
 
 from taxistack.kestra import KestraError
 
@@ -129,7 +129,7 @@ def test_parts(own_stack, fault, own_months, place, what):
     """The load ends well, or fails clearly and the next one does; then all is as undisturbed."""
     with fault(PARTS, what, place) as clock, own_stack.begin(*load(own_months)) as command:
         try:
-            _wait_for(a_step_runs(own_stack))
+            eventually(a_step_runs(own_stack))
             victim = own_stack.steps()[0] if place == "step" else own_stack.part(place)
             _do(victim, what)
             clock.struck()
@@ -144,13 +144,6 @@ def test_parts(own_stack, fault, own_months, place, what):
         own_stack.whole(own_months)
         clock.recovered()
         own_stack.tidy()
-
-
-def _wait_for(there) -> None:
-    give_up = time.monotonic() + 60
-    while not there():
-        assert time.monotonic() < give_up
-        time.sleep(0.02)
 
 
 def _do(victim, what: str) -> None:

@@ -8,16 +8,17 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
 from tests.families import told
+from tests.faults.stack import eventually
 
 from localcloud import CloudError, LocalCloud, State, ports, processes, supervisor
 from localcloud.errors import FolderError, MissingError
@@ -52,11 +53,8 @@ def connect(state: State) -> psycopg.Connection:
     )
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
+soon = partial(eventually, seconds=20)
+"""What the local cloud mends by itself."""
 
 
 def pids(cloud: LocalCloud) -> dict[str, int | None]:
@@ -122,7 +120,7 @@ def test_a_killed_part_is_started_again(cloud: LocalCloud):
     before = pids(cloud)
     for name in ALWAYS:
         os.kill(before[name], signal.SIGKILL)
-    eventually(
+    soon(
         lambda: all(
             part.state == "RUNNING" and part.pid not in (None, before[part.name])
             for part in cloud.status()
@@ -141,14 +139,14 @@ def test_a_part_that_keeps_crashing_is_told_by_status_and_start(cloud: LocalClou
     data = cloud.layout.data("storage")
     data.rename(data.with_name("elsewhere"))
     data.write_text("a file where the folder was")
-    eventually(lambda: cloud.status()[0].state in ("STARTING", "BACKOFF", "EXITED", "FATAL"))
+    soon(lambda: cloud.status()[0].state in ("STARTING", "BACKOFF", "EXITED", "FATAL"))
     with pytest.raises(CloudError, match="storage") as caught:
         cloud.start()
     assert str(cloud.layout.log("storage")) in caught.value.hint
     data.unlink()
     data.with_name("elsewhere").rename(data)
     cloud.start()
-    eventually(lambda: cloud.status()[0].state == "RUNNING")
+    soon(lambda: cloud.status()[0].state == "RUNNING")
 
 
 def test_what_a_killed_supervisor_left_is_ended_before_the_next_start(cloud: LocalCloud):
@@ -158,7 +156,7 @@ def test_what_a_killed_supervisor_left_is_ended_before_the_next_start(cloud: Loc
     orphans = alive(cloud)
     supervisor = Record.load(cloud.layout).supervisor["pid"]
     os.kill(supervisor, signal.SIGKILL)
-    eventually(lambda: cloud.state() is None)
+    soon(lambda: cloud.state() is None)
     assert {p.state for p in cloud.status() if p.name in ALWAYS} == {"ORPHANED"}
     again = cloud.start()
     assert not [process for process in orphans if processes.is_alive(process)]
@@ -250,7 +248,7 @@ def test_the_logs_are_rotated_and_the_oldest_go(cloud: LocalCloud, monkeypatch):
             pass  # the server logs each refused login
         return cloud.layout.log("postgres").with_suffix(f".log.{number}").exists()
 
-    eventually(lambda: oldest_is_kept(3))
+    soon(lambda: oldest_is_kept(3))
     for _ in range(20):
         assert not oldest_is_kept(4)
 

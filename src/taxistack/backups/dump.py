@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from taxi_etl import surroundings
+from taxistack import libpq
 from taxistack.errors import FailedError, MissingError
 
 # Whatever the database holds goes, also what was made after the dump, and comes as it was.
@@ -142,13 +142,8 @@ def _environment(address: Mapping[str, Any], password: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     return {
         **kept,
-        "PGHOST": str(address["host"]),
-        "PGPORT": str(address["port"]),
-        "PGDATABASE": str(address["dbname"]),
-        "PGUSER": str(address["user"]),
-        "PGPASSWORD": password,
+        **libpq.environment(address, password),
         "PGCONNECT_TIMEOUT": "10",
-        "PGREQUIREAUTH": surroundings.LOGIN,
     }
 
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from taxi_etl import surroundings
+from taxistack import libpq
 from taxistack.backfill import ledger
 from taxistack.backfill.state import DESTINATIONS
 from taxistack.commands.alarms import DAYS, last_alarms
@@ -59,12 +59,7 @@ def _postgres(target: Target) -> dict[str, str]:
         return {}
     password = target.postgres_password()
     return {
-        "PGHOST": str(address["host"]),
-        "PGPORT": str(address["port"]),
-        "PGDATABASE": str(address["dbname"]),
-        "PGUSER": str(address["user"]),
-        "PGPASSWORD": password,
-        "PGREQUIREAUTH": surroundings.LOGIN,
+        **libpq.environment(address, password),
         "DATABASE_URL": _postgres_url(address, password),
     }
 
