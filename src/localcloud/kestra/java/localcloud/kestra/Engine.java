@@ -86,6 +86,7 @@ final class Engine {
             engine.copyDatabase(settings.template());
         }
         engine.resubmit();
+        Compaction.start(engine.store());
         engine.startServices(settings.workers());
         return engine;
     }
@@ -193,9 +194,14 @@ final class Engine {
      * it is in the file, and what was answered for must outlive a kill.
      */
     void settle() throws SQLException {
+        store().commit();
+    }
+
+    /** The file below the tables. */
+    private MVStore store() throws SQLException {
         try (Connection connection = connect()) {
             SessionLocal session = (SessionLocal) connection.unwrap(JdbcConnection.class).getSession();
-            session.getDatabase().getStore().getMvStore().commit();
+            return session.getDatabase().getStore().getMvStore();
         }
     }
 
