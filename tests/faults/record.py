@@ -1,7 +1,8 @@
 """What the fault tests found, as it is committed (results.json), and docs/reliability.md from it.
 
 A case is a fault and the place where it strikes. A test opens one with the fixture `fault`; whether
-it was survived is whether the test passed. `invoke test --faults` writes both files.
+was survived is whether the test passed. `invoke test --faults` writes both files; what takes as
+long as all the rest together is run apart, and kept apart (apart.json).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from benchmarks.frame.results import machine
 
 RESULTS = Path(__file__).with_name("results.json")
+APART = Path(__file__).with_name("apart.json")
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 VARIABLE = "TAXISTACK_FAULT_RESULTS"
 """Names the file that a run of the tests writes its cases to."""
@@ -38,6 +40,18 @@ invoke test --faults      # all of it; writes the cases and this page
 invoke test               # everything, with a cut of the faults
 ```
 """
+_APART = """
+## Run apart
+
+A thousand executions take as long as all the other cases together.
+
+```text
+TAXISTACK_EXECUTIONS=1000 TAXISTACK_FAULT_RESULTS=many.json .venv/bin/python -m pytest -m "" \\
+    tests/faults/test_concurrency.py::test_many_executions_at_once
+.venv/bin/python -m tests.faults.record --apart many.json
+```
+"""
+_HEAD = ["| fault | where | survived | recovered | measured |", "|---|---|---|---:|---|"]
 
 
 @dataclass(frozen=True)
@@ -80,22 +94,27 @@ class Found:
         path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
 
 
-def text(found: Found) -> str:
+def text(found: Found, apart: Found) -> str:
     """The whole page."""
+    lines = [_TOP, _told(found)]
+    for family in sorted({case.family for case in found.cases}):
+        lines += ["", f"## {family}", "", *_HEAD]
+        lines += [_line(case) for case in found.cases if case.family == family]
+    lines += [_APART, _told(apart), "", *_HEAD, *map(_line, apart.cases)]
+    return "\n".join([*lines, ""])
+
+
+def _told(found: Found) -> str:
+    """How many cases there were, when, and on which machine."""
     survived = sum(case.survived for case in found.cases)
     times = [case.seconds for case in found.cases if case.seconds is not None]
     longest = f"; the longest recovery took {max(times):.0f} s" if times else ""
+    count = f"{len(found.cases)} case{'s' if len(found.cases) != 1 else ''}"
     where = found.machine
-    lines = [_TOP]
-    lines.append(
-        f"{len(found.cases)} cases, {survived} survived{longest}. Measured {found.measured} on "
+    return (
+        f"{count}, {survived} survived{longest}. Measured {found.measured} on "
         f"{where['processor']}, {where['cores']} cores, {where['memory']}, {where['system']}."
     )
-    for family in sorted({case.family for case in found.cases}):
-        lines += ["", f"## {family}", ""]
-        lines += ["| fault | where | survived | recovered | measured |", "|---|---|---|---:|---|"]
-        lines += [_line(case) for case in found.cases if case.family == family]
-    return "\n".join([*lines, ""])
 
 
 def _line(case: Case) -> str:
@@ -105,11 +124,12 @@ def _line(case: Case) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """`python -m tests.faults.record [RESULTS …]`: keep the cases of runs, if given; the page."""
-    if arguments:
-        given = [case for path in arguments for case in Found.read(Path(path)).cases]
-        Found.of(given).write(RESULTS)
-    PAGE.write_text(text(Found.read()), encoding="utf-8")
+    """`python -m tests.faults.record [--apart] [RESULTS …]`: keep these runs' cases; the page."""
+    apart = arguments[:1] == ["--apart"]
+    if given := [Found.read(Path(path)) for path in arguments[apart:]]:
+        cases = [case for found in given for case in found.cases]
+        Found.of(cases).write(APART if apart else RESULTS)
+    PAGE.write_text(text(Found.read(), Found.read(APART)), encoding="utf-8")
     return 0
 
 

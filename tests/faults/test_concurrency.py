@@ -63,10 +63,12 @@ def test_two_backfills_alike_load_every_month_once(own_stack: Stack, own_months,
     ],
 )
 def test_pairs(own_stack: Stack, own_months, fault, pair):
+    # Where neither loads, one month is enough to see that the stack still does.
+    months = own_months if {"backfill", "repair"} & set(pair) else own_months[:1]
     lines = {
-        "backfill": load(own_months),
-        "verify": ("verify", *span(own_months)),
-        "repair": ("verify", *span(own_months), "--repair"),
+        "backfill": load(months),
+        "verify": ("verify", *span(months)),
+        "repair": ("verify", *span(months), "--repair"),
         "down": ("down", "--yes"),
     }
     if "start" in pair:
@@ -80,9 +82,9 @@ def test_pairs(own_stack: Stack, own_months, fault, pair):
             assert one.returncode == 0 or "error: " in said, said
         clock.struck()
         _mend(own_stack, pair)
-        own_stack.run(*load(own_months))
+        own_stack.run(*load(months))
         clock.recovered()
-        own_stack.whole(own_months)
+        own_stack.whole(months)
         own_stack.tidy()
 
 

@@ -11,8 +11,10 @@ import time
 import httpx
 import pytest
 from tests.families import told
+from tests.faults.conftest import months_of_their_own
 from tests.faults.stack import ENGINE, Stack, eventually, load, span
 
+from taxi_etl.month import Month
 from taxistack.kestra import KestraError
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
@@ -80,23 +82,29 @@ def test_backfill(own_stack, fault, own_months, number):
         own_stack.tidy()
 
 
+@pytest.fixture(scope="module")
+def loaded(own_stack: Stack) -> list[Month]:
+    """Months that nothing below loads again."""
+    months = months_of_their_own(own_stack)
+    own_stack.run(*load(months))
+    return months
+
+
 @pytest.mark.faults_all
 @pytest.mark.parametrize("number", SIGNALS)
-def test_verify(own_stack, fault, own_months, number):
-    own_stack.run(*load(own_months))
-    asked = ("verify", *span(own_months))
+def test_verify(own_stack, fault, loaded, number):
+    asked = ("verify", *span(loaded))
     with fault(FAMILY, number.name, "verify, it compares") as clock:
         own_stack.strike(number, "comparing with", *asked)
         clock.struck()
-        own_stack.whole(own_months)
+        own_stack.whole(loaded)
         clock.recovered()
         own_stack.tidy()
 
 
 @pytest.mark.faults_all
 @pytest.mark.parametrize("number", SIGNALS)
-def test_stop_and_start(own_stack, fault, own_months, number):
-    own_stack.run(*load(own_months))
+def test_stop_and_start(own_stack, fault, loaded, number):
     with fault(FAMILY, number.name, "stop, the engine has ended") as clock:
         own_stack.strike(number, the_engine_is_gone(own_stack), "stop")
         clock.struck()
@@ -108,7 +116,7 @@ def test_stop_and_start(own_stack, fault, own_months, number):
         clock.struck()
         own_stack.run("start")
         clock.recovered()
-        own_stack.whole(own_months)
+        own_stack.whole(loaded)
         own_stack.tidy()
 
 

@@ -25,7 +25,8 @@ from taxi_etl.schema import TAXIS
 ROOT = Path(__file__).resolve().parents[2]
 FAMILY = "Machines with too little"
 MANY = 5_000_000
-HUGE = "2030-01"
+HUGE = "2018-06"
+"""Before the rows without a flag began: letters in its place make rows different."""
 MOST_MB = 150
 
 
