@@ -63,9 +63,9 @@ def up(target: Target, console: Console, force_unlock: str = "") -> None:
             _ask(target, console, planned)
             seconds = work.apply(planned)
     target.forget()
-    version = target.wait_for_kestra(say=console.say)
-    if planned.any:
+    if planned.any:  # while Kestra starts
         prove_empty(terraform)
+    version = target.wait_for_kestra(say=console.say)
     rows = effects_table(target, target.resources(terraform), planned, seconds)
     changed = [row for row in rows if row[1] != "unchanged"]
     url, label = _kestra(target)
@@ -198,12 +198,13 @@ def _destroy(
         if planned.any and not dry_run:
             if not _show_what_goes(target, planned, console, keep_data):
                 raise NotConfirmedError("nothing was destroyed: not confirmed")
-            if _lift_protection(target, terraform, path.with_name("lift.tfplan"), keep_data):
+            if _lift_protection(target, terraform, keep_data):
                 # What goes was looked at a moment ago. What somebody deletes meanwhile is deleted
                 # twice, which every API takes.
                 with _unlocked():
-                    planned = terraform.plan(out=path, destroy=not keep_data, refresh=keep_data)
-            terraform.apply(planned)
+                    terraform.plan_and_apply(destroy=not keep_data, refresh=keep_data)
+            else:
+                terraform.apply(planned)
     return planned
 
 
@@ -212,10 +213,10 @@ def _unlocked() -> Iterator[None]:
     """Says, when the command ends within it, that protection was lifted: that much has changed."""
     try:
         yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         raise KeyboardInterrupt(
-            "interrupted: nothing was destroyed, but the protection of what holds data is lifted; "
-            "`invoke down` goes on, `invoke up` protects it again"
+            f"{error}; the protection of what holds data is lifted until `invoke up` protects it "
+            "again, or `invoke down` is through"
         ) from None
 
 
@@ -241,18 +242,20 @@ def _tell_what_would_go(planned: Plan, console: Console, keep_data: bool) -> Non
     console.summary(f"down --dry-run, nothing was changed: {planned.describe()}{kept}")
 
 
-def _lift_protection(target: Target, terraform: Terraform, path: Path, keep_data: bool) -> bool:
-    """Unlock what holds data, and a protected VM, before they go; False: nothing was locked."""
+def _lift_protection(target: Target, terraform: Terraform, keep_data: bool) -> bool:
+    """Unlock what holds data, and a protected VM, before they go; False: there is none.
+
+    What was unlocked before stays as it is; a plan that was saved before this is overtaken.
+    """
     held = {resource for resource in target.resources(terraform) if resource in PROTECTED}
     chosen = [address for address in PROTECTED if address in held]
     if keep_data:
         chosen = [address for address in chosen if "instance" in address]
         # The instance is unlocked in place before it goes: with compute_enabled it still is there.
         terraform = target.terraform(deletion_protection=False)
-    if not chosen or not (lifting := terraform.plan(out=path, targets=chosen)).any:
-        return False
-    terraform.apply(lifting)
-    return True
+    if chosen:
+        terraform.plan_and_apply(targets=chosen)
+    return bool(chosen)
 
 
 def _close(target: Target, console: Console, planned: Plan, keep_data: bool, began: float) -> None:

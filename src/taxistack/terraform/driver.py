@@ -147,6 +147,23 @@ class Terraform:
             self._run("apply", str(Path(path).absolute()), **_JSON, **_LOCKING)
         return apply_of(events)
 
+    def plan_and_apply(
+        self, *, destroy: bool = False, refresh: bool = True, targets: Iterable[str] = ()
+    ) -> ApplyResult:
+        """Both in one run, unseen: for what was shown and approved right before, by another plan.
+
+        The flags are those of `plan`.
+        """
+        flags: dict[str, Any] = {
+            "auto_approve": IsFlagged,
+            "refresh": None if refresh else False,
+            "destroy": IsFlagged if destroy else None,
+            "target": list(targets),
+        }
+        with self._gathering() as events, self._given() as given:
+            self._run("apply", **flags, **given, **_JSON, **_LOCKING)
+        return apply_of(events)
+
     def outputs(self) -> dict[str, Any]:
         """The outputs by name; empty when nothing was applied."""
         values = json.loads(self._run("output", json=IsFlagged, no_color=IsFlagged).stdout)

@@ -115,13 +115,17 @@ def test_a_plan_for_a_folder_that_is_not_there_is_refused_before_anything_starts
 
 
 class Protected(PlayedTerraform):
-    """Holds data: unlocked before it is destroyed. The plan after that is interrupted."""
+    """Holds data: unlocked before it is destroyed. The run after that is interrupted."""
 
-    def plan(self, out: Path | None = None, *, destroy=False, targets=(), refresh=True) -> Plan:
-        if destroy and self.applied:
-            assert not refresh, "what goes was looked at by the plan before"
-            raise KeyboardInterrupt("terraform plan was interrupted: nothing was changed")
+    def plan(self, out: Path | None = None, *, destroy: bool = False) -> Plan:
+        assert destroy
         return super().plan(out)
+
+    def plan_and_apply(self, *, destroy=False, targets=(), refresh=True) -> None:
+        if destroy:
+            assert not refresh, "what goes was looked at by the plan before"
+            raise KeyboardInterrupt("terraform apply was interrupted")
+        self.applied += targets
 
 
 def test_a_down_that_ends_after_it_lifted_the_protection_says_so(tmp_path, monkeypatch):
@@ -132,6 +136,6 @@ def test_a_down_that_ends_after_it_lifted_the_protection_says_so(tmp_path, monke
     monkeypatch.setattr(PlayedTarget, "terraform", lambda self, **_: terraform)
     with pytest.raises(KeyboardInterrupt) as raised:
         provision.down(target, Hesitating(lambda: None), keep_data=False)
-    assert terraform.applied
+    assert terraform.applied == [provision.PROTECTED[0]]
     assert "the protection of what holds data is lifted" in str(raised.value)
     assert "nothing was changed" not in str(raised.value)
