@@ -17,7 +17,10 @@ SOURCES = ["src", "scripts", "tests", "benchmarks", "analytics", "tasks.py"]
 SLOW = ["tests/platform", "tests/infra", "tests/faults", "tests/gcp"]
 # In the order of collection: the tests of the shared platform are the longest chain, and begin.
 # More workers than four would start more platforms than a laptop has memory for.
-WORKERS = ["--numprocesses=auto", "--maxprocesses=4", "--dist=loadscope", "--no-loadscope-reorder"]
+SPREAD = ["--maxprocesses=4", "--dist=loadscope", "--no-loadscope-reorder"]
+WORKERS = ["--numprocesses=auto", *SPREAD]
+# A fault is half of its time something that stands still or is waited for: one more finds work.
+FAULT_WORKERS = [f"--numprocesses={(os.cpu_count() or 1) + 1}", *SPREAD]
 
 
 def _run(console: Console, title: str, *command: str) -> None:
@@ -51,7 +54,7 @@ def _faults(console: Console) -> None:
     """Run them and keep what they found; a fault that was not survived is kept too."""
     with tempfile.TemporaryDirectory(prefix="taxistack-faults-") as folder:
         results = Path(folder) / "results.json"
-        command = [sys.executable, "-m", "pytest", "tests/faults", "-m", "", *WORKERS]
+        command = [sys.executable, "-m", "pytest", "tests/faults", "-m", "", *FAULT_WORKERS]
         os.environ["TAXISTACK_FAULT_RESULTS"] = str(results)
         try:
             _run(console, "every fault", *command)
