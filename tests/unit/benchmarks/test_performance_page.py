@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -19,6 +20,14 @@ def result(row: Figures) -> Result:
 
 def test_the_page_is_what_the_results_say():
     assert page.PAGE.read_text() == page.text(results.committed()), "python -m benchmarks --page"
+
+
+def test_every_ratio_is_a_bar_that_begins_at_the_baseline():
+    drawn = page.chart([result(figures([seconds], [1.0])) for seconds in (0.5, 4.0)])
+    bars = re.findall(r'roledescription="bar" d="M([\d.]+),[\d.]+h([\d.]+)v', drawn)
+    (quick, its_width), (slow, width) = [(float(x), float(w)) for x, w in bars]
+    assert quick + its_width == pytest.approx(slow), "left of the line, right of it"
+    assert width == pytest.approx(2 * its_width), "four times is twice two times"
 
 
 def test_every_committed_result_is_of_a_benchmark():
