@@ -1,6 +1,6 @@
 """A backfill, against the same steps by hand
 
-4 months of 2 taxis into 2 destinations, 2,000 rows each, two at a time: 16 loads, each with its
+12 months of 2 taxis into 2 destinations, 2,000 rows each, two at a time: 48 loads, each with its
 extract, load and reconcile. Ours is `invoke backfill`, with all that Kestra does for it. The
 baseline is `xargs -P2` over the same steps, as processes of a shell: no plan, no states, no logs,
 no retries. Everything is there already, so both load each month again. Then one such month alone,
@@ -37,7 +37,7 @@ no use: the second compiler (a third more), more parsed statements a session. Of
 engine takes 0.15 s, the three steps the rest.
 """
 
-MONTHS = int(os.environ.get("BENCH_MONTHS", "4"))
+MONTHS = int(os.environ.get("BENCH_MONTHS", "12"))
 FIRST = Month(2019, 1)
 LAST = Month.parse(f"2019-{MONTHS:02d}")
 FLOWS = {"PostgreSQL": "taxi_to_postgres", "BigQuery": "taxi_to_bigquery"}
@@ -66,7 +66,7 @@ def rows(folder: Path) -> Iterator[list[Row]]:
                 reach=1.15,
                 baseline="the same steps by xargs -P2",
                 theirs=lambda n: _theirs({**environment, "RUN": str(n)}),
-                times=3,
+                times=5,
             ),
             *(
                 Row(

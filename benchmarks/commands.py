@@ -23,8 +23,8 @@ classes and queues, a third the Java compiler. The warehouse emulator takes 1.4 
 provider, storage and release site 0.9 s, `initdb` half a second, the command itself 1.2 s.
 Terraform begins when storage and provider answer. The engine waits for the warehouse, since the
 machine's roles on the datasets come before the machine, as on Google Cloud. `down` is three runs of
-Terraform's plan and two of its apply: what holds data is unlocked before it is destroyed, and a
-saved plan does not outlive that. What is destroyed next is not given time to end in good order.
+Terraform: a plan, which is shown; what holds data is unlocked; all is destroyed. A fifth of it is
+the import of Google's clients, which look for what is left.
 `status` is four fifths imports: Invoke a fifth, Google's BigQuery client with requests a fifth,
 psycopg a tenth, httpx and rich a twentieth each.
 """

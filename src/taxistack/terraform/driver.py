@@ -107,21 +107,16 @@ class Terraform:
         *,
         destroy: bool = False,
         refresh_only: bool = False,
-        refresh: bool = True,
-        targets: Iterable[str] = (),
         replace: Iterable[str] = (),
     ) -> Plan:
         """Compare configuration, state and cloud; save the plan in `out` when given.
 
-        `replace`: addresses of what is made anew though nothing of it has changed. `refresh`:
-        False takes the state's word for the cloud's, right after a plan that has asked.
+        `replace`: addresses of what is made anew though nothing of it has changed.
         """
         flags: dict[str, Any] = {
-            "refresh": None if refresh else False,
             "destroy": IsFlagged if destroy else None,
             "refresh_only": IsFlagged if refresh_only else None,
             "out": str(Path(out).absolute()) if out else None,
-            "target": list(targets),
             "replace": list(replace),
         }
         if out:
@@ -152,7 +147,8 @@ class Terraform:
     ) -> ApplyResult:
         """Both in one run, unseen: for what was shown and approved right before, by another plan.
 
-        The flags are those of `plan`.
+        `targets`: addresses; without any, all of the stack. `refresh`: False takes the state's word
+        for the cloud's, right after a plan that has asked.
         """
         flags: dict[str, Any] = {
             "auto_approve": IsFlagged,

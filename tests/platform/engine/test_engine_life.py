@@ -115,8 +115,8 @@ def test_the_database_does_not_grow_with_every_commit(new_engine):
     """Without compaction it grows by 1.5 MB with each of these executions."""
     engine = new_engine()
     engine.start()
-    engine.save("hello", "tasks:\n  - {id: a, type: io.kestra.plugin.core.log.Log, message: hi}\n"
-                         "  - {id: b, type: io.kestra.plugin.core.log.Log, message: ho}\n")  # fmt: skip
+    task = "  - {{id: {}, type: io.kestra.plugin.core.log.Log, message: hi}}\n"
+    engine.save("hello", "tasks:\n" + task.format("a") + task.format("b"))
     database = engine.folder / "data" / "db.mv.db"
     sizes = []
     for _ in range(3):
