@@ -3,7 +3,8 @@
 from taxistack.backfill.context import BackfillContext
 from taxistack.backfill.grid import grid_table, outlook
 from taxistack.backfill.planner import Only, Order, Plan, Request, plan
-from taxistack.backfill.runner import Failure, Outcome, Result, run_backfill
+from taxistack.backfill.result import Failure, Outcome, Result
+from taxistack.backfill.runner import run_backfill
 from taxistack.backfill.state import Cell, CellState, Run, SourceFile, State
 from taxistack.backfill.survey import plan_backfill, survey
 

@@ -17,7 +17,8 @@ from taxi_etl.release import object_name, shown
 from taxistack.backfill import ledger
 from taxistack.backfill.context import BackfillContext
 from taxistack.backfill.planner import Only, Request
-from taxistack.backfill.runner import Result, run_backfill
+from taxistack.backfill.result import Result
+from taxistack.backfill.runner import run_backfill
 from taxistack.backfill.state import COURSE, DESTINATIONS, TAXIS, Cell, State
 from taxistack.backfill.survey import Survey, is_public, plan_backfill, survey
 from taxistack.console import Console, counted
