@@ -175,7 +175,7 @@ class Stack:
     def whole(self, months: list[Month], rows: int = ROWS) -> None:
         """Every month is there once in both destinations, proven, and nothing lies about."""
         said = self.run("verify", *span(months))
-        assert f"verify: {2 * len(months)} months proven equal" in said, said
+        assert f"verify: {2 * len(months):,} months proven equal" in said, said
         target = self.target
         try:
             between = f"BETWEEN DATE '{months[0]}-01' AND DATE '{months[-1]}-01'"
