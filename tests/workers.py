@@ -17,6 +17,10 @@ TESTS = Path(__file__).parent
 # These start servers once for their folder.
 FOLDERS = ("platform/contract", "platform/etl", "infra/standin")
 
+# Each of these tests makes a stack, and takes it away: they share nothing.
+ALONE = (
+    "faults/test_kill_up_and_down.py", "faults/test_two_stacks.py", "faults/test_up_interrupted.py",
+)  # fmt: skip
 # Fixtures of the session that take long to make.
 STRUCK = "own_stack"
 STACKS = ("platform", STRUCK)
@@ -31,6 +35,8 @@ class Chains(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0].removeprefix(f"{TESTS.name}/")
+        if file in ALONE:
+            return nodeid
         # With every fault these are half an hour in a row: a stack for each file is less.
         return file if chain(file) == STRUCK and not self.config.option.markexpr else chain(file)
 
