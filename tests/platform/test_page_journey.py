@@ -175,6 +175,7 @@ def picture(page: Page, name: str, *, height: int = 720) -> None:
 
 def settled(page: Page) -> None:
     """The screen shows what it asked for, and has nothing to complain of."""
+    expect(page.get_by_role("heading", level=1)).to_be_visible()  # before: it asks for nothing yet
     expect(page.locator("[aria-busy]")).to_have_count(0)
     expect(page.locator("#trouble")).to_be_hidden()
 
