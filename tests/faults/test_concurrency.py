@@ -31,7 +31,7 @@ PAIRS = (
 CUT = ("deploy-flows", "backfill")
 """CI has time for one of them."""
 # As many as the suite has minutes for; a thousand take twenty minutes (docs/reliability.md).
-MANY = int(os.environ.get("TAXISTACK_EXECUTIONS", "120"))
+MANY = int(os.environ.get("TAXISTACK_EXECUTIONS", "60"))
 MANY_ROWS = 20
 MANY_S = 4.0
 """Patience for each of them."""
