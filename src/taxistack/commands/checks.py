@@ -19,7 +19,7 @@ SLOW = ["tests/platform", "tests/infra", "tests/faults", "tests/gcp"]
 # More workers than four would start more platforms than a laptop has memory for.
 SPREAD = ["--maxprocesses=4", "--dist=loadscope", "--no-loadscope-reorder"]
 WORKERS = ["--numprocesses=auto", *SPREAD]
-# A fault is half of its time something that stands still or is waited for: one more finds work.
+# Some faults stand still or are waited for: one worker more uses what the others leave.
 FAULT_WORKERS = [f"--numprocesses={(os.cpu_count() or 1) + 1}", *SPREAD]
 
 

@@ -144,7 +144,7 @@ class Terraform:
 
     def plan_and_apply(
         self, *, destroy: bool = False, refresh: bool = True, targets: Iterable[str] = ()
-    ) -> ApplyResult:
+    ) -> None:
         """Both in one run, unseen: for what was shown and approved right before, by another plan.
 
         `targets`: addresses; without any, all of the stack. `refresh`: False takes the state's word
@@ -156,9 +156,8 @@ class Terraform:
             "destroy": IsFlagged if destroy else None,
             "target": list(targets),
         }
-        with self._gathering() as events, self._given() as given:
+        with self._given() as given:
             self._run("apply", **flags, **given, **_JSON, **_LOCKING)
-        return apply_of(events)
 
     def outputs(self) -> dict[str, Any]:
         """The outputs by name; empty when nothing was applied."""
