@@ -1,6 +1,6 @@
 """A backfill, against the same steps by hand
 
-4 months of 2 taxis into 2 destinations, 2,000 rows each, two at a time: 16 loads, each with its
+12 months of 2 taxis into 2 destinations, 2,000 rows each, two at a time: 48 loads, each with its
 extract, load and reconcile. Ours is `invoke backfill`, with all that Kestra does for it. The
 baseline is `xargs -P2` over the same steps, as processes of a shell: no plan, no states, no logs,
 no retries. Everything is there already, so both load each month again. Then one such month alone,
@@ -34,12 +34,12 @@ decides, and writes it, some 70 of them for three tasks, 40 KB each. A profile o
 fifth of it was reading the same JSON again for each column of H2's table (mended,
 `H2Functions.java`), a fifth is the commit to the file, which must outlive a kill, half of that
 writing the text of JSON, a thirteenth is jOOQ writing SQL. The file was never compacted, and
-searching it for room took longer with every load (mended, `Compaction.java`). Tried, and of no use:
-the second compiler (a third more), more parsed statements a session. Of a month alone the engine
+searching it for room took longer with every load (mended). Tried, and of no use: the second
+compiler (a third more), more parsed statements a session. Of a month alone the engine
 takes 0.15 s, the three steps the rest.
 """
 
-MONTHS = int(os.environ.get("BENCH_MONTHS", "4"))
+MONTHS = int(os.environ.get("BENCH_MONTHS", "12"))
 FIRST = Month(2019, 1)
 LAST = Month.parse(f"2019-{MONTHS:02d}")
 FLOWS = {"PostgreSQL": "taxi_to_postgres", "BigQuery": "taxi_to_bigquery"}

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -62,6 +63,48 @@ def test_everything_survives_a_stop_and_a_kill(new_engine, until) -> None:
     assert engine.http.get("/flows/tests/hello").status_code == 200
     assert engine.http.get("/namespaces/tests/kv/key").json()["value"] == "value"
     assert engine.run("hello")["state"]["current"] == "SUCCESS"
+
+
+def test_what_was_answered_for_is_there_after_a_kill_that_comes_at_once(new_engine):
+    """Commits reach the file together, a little later: no answer may be ahead of them."""
+    engine = new_engine()
+    hello = "tasks:\n  - {id: a, type: io.kestra.plugin.core.log.Log, message: hi}\n"
+    told: list[str] = []
+
+    def ended() -> None:
+        told.append(engine.run("hello", wait=False)["id"])
+        while engine.execution(told[-1])["state"]["current"] != "SUCCESS":
+            time.sleep(0.001)
+
+    answered: dict[str, tuple[Callable[[], object], Callable[[], object], object]] = {
+        "a flow": (
+            lambda: engine.save("hello", hello),
+            lambda: engine.http.get("/flows/tests/hello").status_code, 200,
+        ),
+        "a pair": (
+            lambda: engine.http.put("/namespaces/tests/kv/key", content='"value"'),
+            lambda: engine.http.get("/namespaces/tests/kv/key").json()["value"], "value",
+        ),
+        "an execution that was made": (
+            lambda: told.append(engine.run("hello", wait=False)["id"]),
+            lambda: engine.execution(told[-1])["id"] == told[-1], True,
+        ),
+        "an execution that was waited for": (
+            lambda: told.append(engine.run("hello")["id"]),
+            lambda: engine.execution(told[-1])["state"]["current"], "SUCCESS",
+        ),
+        "an execution that was seen to end": (
+            ended, lambda: engine.execution(told[-1])["state"]["current"], "SUCCESS",
+        ),
+    }  # fmt: skip
+    engine.start()
+    for name, (act, look, seen) in answered.items():
+        jvm = engine.jvm  # to find it takes longer than the commits do
+        act()
+        jvm.kill()
+        engine.launcher.wait(30)
+        engine.start()
+        assert look() == seen, name
 
 
 def test_what_was_half_written_at_a_kill_does_not_change_what_is_read(new_engine):

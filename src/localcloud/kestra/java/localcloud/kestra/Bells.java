@@ -14,7 +14,7 @@ import java.util.concurrent.ConcurrentHashMap;
  */
 final class Bells {
     /** Sleep of a queue in which nothing was put lately. */
-    private static final Duration IDLE = Duration.ofSeconds(1);
+    private static final Duration IDLE = Duration.ofSeconds(5);
     private static final Duration SHORTEST = Duration.ofMillis(4);
     /** What was put and is seen late is seen at most this part of its delay later. */
     private static final int PART = 4;

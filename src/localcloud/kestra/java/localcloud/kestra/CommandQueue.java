@@ -9,7 +9,6 @@ import io.kestra.core.queues.QueueException;
 import io.kestra.core.repositories.ExecutionRepositoryInterface;
 import io.kestra.core.runners.ExecutionEvent;
 import io.kestra.core.services.AsyncOperationWaiter;
-import java.sql.SQLException;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -53,7 +52,7 @@ final class CommandQueue {
      * @return the new execution
      */
     Execution make(String executionId, Function<String, ? extends ExecutionCommand> command)
-        throws InterruptedException, SQLException, TimeoutException {
+        throws InterruptedException, TimeoutException {
         CompletableFuture<AsyncOperationProcessedEvent> answer = waiter
             .submit(executionId, operation -> emit(command.apply(operation)), TIMEOUT)
             .toFuture();
@@ -63,7 +62,6 @@ final class CommandQueue {
                 boolean answered = answer.isDone();
                 Optional<Execution> made = repository.findById(Engine.TENANT, executionId);
                 if (made.isPresent()) {
-                    engine.settle();
                     return made.get();
                 }
                 if (answered) {

@@ -16,7 +16,6 @@ import io.kestra.core.services.ExecutionService;
 import io.kestra.core.services.FlowService;
 import io.kestra.core.storages.StorageInterface;
 import java.io.IOException;
-import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.OffsetDateTime;
@@ -136,7 +135,7 @@ final class ExecutionCalls {
         return values;
     }
 
-    private Execution awaitEnd(Flow flow, Execution execution) throws InterruptedException, SQLException {
+    private Execution awaitEnd(Flow flow, Execution execution) throws InterruptedException {
         long end = System.nanoTime() + LONGEST_WAIT.toNanos();
         Execution current = execution;
         long heard = engine.bells().rings(CHANGES);
@@ -148,7 +147,6 @@ final class ExecutionCalls {
             heard = engine.bells().rings(CHANGES);
             current = repository.findById(Engine.TENANT, execution.getId()).orElse(current);
         }
-        engine.settle();
         return current;
     }
 

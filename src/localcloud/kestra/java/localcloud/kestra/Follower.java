@@ -24,11 +24,13 @@ final class Follower {
     /** A comment is written this often when nothing happens, to notice a client that left. */
     private static final Duration HEARTBEAT = Duration.ofSeconds(10);
 
+    private final Engine engine;
     private final ExecutionRepositoryInterface executions;
     private final ExecutionService service;
     private final FlowRepositoryInterface flows;
 
     Follower(Engine engine) {
+        this.engine = engine;
         executions = engine.bean(ExecutionRepositoryInterface.class);
         service = engine.bean(ExecutionService.class);
         flows = engine.bean(FlowRepositoryInterface.class);
@@ -54,6 +56,7 @@ final class Follower {
             ObjectNode state = Executions.whole(now);
             boolean ended = service.isTerminated(flow, now);
             if (ended || !state.equals(told)) {
+                engine.settle();
                 write(out, event(ended ? "end" : "progress", state));
                 told = state;
                 spoken = System.nanoTime();

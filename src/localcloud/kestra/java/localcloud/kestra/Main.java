@@ -15,7 +15,7 @@ final class Main {
         try {
             Settings settings = Settings.read(System.in);
             Engine engine = Engine.boot(settings);
-            RestServer server = RestServer.start(settings, Routes.of(engine, settings));
+            RestServer server = RestServer.start(settings, Routes.of(engine, settings), engine);
             Runtime.getRuntime().addShutdownHook(new Thread(() -> {
                 server.stop();
                 int code = 0;

@@ -25,18 +25,20 @@ final class RestServer {
 
     private final HttpServer server;
     private final Routes routes;
+    private final Engine engine;
     private final byte[] credentials;
     private final long bodyLimit;
 
-    private RestServer(HttpServer server, Settings settings, Routes routes) {
+    private RestServer(HttpServer server, Settings settings, Routes routes, Engine engine) {
         this.server = server;
         this.routes = routes;
+        this.engine = engine;
         this.bodyLimit = settings.bodyLimit();
         this.credentials = Base64.getEncoder()
             .encode((settings.user() + ":" + settings.password()).getBytes(StandardCharsets.UTF_8));
     }
 
-    static RestServer start(Settings settings, Routes routes) throws IOException {
+    static RestServer start(Settings settings, Routes routes, Engine engine) throws IOException {
         // Read once by the server's classes. A connection that only drips bytes, or none, is closed.
         System.setProperty("sun.net.httpserver.maxReqTime", String.valueOf(settings.requestSeconds()));
         System.setProperty("sun.net.httpserver.idleInterval", String.valueOf(settings.requestSeconds()));
@@ -45,7 +47,7 @@ final class RestServer {
         InetSocketAddress address = new InetSocketAddress(settings.host(), settings.port());
         SharedPort.of(http, address);
         http.bind(address, 0);
-        RestServer server = new RestServer(http, settings, routes);
+        RestServer server = new RestServer(http, settings, routes, engine);
         http.setExecutor(Executors.newVirtualThreadPerTaskExecutor());
         http.createContext("/", server::handle);
         http.start();
@@ -68,7 +70,9 @@ final class RestServer {
     private Reply reply(HttpExchange exchange) {
         try {
             refuseWebPages(exchange.getRequestHeaders());
-            return routes.call(exchange, authenticated(exchange), bodyLimit);
+            Reply reply = routes.call(exchange, authenticated(exchange), bodyLimit);
+            engine.settle();
+            return reply;
         } catch (Throwable e) {
             Problem problem = Problem.of(e);
             if (problem.status() == 500) {
