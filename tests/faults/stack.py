@@ -232,7 +232,7 @@ def eventually(condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
+        time.sleep(0.05)
 
 
 def _applying() -> list[psutil.Process]:
@@ -259,5 +259,5 @@ def _until(process: subprocess.Popen[str], mark: Mark) -> str:
     while not mark():
         if process.poll() is not None or time.monotonic() > give_up:
             pytest.fail(f"it never came to the step: {process.stdout.read()}")
-        time.sleep(0.02)
+        time.sleep(0.05)
     return said

@@ -11,7 +11,7 @@ from tests.faults.stack import Stack, load
 from taxi_etl.month import Month
 
 FAMILY = "Commands at once"
-MONTHS = [Month(2017, 1), Month(2017, 2)]
+MONTHS = [Month(2017, 1)]
 ROWS = (200, 300)
 
 
