@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from localcloud import ports
+from taxistack.page import serving
 
 
 @pytest.fixture
@@ -72,3 +74,24 @@ def test_of_two_servers_of_one_user_the_second_does_not_share_the_port_of_the_fi
         with pytest.raises(OSError, match="already in use"):
             ports.to_listen(number(claimed))
     ports.to_listen(number(claimed)).close()
+
+
+@pytest.mark.parametrize("listen", [ports.to_listen, serving._listen], ids=["a part", "the page"])
+def test_an_answer_in_pieces_is_sent_at_once(listen: Callable[[int], socket.socket]):
+    """A piece that waits for the acknowledgement of the one before costs 40 ms."""
+    found: list[int] = []
+
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted = writer.get_extra_info("socket")
+        found.append(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+
+    async def ask() -> None:
+        with listen(0) as listener:
+            async with await asyncio.start_server(answer, sock=listener):
+                reader, writer = await asyncio.open_connection(ports.HOST, number(listener))
+                assert await reader.read() == b""
+                writer.close()
+
+    asyncio.run(ask())
+    assert found == [1]
