@@ -18,16 +18,14 @@ NOTES = """
 An `up` of nothing is processor time that two cores share. The start of the JVM took 6 s of it over
 both; a profile of it showed what nobody needs (an HTTP client with all of TLS, the flight recorder)
 and what a build can do once (the migrations), and a third of it is gone: `up` took 12.0 s before
-and 9.7 s after. What is left of it are Kestra's own classes and queues, a third the Java compiler.
-The warehouse emulator takes 1.4 s to import, provider, storage and release site 0.9 s, `initdb`
-half a second, the command itself 1.2 s. Terraform begins when storage and provider answer. The
-engine waits for the warehouse, since the machine's roles on the datasets come before the machine,
-as on Google Cloud. `down` is three runs of Terraform: a plan, which is shown; what holds data is
-unlocked; all is destroyed. A fifth of it is the import of Google's clients, which look for what is
-left. `status` is four fifths imports: Invoke a fifth, Google's BigQuery client with requests a
-fifth, psycopg a tenth, httpx and rich a twentieth each. The seconds are of a machine that takes a
-third longer than the one of the earlier tables, where `up` of what is up took 1.04 s and `status`
-0.62 s.
+and 9.7 s after, on one machine. What is left of it are Kestra's own classes and queues, a third the
+Java compiler. The warehouse emulator takes 1.4 s to import, provider, storage and release site 0.9
+s, `initdb` half a second, the command itself 1.2 s. Terraform begins when storage and provider
+answer. The engine waits for the warehouse, since the machine's roles on the datasets come before
+the machine, as on Google Cloud. `down` is three runs of Terraform: a plan, which is shown; what
+holds data is unlocked; all is destroyed. A fifth of it is the import of Google's clients, which
+look for what is left. `status` is four fifths imports: Invoke a fifth, Google's BigQuery client
+with requests a fifth, psycopg a tenth, httpx and rich a twentieth each.
 """
 
 
