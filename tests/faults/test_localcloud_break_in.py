@@ -11,7 +11,7 @@ import os
 import re
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 
@@ -103,11 +103,10 @@ def nobody_takes(port: int) -> None:
 def refused(port: int) -> bool:
     """Whether nobody listens there."""
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        with suppress(ConnectionResetError):  # it was let in, and the one who listened died
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
     except ConnectionRefusedError:
         return True
-    except ConnectionResetError:  # it was let in, and the one who listened died
-        return False
     return False
 
 
