@@ -351,8 +351,9 @@ class Target(Passwords, Sourced):
     def wait_for_kestra(self, seconds: float = 300, say: Say = silent) -> str:
         """Wait until Kestra's API answers and takes the password; the version that it tells.
 
-        `say`: told what takes long. Raises FailedError after `seconds`, Unauthorized at once:
-        another password is no matter of waiting.
+        `say`: told what takes long. Raises FailedError after `seconds`, or as soon as another
+        command has stopped the platform; Unauthorized at once: another password is no matter of
+        waiting.
         """
         give_up = time.monotonic() + seconds
         while True:
@@ -361,6 +362,11 @@ class Target(Passwords, Sourced):
             except Unauthorized:
                 raise
             except FailedError as error:
+                if self.was_stopped():
+                    raise FailedError(
+                        "the platform was stopped while this command waited for Kestra",
+                        hint="invoke start",
+                    ) from error
                 if time.monotonic() > give_up:
                     raise FailedError(
                         f"Kestra did not answer within {seconds:.0f} s: {error}",

@@ -6,7 +6,7 @@ import pytest
 from tests.conftest import settings_of
 
 from localcloud.google.store import Store
-from taxistack.errors import UsageError
+from taxistack.errors import FailedError, UsageError
 from taxistack.kestra import Unauthorized, Unavailable
 from taxistack.targets import open_target
 
@@ -35,10 +35,20 @@ class Answering:
         return str(answer)
 
 
-def test_a_server_that_does_not_answer_yet_is_waited_for(tmp_path):
+def test_a_server_that_does_not_answer_yet_is_waited_for(tmp_path, monkeypatch):
     target = open_target(settings_of(tmp_path))
+    monkeypatch.setattr(target, "was_stopped", lambda: False)
     target.__dict__["_kestra"] = Answering(Unavailable("not yet"), "2.0.0")
     assert target.wait_for_kestra() == "2.0.0"
+
+
+def test_nobody_waits_for_the_server_of_a_platform_that_another_command_stops(tmp_path):
+    target = open_target(settings_of(tmp_path))
+    target.__dict__["_kestra"] = Answering(Unavailable("connection refused"), "2.0.0")
+    with pytest.raises(FailedError, match="was stopped while this command waited") as told:
+        target.wait_for_kestra()
+    assert told.value.hint == "invoke start"
+    assert target.kestra().answers == ["2.0.0"]
 
 
 def test_a_wrong_password_is_told_at_once(tmp_path):
