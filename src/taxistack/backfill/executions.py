@@ -67,11 +67,13 @@ class Executions:
         """`client`: a client of the running Kestra."""
         self._client = client
 
-    def runs(self, backfill: str) -> dict[Cell, list[Run]]:
-        """The runs of the taxi flows by cell that one backfill started."""
+    def runs(self, backfill: str, since: datetime | None = None) -> dict[Cell, list[Run]]:
+        """The runs of the taxi flows by cell that one backfill started, `since` then or ever."""
         flows = FLOWS.values()
         return by_cell(
-            execution for flow in flows for execution in self._search(flow, backfill=backfill)
+            execution
+            for flow in flows
+            for execution in self._search(flow, start_after=since, backfill=backfill)
         )
 
     def runs_of(self, months: Iterable[Month], states: Iterable[str] = ()) -> dict[Cell, list[Run]]:
@@ -216,13 +218,20 @@ class Executions:
             return dict(zip(ended, reasons, strict=True))
 
     def _search(
-        self, flow: str, *, states: Iterable[str] = (), limit: int = MOST, **labels: str
+        self,
+        flow: str,
+        *,
+        states: Iterable[str] = (),
+        start_after: datetime | None = None,
+        limit: int = MOST,
+        **labels: str,
     ) -> Iterator[Execution]:
         return self._client.executions.search(
             namespace=NAMESPACE,
             flow_id=flow,
             states=states,
             labels=labels,
+            start_after=start_after,
             page_size=min(PAGE, limit),
             limit=limit,
         )

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from taxi_etl import release
 from taxistack.backfill.context import BackfillContext
@@ -26,6 +26,8 @@ from taxistack.console import Console, counted
 from taxistack.errors import FailedError, TransientError
 
 POLL_S = 1.0
+# A search finds an execution a moment after the time that it bears as its start.
+SEEN_LATE = timedelta(seconds=15)
 # Kestra may be healed or upgraded while a backfill is watched; it goes on where it was.
 PATIENCE_S = 180.0
 # A killed execution ends when the processes of its tasks have.
@@ -86,11 +88,26 @@ class _Terminated(KeyboardInterrupt):
 
 @dataclass
 class _Followed:
-    """One backfill that is being watched."""
+    """One backfill that is being watched. Its runs from before `since` have ended and are known."""
 
     execution_id: str
     backfill: str
     ended: RunState | None = None
+    since: datetime | None = None
+
+    def look(self, executions: Executions) -> dict[Cell, list[Run]]:
+        """The runs that may have changed since the last look; all of them when it has ended.
+
+        Who asks for all each time makes the server read the labels of every execution, and pays
+        for it with every month that is done.
+        """
+        found = executions.runs(self.backfill, None if self.ended else self.since)
+        runs = [run for each in found.values() for run in each]
+        if runs:
+            living = [run.started for run in runs if run.state is RunState.LIVE]
+            first = min(living) if living else max(run.started for run in runs)
+            self.since = first - SEEN_LATE
+        return found
 
 
 @dataclass
@@ -247,7 +264,7 @@ class _Watch:
         now = datetime.now(UTC)
         self.running = []
         for backfill in self.followed:
-            for cell, runs in self.executions.runs(backfill.backfill).items():
+            for cell, runs in backfill.look(self.executions).items():
                 if cell in self.wanted and cell not in self.finished:
                     self._note(cell, max(runs, key=lambda run: (run.started, run.id)), view, now)
 

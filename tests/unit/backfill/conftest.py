@@ -172,6 +172,9 @@ class FakeKestra:
         for key in ("backfill", "month"):
             if value := params.get(f"filters[labels][EQUALS][{key}]"):
                 found = [one for one in found if {"key": key, "value": value} in one["labels"]]
+        if since := params.get("filters[startDate][GREATER_THAN_OR_EQUAL_TO]"):
+            moment = datetime.fromisoformat(since)
+            found = [one for one in found if datetime.fromisoformat(_started(one)) >= moment]
         size = int(params["size"])
         begin = (int(params["page"]) - 1) * size
         page = sorted(found, key=_started, reverse=True)[begin : begin + size]

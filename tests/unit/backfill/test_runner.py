@@ -15,7 +15,7 @@ from rich.console import Console as RichConsole
 from taxi_etl.month import Month
 from taxistack.backfill import Only, Outcome, Request, plan, plan_backfill, run_backfill, runner
 from taxistack.backfill.executions import Executions
-from taxistack.backfill.runner import _Watch
+from taxistack.backfill.runner import _Followed, _Watch
 from taxistack.backfill.state import Cell, CellState, RunState, SourceFile, State
 from taxistack.backfill.survey import claims_of, derive, part_lost
 from taxistack.console import Console
@@ -164,6 +164,24 @@ def test_running_again_attaches_to_the_live_backfill(run, planned, kestra, said)
     assert len(result.loaded) == 4
     assert kestra.inputs == []
     assert "attached to backfill bf-live" in said.getvalue()
+
+
+def test_who_watches_asks_again_for_what_may_have_changed_alone(context, kestra):
+    cells = [Cell("green", Month(2019, number), "postgres") for number in range(1, 6)]
+    live = kestra.backfill(cells)
+    for cell, minutes in zip(cells[:3], (50, 40, 30), strict=True):
+        kestra.month(cell, "SUCCESS", "bf-live", minutes_ago=minutes)
+    long = kestra.month(cells[3], "RUNNING", "bf-live", minutes_ago=20)
+    watched, executions = _Followed(live, "bf-live"), Executions(context.kestra())
+
+    assert watched.look(executions).keys() == {*cells[:4]}
+    kestra.month(cells[4], "SUCCESS", "bf-live", minutes_ago=10)
+    assert watched.look(executions).keys() == {*cells[3:]}
+    kestra.end(long, "FAILED")
+    assert watched.look(executions)[cells[3]][0].state is RunState.FAILED
+    assert watched.look(executions).keys() == {cells[4]}
+    watched.ended = RunState.FAILED
+    assert watched.look(executions).keys() == {*cells}
 
 
 def test_months_that_were_done_before_attaching_tell_no_speed(run, planned, kestra, said):

@@ -24,7 +24,6 @@ import io.micronaut.context.event.BeanCreatedEvent;
 import io.micronaut.context.event.BeanCreatedEventListener;
 import io.micronaut.core.type.Argument;
 import io.micronaut.inject.qualifiers.Qualifiers;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ExecutorService;
@@ -32,7 +31,11 @@ import java.util.function.Consumer;
 import java.util.function.IntSupplier;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import javax.sql.DataSource;
 import org.apache.commons.lang3.tuple.Pair;
+import org.jooq.DSLContext;
+import org.jooq.TransactionalCallable;
+import org.jooq.TransactionalRunnable;
 
 /**
  * Makes each step of an execution one transaction: a message is taken off its queue, the execution's
@@ -61,6 +64,11 @@ final class AtomicSteps {
     /** Puts these parts in the place of the stock ones. Call it before the context starts. */
     static void register(ApplicationContext context, Bells bells) {
         context.registerBeanDefinition(RuntimeBeanDefinition
+            .builder(JooqDSLContextWrapper.class, () -> Transactions.of(context, bells))
+            .singleton(true)
+            .replaces(JooqDSLContextWrapper.class)
+            .build());
+        context.registerBeanDefinition(RuntimeBeanDefinition
             .builder(JdbcQueueClient.class, () -> Queues.of(context, bells))
             .singleton(true)
             .replaces(JdbcQueueClient.class)
@@ -78,6 +86,42 @@ final class AtomicSteps {
         return CaseFormat.UPPER_CAMEL.to(CaseFormat.LOWER_UNDERSCORE, message.getSimpleName());
     }
 
+    /** Lets the bells of what a transaction puts into queues ring when it is committed. */
+    private static final class Transactions extends JooqDSLContextWrapper {
+        private final Bells bells;
+
+        private Transactions(DSLContext database, DataSource source, Bells bells) {
+            super(database, source);
+            this.bells = bells;
+        }
+
+        static Transactions of(ApplicationContext context, Bells bells) {
+            return new Transactions(
+                context.getBean(DSLContext.class), context.getBean(DataSource.class), bells);
+        }
+
+        @Override
+        public void transaction(TransactionalRunnable steps) {
+            bells.after(() -> {
+                super.transaction(steps);
+                return null;
+            });
+        }
+
+        @Override
+        public <T> T transactionResult(TransactionalCallable<T> steps) {
+            return bells.after(() -> super.transactionResult(steps));
+        }
+
+        @Override
+        public void requireNewTransaction(TransactionalRunnable steps) {
+            bells.after(() -> {
+                super.requireNewTransaction(steps);
+                return null;
+            });
+        }
+    }
+
     /**
      * Takes one message in a transaction: with several, each would hold the locks of its execution
      * until the last is done.
@@ -85,8 +129,6 @@ final class AtomicSteps {
     private static final class Queues extends JdbcQueueClient {
         private final JdbcQueueClient single;
         private final Bells bells;
-        /** The queues that the transaction of this thread has put something into. */
-        private final ThreadLocal<Set<String>> filled = new ThreadLocal<>();
 
         private Queues(
             AbstractJdbcRepository<JdbcQueueItem> messages,
@@ -130,44 +172,20 @@ final class AtomicSteps {
         @Override
         public void publish(String queue, String routingKey, String key, String value) throws QueueException {
             super.publish(queue, routingKey, key, value);
-            ring(queue);
+            bells.ring(queue);
         }
 
         @Override
         public void publish(List<PublishedMessage> messages) throws QueueException {
             super.publish(messages);
-            messages.forEach(message -> ring(message.queue()));
-        }
-
-        private void ring(String queue) {
-            Set<String> later = filled.get();
-            if (later == null) {
-                bells.ring(queue);
-            } else {
-                later.add(queue);
-            }
+            messages.forEach(message -> bells.ring(message.queue()));
         }
 
         /** How many messages were read; when there was none, after a sleep and a second look. */
         private int awaited(String queue, IntSupplier next) {
             long heard = bells.rings(queue);
-            int count = committed(next);
-            return count == 0 && bells.sleep(queue, heard) ? committed(next) : count;
-        }
-
-        /** Reads in transactions of its own; the bells of what these put into queues ring after them. */
-        private int committed(IntSupplier next) {
-            if (filled.get() != null) {
-                return next.getAsInt();
-            }
-            Set<String> queues = new LinkedHashSet<>();
-            filled.set(queues);
-            try {
-                return next.getAsInt();
-            } finally {
-                filled.remove();
-                queues.forEach(bells::ring);
-            }
+            int count = next.getAsInt();
+            return count == 0 && bells.sleep(queue, heard) ? next.getAsInt() : count;
         }
 
         @Override
@@ -190,12 +208,8 @@ final class AtomicSteps {
 
         private int oneByOne(IntSupplier next) {
             int count = 0;
-            // One's bells ring before the next is taken.
-            Set<String> queues = filled.get();
             while (count < getConfiguration().pollSize() && next.getAsInt() > 0) {
                 count++;
-                queues.forEach(bells::ring);
-                queues.clear();
             }
             return count;
         }

@@ -1,32 +1,53 @@
 package localcloud.kestra;
 
 import java.time.Duration;
+import java.util.LinkedHashSet;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Supplier;
 
 /**
  * Wakes who reads a queue when something is put into it, so that an idle engine sleeps long and a
  * busy one does not wait. Everything that puts and reads is in this JVM.
  *
- * <p>A bell should ring when what was put can be seen, after the commit. One that rings earlier, in a
- * transaction that nobody here knows of, is made good by looking again: soon at first, then ever
- * less often.
+ * <p>A bell rings when what was put can be seen: one that is rung in a transaction is heard when
+ * that is over.
  */
 final class Bells {
-    /** Sleep of a queue in which nothing was put lately. */
+    /** The longest sleep of who reads a queue. */
     private static final Duration IDLE = Duration.ofSeconds(5);
-    private static final Duration SHORTEST = Duration.ofMillis(4);
-    /** What was put and is seen late is seen at most this part of its delay later. */
-    private static final int PART = 4;
     /** The least time between two looks for broadcasts, and how long after a ring it is the sleep. */
     private static final Duration REST = Duration.ofMillis(100);
     private static final Duration LIVELY = Duration.ofSeconds(10);
 
     private final Map<String, Bell> bells = new ConcurrentHashMap<>();
+    /** The bells that were rung in the transaction of this thread. */
+    private final ThreadLocal<Set<String>> held = new ThreadLocal<>();
     private volatile boolean ended;
 
     void ring(String queue) {
-        bell(queue).ring();
+        Set<String> later = held.get();
+        if (later == null) {
+            bell(queue).ring();
+        } else {
+            later.add(queue);
+        }
+    }
+
+    /** Runs a transaction, or a part of one; what it rings is heard when the whole of it is over. */
+    <T> T after(Supplier<T> transaction) {
+        if (held.get() != null) {
+            return transaction.get();
+        }
+        Set<String> queues = new LinkedHashSet<>();
+        held.set(queues);
+        try {
+            return transaction.get();
+        } finally {
+            held.remove();
+            queues.forEach(this::ring);
+        }
     }
 
     /** How often this bell has rung: to be asked before looking, so that no ring is slept over. */
@@ -35,7 +56,7 @@ final class Bells {
     }
 
     /**
-     * Sleeps as long as a reader that found nothing in this queue should.
+     * Sleeps until it rings, as a reader that found nothing in this queue should.
      *
      * @param heard the rings before it looked
      * @return whether it rang since
@@ -84,8 +105,7 @@ final class Bells {
 
         synchronized boolean sleep(long heard, Duration most) {
             if (rings == heard && !ended) {
-                long age = System.nanoTime() - rung;
-                doze(Math.clamp(age / PART, SHORTEST.toNanos(), most.toNanos()));
+                doze(most.toNanos());
             }
             return rings != heard;
         }
