@@ -21,27 +21,92 @@ _USER, _PASSWORD = "training@localhost", "none"
 _READY_SECONDS = 600.0  # much longer than on an idle machine: it must not fail on a busy one
 _END_SECONDS = 600.0  # it writes the archive then
 _LOG_LINES = 25
+# What flows usually have: a class that no flow here uses is read and verified at each first use.
 _FLOW = """\
 id: training
 namespace: training
+labels: {purpose: training}
 inputs:
-  - {id: name, type: STRING, defaults: engine}
+  - {id: name, type: STRING, defaults: engine, validator: '[a-z]+'}
+  - {id: choice, type: SELECT, values: [one, two], defaults: one}
+  - {id: list, type: JSON, defaults: '[{"a": 1}]'}
+  - {id: sure, type: BOOL, defaults: true}
+  - {id: count, type: INT, defaults: 1, min: 1, max: 8}
+variables:
+  name: "{{ (inputs.name ?? '') is empty ? 'nobody' : (inputs.name | slice(0, 3)) }}"
+concurrency: {limit: 4, behavior: QUEUE}
+sla:
+  - {id: stuck, type: MAX_DURATION, duration: PT1H, behavior: FAIL, labels: {alarm: stuck}}
 tasks:
+  - id: label
+    type: io.kestra.plugin.core.execution.Labels
+    labels: {name: "{{ render(vars.name) }}"}
+  - id: refused
+    type: io.kestra.plugin.core.execution.Fail
+    condition: "{{ render(vars.name) is empty }}"
   - id: hello
     type: io.kestra.plugin.core.log.Log
     message: Hello {{ inputs.name }} {{ kv('name', errorOnMissing=false) }}
   - id: shell
     type: io.kestra.plugin.scripts.shell.Commands
     taskRunner: {type: io.kestra.plugin.core.runner.Process}
-    namespaceFiles: {enabled: true}
-    commands: ['echo ''::{"outputs":{"done":"yes"}}::''']
-  - id: each
-    type: io.kestra.plugin.core.flow.Loop
-    values: [1, 2]
-    tasks:
-      - {id: return, type: io.kestra.plugin.core.debug.Return, format: "{{ item.value }}"}
+    namespaceFiles: {enabled: true, include: [a.txt]}
+    timeout: PT1M
+    env: {EXECUTION: "{{ execution.id }}", TRY: "{{ taskrun.attemptsCount + 1 }}"}
+    beforeCommands: [unset NOTHING]
+    commands:
+      - >-
+        echo '::{"outputs":{"done":"yes"},"metrics":[{"name":"n","type":"counter","value":1}]}::'
+  - id: chosen
+    type: io.kestra.plugin.core.flow.If
+    condition: "{{ outputs.shell.vars.done }}"
+    then:
+      - id: sequence
+        type: io.kestra.plugin.core.flow.Sequential
+        tasks:
+          - id: retried
+            type: io.kestra.plugin.scripts.python.Commands
+            taskRunner: {type: io.kestra.plugin.core.runner.Process}
+            retry: {type: constant, interval: PT1S, maxAttempts: 2}
+            env: {FACTS: "{{ outputs.shell.vars | toJson }}"}
+            commands: ["true"]
+    else:
+      - {id: exit, type: io.kestra.plugin.core.execution.Exit, state: WARNING}
+  - id: switch
+    type: io.kestra.plugin.core.flow.Switch
+    value: "{{ inputs.count }}"
+    cases:
+      "1":
+        - id: each
+          type: io.kestra.plugin.core.flow.Loop
+          values: "{{ inputs.list }}"
+          concurrencyLimit: 1
+          tasks:
+            - {id: return, type: io.kestra.plugin.core.debug.Return, format: "{{ item.value }}"}
+            - id: other
+              type: io.kestra.plugin.core.flow.Subflow
+              namespace: training
+              flowId: other
+              wait: true
+              inheritLabels: true
+              labels: {value: "{{ fromJson(item.value).a }}"}
+              inputs: {text: "{{ item.value }}"}
+errors:
+  - id: failed
+    type: io.kestra.plugin.core.log.Log
+    message: "{{ errorLogs() | toJson | jq('[.[].message] | last') | first }}"
+outputs:
+  - {id: name, type: STRING, value: "{{ render(vars.name) }}"}
 triggers:
   - {id: monthly, type: io.kestra.plugin.core.trigger.Schedule, cron: "0 9 1 * *", disabled: true}
+"""
+_OTHER = """\
+id: other
+namespace: training
+inputs:
+  - {id: text, type: STRING}
+tasks:
+  - {id: hello, type: io.kestra.plugin.core.log.Log, message: "{{ inputs.text }}"}
 """
 
 
@@ -126,6 +191,7 @@ def _use(port: int) -> None:
     _call(
         port, "PUT", "/main/namespaces/training/kv/name", b'"again"', {"Content-Type": "text/plain"}
     )
+    _call(port, "POST", "/main/flows", _OTHER.encode(), yaml)
     _call(port, "POST", "/main/flows/validate", _FLOW.encode(), yaml)
     _call(port, "POST", "/main/flows", _FLOW.encode(), yaml)
     _call(port, "PUT", "/main/flows/training/training", _FLOW.encode() + b"description: x\n", yaml)
@@ -141,6 +207,7 @@ def _use(port: int) -> None:
         _call(port, "GET", path)
     for path in ("executions", "flows", "triggers"):
         _call(port, "GET", f"/main/{path}/search?size=5")
+    _call(port, "GET", "/main/executions/search?size=5&filters[labels][EQUALS][name]=eng")
 
 
 def _form(name: str | None, content: bytes) -> tuple[bytes, dict[str, str]]:
