@@ -62,7 +62,7 @@ final class Bells {
      * @return whether it rang since
      */
     boolean sleep(String queue, long heard) {
-        return bell(queue).sleep(heard, IDLE);
+        return sleep(queue, heard, IDLE);
     }
 
     /** The same, but no longer than this. */
@@ -105,7 +105,7 @@ final class Bells {
 
         synchronized boolean sleep(long heard, Duration most) {
             if (rings == heard && !ended) {
-                doze(most.toNanos());
+                doze(most);
             }
             return rings != heard;
         }
@@ -113,7 +113,7 @@ final class Bells {
         void rest() {
             synchronized (this) {
                 if (System.nanoTime() - rung >= LIVELY.toNanos() && !ended) {
-                    doze(IDLE.minus(REST).toNanos());
+                    doze(IDLE.minus(REST));
                 }
             }
             try {
@@ -124,9 +124,9 @@ final class Bells {
         }
 
         /** Waits for a ring; a wake-up without a cause is one more look into the queue, no more. */
-        private void doze(long nanoseconds) {
+        private void doze(Duration most) {
             try {
-                wait(Math.max(1, nanoseconds / 1_000_000));
+                wait(most.toMillis());
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
             }
