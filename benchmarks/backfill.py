@@ -33,8 +33,8 @@ backfill's Loop is an execution more. What was changed, each found by a profile 
 same JSON was read again for each column of H2's table (`H2Functions.java`, a fifth); each commit
 was written to the file by itself, and now those of a tenth of a second are written together, and
 all of them before anything is answered, since what is told must outlive a kill (two fifths); a
-reader that was woken looked again and again, as it might have been woken before the commit: of 350
-looks a load 300 found nothing, and now bells ring when a transaction is over (a quarter,
+reader that was woken looked again and again, as it might have been woken before the commit, some
+350 times a load for nothing, and now bells ring when a transaction is over (a quarter,
 `AtomicSteps.java`); the command read all executions of its backfill each second, and now those that
 may have changed (the more, the longer a backfill is). What is left is spread: reading and writing
 the text of JSON, jOOQ writing SQL, H2 reading it, starting processes. Tried, and of no use: the
