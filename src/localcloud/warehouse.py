@@ -8,34 +8,45 @@ from __future__ import annotations
 
 import functools
 import gc
+import hashlib
+from base64 import urlsafe_b64encode
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 
 from localcloud import serving, transactions, warehouse_csv, warehouse_numbers, warehouse_sql
+from localcloud.errors import CloudError
 from localcloud.gate import App, Gate, Receive, Scope, Send, key
 from localcloud.layout import Layout
 from localcloud.patience import Patient
 from localcloud.ports import HOST
 
 PROJECT = "local"
-# DuckDB takes 80 % of the machine's memory unless told: the parts share it.
-_MEMORY = "640MB"
-_THREADS = 2
+CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    # DuckDB takes 80 % of the machine's memory unless told: the parts share it.
+    "memory_limit": "640MB",
+    "threads": 2,
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    # To check the signature of 80 MB took half a second at each start. The one extension that is
+    # loaded has the hash of its wheel; `close` lets in no other.
+    "allow_unsigned_extensions": True,
+}
+"""Of its DuckDB."""
 _NEW_OBJECTS = 50_000
 
 
 def run(layout: Layout, port: int) -> None:
     """Run the emulator in this process until it is told to stop."""
+    gc.disable()  # eight hundred modules, of which nothing goes
     from bqemulator.config import LogLevel, PersistenceMode, Settings
     from bqemulator.server import run_forever
-    from duckdb_extensions import import_extension
 
     data, lake, uploads = layout.data("warehouse"), layout.data("storage"), layout.tmp / "uploads"
     for folder in (data, lake, uploads):
         folder.mkdir(exist_ok=True)
-    import_extension("spatial")  # DuckDB would download it
     warehouse_numbers.adapt()
     transactions.use_native()
     transactions.refuse_time_travel()
@@ -46,6 +57,7 @@ def run(layout: Layout, port: int) -> None:
     # all of them for circles, again and again, took a seventh of the time of a small statement
     gc.freeze()
     gc.set_threshold(_NEW_OBJECTS)
+    gc.enable()
     run_forever(
         Settings(
             rest_host=HOST,
@@ -69,21 +81,18 @@ def _adapt(layout: Layout, port: int, folders: list[Path]) -> None:
     from bqemulator.domain.errors import InvalidQueryError
     from bqemulator.jobs import executor
 
-    duckdb.connect = functools.partial(
-        duckdb.connect,
-        config={
-            "memory_limit": _MEMORY,
-            "threads": _THREADS,
-            "temp_directory": str(layout.tmp / "duckdb"),
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-        },
-    )
+    config = {**CONFIG, "temp_directory": str(layout.tmp / "duckdb")}
+    duckdb.connect = functools.partial(duckdb.connect, config=config)
 
     class ClosedEngine(server.DuckDBEngine):
         async def start(self) -> None:
             await super().start()
             close(self.connection, folders)
+
+        def _load_spatial(self) -> None:
+            # DuckDB would download it. Installed from the file it would be copied below HOME, 80 MB
+            # for each local cloud.
+            self.connection.execute(f"LOAD '{quoted(spatial())}'")
 
     resolve = executor._resolve_uri
 
@@ -103,9 +112,30 @@ def _adapt(layout: Layout, port: int, folders: list[Path]) -> None:
     executor._resolve_uri = resolve_within
 
 
+def spatial() -> Path:
+    """The file of DuckDB's extension `spatial`, with the bytes that its wheel has.
+
+    Raises CloudError if it has others.
+    """
+    wheel = distribution("duckdb-extension-spatial")
+    (packed,) = [one for one in wheel.files or () if one.suffix == ".duckdb_extension"]
+    path = Path(str(packed.locate()))
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").digest()
+    wanted = packed.hash.value if packed.hash else ""
+    if urlsafe_b64encode(digest).rstrip(b"=") != wanted.encode():
+        raise CloudError(f"{path} is damaged", hint="run scripts/bootstrap again")
+    return path
+
+
+def quoted(path: Path) -> str:
+    """A path as it stands between the quotes of SQL."""
+    return str(path).replace("'", "''")
+
+
 def close(connection: Any, folders: list[Path]) -> None:
     """Let SQL reach no file outside `folders`, no extension and no setting any more."""
-    listed = ", ".join("'" + str(folder.resolve()).replace("'", "''") + "'" for folder in folders)
+    listed = ", ".join(f"'{quoted(folder.resolve())}'" for folder in folders)
     connection.execute(f"SET allowed_directories = [{listed}]")
     connection.execute("SET GLOBAL TimeZone = 'UTC'")  # of the connections of transactions too
     connection.execute("SET enable_external_access = false")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from importlib.metadata import PackagePath
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from localcloud.warehouse import close
+from localcloud.errors import CloudError
+from localcloud.warehouse import CONFIG, close, quoted, spatial
 
 secret = [1, 2, 3]  # a variable of this process, which DuckDB would read as a table
 
@@ -18,7 +21,7 @@ def closed(tmp_path: Path) -> duckdb.DuckDBPyConnection:
     lake.mkdir()
     (lake / "x.csv").write_text("a\n1\n")
     (tmp_path / "y.csv").write_text("a\n2\n")
-    connection = duckdb.connect(str(tmp_path / "warehouse.duckdb"))
+    connection = duckdb.connect(str(tmp_path / "warehouse.duckdb"), config=CONFIG)
     close(connection, [lake])
     return connection
 
@@ -55,3 +58,30 @@ def test_everything_else_is_shut(closed, tmp_path: Path, statement: str):
     with pytest.raises(duckdb.Error):
         closed.execute(statement.format(outside=tmp_path))
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_an_extension_that_somebody_put_into_the_lake_is_not_loaded(closed, tmp_path: Path):
+    # One that DuckDB would load before it is closed: nothing but `close` keeps it out.
+    planted = tmp_path / "it's a lake" / spatial().name
+    planted.hardlink_to(copied(tmp_path))
+    with pytest.raises(duckdb.PermissionException, match="disabled"):
+        closed.execute(f"LOAD '{quoted(planted)}'")
+
+
+def test_its_own_extension_is_loaded():
+    connection = duckdb.connect(config=CONFIG)
+    connection.execute(f"LOAD '{quoted(spatial())}'")
+    assert connection.execute("SELECT ST_AsText(ST_Point(1, 2))").fetchone() == ("POINT (1 2)",)
+
+
+def test_an_extension_with_other_bytes_is_refused(tmp_path: Path, monkeypatch):
+    damaged = copied(tmp_path)
+    with damaged.open("r+b") as file:
+        file.write(b"x")
+    monkeypatch.setattr(PackagePath, "locate", lambda _: damaged)
+    with pytest.raises(CloudError, match="is damaged"):
+        spatial()
+
+
+def copied(folder: Path) -> Path:
+    return Path(shutil.copy(spatial(), folder / "copied"))
