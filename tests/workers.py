@@ -21,6 +21,8 @@ FOLDERS = ("platform/contract", "platform/etl", "infra/standin")
 ALONE = (
     "faults/test_kill_up_and_down.py", "faults/test_two_stacks.py", "faults/test_up_interrupted.py",
 )  # fmt: skip
+# Each of these takes any `own_stack`, and leaves it whole; a worker has one, with every fault.
+ANYWHERE = ("faults/test_concurrency.py",)
 # Fixtures of the session that take long to make.
 STRUCK = "own_stack"
 STACKS = ("platform", STRUCK)
@@ -35,10 +37,11 @@ class Chains(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0].removeprefix(f"{TESTS.name}/")
-        if file in ALONE:
+        every_fault = not self.config.option.markexpr
+        if file in ALONE or (every_fault and file in ANYWHERE):
             return nodeid
-        # With every fault these are half an hour in a row: a stack for each file is less.
-        return file if chain(file) == STRUCK and not self.config.option.markexpr else chain(file)
+        # With every fault these are half an hour in a row: a stack for each worker is less.
+        return file if chain(file) == STRUCK and every_fault else chain(file)
 
 
 @cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import os
 import re
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from isal import igzip
 from tests.platform.etl.test_etl_footprint import OBSERVED
 
 from localcloud import LocalCloud, processes
@@ -101,7 +101,7 @@ def publish(parts) -> None:
     letters = string.ascii_uppercase[:25]
     base = b"".join(sample.text(TAXIS["green"], Month.parse(HUGE), MANY // len(letters)))
     header, rows = base.split(b"\r\n", 1)
-    with gzip.open(parts.publish("green", HUGE, 1), "wb", compresslevel=1) as file:
+    with igzip.open(parts.publish("green", HUGE, 1), "wb", compresslevel=1) as file:
         file.write(header + b"\r\n")
         for flag in letters:
             file.write(rows.replace(b",N,", f",{flag},".encode()))

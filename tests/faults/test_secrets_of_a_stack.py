@@ -91,12 +91,17 @@ class Watch:
         self._thread.join()
 
     def _look(self) -> None:
+        seen: set[tuple[psutil.Process, str]] = set()
         while not self._over.is_set():
             for process in psutil.process_iter():
                 try:
-                    line, environment = " ".join(process.cmdline()), process.environ()
+                    line = " ".join(process.cmdline())
+                    if (process, line) in seen:
+                        continue  # its environment is what it was when its program began
+                    environment = process.environ()
                 except (psutil.Error, OSError):
                     continue  # it has ended
+                seen.add((process, line))
                 if any(str(self.state) in text for text in (line, *environment.values())):
                     self._note(line, environment)
             time.sleep(0.01)
