@@ -19,8 +19,8 @@ SLOW = ["tests/platform", "tests/infra", "tests/faults", "tests/gcp"]
 # More workers than four would start more platforms than a laptop has memory for.
 SPREAD = ["--maxprocesses=4", "--dist=loadscope", "--no-loadscope-reorder"]
 WORKERS = ["--numprocesses=auto", *SPREAD]
-# Some faults stand still or are waited for: one worker more uses what the others leave.
-FAULT_WORKERS = [f"--numprocesses={(os.cpu_count() or 1) + 1}", *SPREAD]
+# Some faults stand still or are waited for: two workers more use what the others leave.
+FAULT_WORKERS = [f"--numprocesses={(os.cpu_count() or 1) + 2}", *SPREAD]
 
 
 def _run(console: Console, title: str, *command: str) -> None:
