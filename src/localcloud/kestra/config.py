@@ -14,6 +14,7 @@ from localcloud.errors import CloudError
 
 _BODY_LIMIT = 1 << 30  # bytes; larger than any month of the releases
 _REQUEST_SECONDS = 60  # to send a request, its body included; all of it comes from this machine
+_SILENCE_SECONDS = 60  # a busy machine answers late, but not that late
 _WORKERS = 16  # task threads; a thread mostly waits for its process
 
 
@@ -34,6 +35,7 @@ class Config:
     environment: Mapping[str, str] = field(default_factory=dict)
     body_limit: int = _BODY_LIMIT
     request_seconds: int = _REQUEST_SECONDS
+    silence_seconds: float = _SILENCE_SECONDS
     workers: int = _WORKERS
 
     @classmethod
@@ -55,6 +57,7 @@ class Config:
                 environment=content.get("environment", {}),
                 body_limit=int(content.get("body_limit", _BODY_LIMIT)),
                 request_seconds=int(content.get("request_seconds", _REQUEST_SECONDS)),
+                silence_seconds=float(content.get("silence_seconds", _SILENCE_SECONDS)),
                 workers=int(content.get("workers", _WORKERS)),
             )
         except (OSError, ValueError) as error:

@@ -3,7 +3,7 @@
 Three processes, each of which ends what is left of the others:
 
     keeper    what was started; waits, passes signals on
-    └── nurse     starts the JVM and waits for it
+    └── nurse     starts the JVM, waits for it and asks whether it still answers
         └── JVM       the engine
             └── …         the processes of its tasks
 
@@ -26,7 +26,7 @@ from pathlib import Path
 from types import FrameType
 
 from localcloud.errors import BusyError, CloudError, PartError
-from localcloud.kestra import family
+from localcloud.kestra import family, pulse
 from localcloud.kestra.build import require_built
 from localcloud.kestra.config import Config
 from localcloud.kestra.runtime import Build, engine_version
@@ -170,6 +170,7 @@ def _start(config: Config, build: Build) -> subprocess.Popen[bytes]:
     assert engine.stdin is not None  # noqa: S101 (a pipe was asked for)
     with contextlib.suppress(BrokenPipeError), engine.stdin as stdin:
         stdin.write(config.settings().encode())
+    pulse.watch(config, engine)
     return engine
 
 

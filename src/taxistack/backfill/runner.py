@@ -24,6 +24,7 @@ from taxistack.backfill.result import Failure, Outcome, Result
 from taxistack.backfill.state import LOST_AFTER, Cell, Run, RunState, State
 from taxistack.console import Console, counted
 from taxistack.errors import FailedError, TransientError
+from taxistack.kestra import Broken
 
 POLL_S = 1.0
 # A search finds an execution a moment after the time that it bears as its start.
@@ -246,7 +247,7 @@ class _Watch:
                 for backfill in self.followed:
                     backfill.ended = backfill.ended or self.executions.ended(backfill.execution_id)
                 self._read(view)
-            except TransientError as error:
+            except (TransientError, Broken) as error:
                 if self.context.was_stopped():
                     raise FailedError(
                         "the platform was stopped: the backfill stands still",

@@ -3,6 +3,7 @@
 from taxistack.kestra.client import KestraClient
 from taxistack.kestra.models import TERMINAL, Execution, LogLine, Trigger
 from taxistack.kestra.problems import (
+    Broken,
     Conflict,
     Invalid,
     KestraError,
@@ -14,6 +15,7 @@ from taxistack.kestra.problems import (
 
 __all__ = [
     "TERMINAL",
+    "Broken",
     "Conflict",
     "Execution",
     "Invalid",

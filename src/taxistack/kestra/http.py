@@ -17,7 +17,7 @@ from tenacity import (
 )
 
 from taxi_etl.surroundings import is_local
-from taxistack.kestra.problems import NotFound, Unavailable, no_answer, problem
+from taxistack.kestra.problems import Broken, NotFound, Unavailable, no_answer, problem
 from taxistack.kestra.trust import Trust
 
 READ_ATTEMPTS = 4
@@ -73,13 +73,14 @@ class Http:
         self._client.close()
 
     def read(self, path: str, step: str, params: Params = (), accept: str = JSON) -> httpx.Response:
-        """GET; tried again when the server does not answer or cannot at the moment.
+        """GET; tried again when the server does not answer, cannot at the moment, or fails at it.
 
-        `accept`: see `send`. Raises `Unavailable` after the last try, a `KestraError` at once.
+        `accept`: see `send`. Raises `Unavailable` or `Broken` after the last try, another
+        `KestraError` at once.
         """
         self._greet()
         for attempt in Retrying(
-            retry=retry_if_exception_type(Unavailable),
+            retry=retry_if_exception_type((Unavailable, Broken)),
             stop=stop_after_attempt(READ_ATTEMPTS),
             wait=wait_exponential_jitter(
                 multiplier=self._retry_wait, max=5, jitter=self._retry_wait

@@ -6,6 +6,7 @@
     │   ├── NotFound           404, 410   no such flow, execution, key, file
     │   ├── Conflict           409, 423   exists already, already finished, locked
     │   ├── Invalid            400, 422   flow, input, label or filter
+    │   ├── Broken             500        the server failed at it: another try may succeed
     │   └── NotOffered         501        the server has no such call (the embedded engine says so)
     └── taxistack.errors.TransientError
         └── Unavailable        no answer, or 429, 502, 503, 504: trying again may succeed
@@ -64,6 +65,10 @@ class Invalid(KestraError):
     """What was sent breaks a rule of the server."""
 
 
+class Broken(KestraError):
+    """The server failed at it, for a reason of its own: its database was busy, or it has a bug."""
+
+
 class NotOffered(KestraError):
     """This server does not have that call."""
 
@@ -81,6 +86,7 @@ _BY_STATUS: dict[int, type[KestraError]] = {
     410: NotFound,
     422: Invalid,
     423: Conflict,
+    500: Broken,
     501: NotOffered,
 }
 

@@ -65,6 +65,32 @@ def test_everything_survives_a_stop_and_a_kill(new_engine, until) -> None:
     assert engine.run("hello")["state"]["current"] == "SUCCESS"
 
 
+def test_an_engine_that_does_not_answer_any_more_is_ended_and_leaves_nothing(new_engine, until):
+    engine = new_engine(silence_seconds=3)
+    engine.start()
+    time.sleep(8)  # as long as it answers nothing happens
+    assert engine.launcher.poll() is None
+    family = engine.processes
+    engine.jvm.suspend()
+    assert engine.launcher.wait(60) != 0
+    assert "the engine has not answered for 3 s" in engine.log.read_text()
+    until(lambda: not [p for p in family if p.is_running() and p.status() != "zombie"])
+    engine.start()
+    assert engine.http.get("/flows/tests/hello").status_code == 404
+
+
+def test_an_engine_that_is_stopped_for_a_moment_lives_on(new_engine):
+    engine = new_engine(silence_seconds=12)
+    engine.start()
+    jvm = engine.jvm
+    jvm.suspend()
+    time.sleep(6)
+    jvm.resume()
+    time.sleep(12)
+    assert engine.launcher.poll() is None
+    assert engine.http.get("/flows/tests/hello").status_code == 404
+
+
 def test_what_was_answered_for_is_there_after_a_kill_that_comes_at_once(new_engine):
     """Commits reach the file together, a little later: no answer may be ahead of them."""
     engine = new_engine()

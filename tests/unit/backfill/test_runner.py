@@ -20,7 +20,7 @@ from taxistack.backfill.state import Cell, CellState, RunState, SourceFile, Stat
 from taxistack.backfill.survey import claims_of, derive, part_lost
 from taxistack.console import Console
 from taxistack.errors import FailedError
-from taxistack.kestra.problems import Unavailable
+from taxistack.kestra.problems import Broken, Unavailable
 
 
 @pytest.fixture
@@ -455,12 +455,17 @@ def test_who_watches_a_platform_that_was_stopped_is_told_at_once(
     assert "invoke backfill --start 2019-01 --end 2019-04" in raised.value.hint
 
 
-def test_a_kestra_that_is_silent_for_a_while_is_waited_for(run, planned, monkeypatch, said):
+@pytest.mark.parametrize(
+    "silence", [Unavailable("Kestra does not answer"), Broken("Kestra answered 500", status=500)]
+)
+def test_a_kestra_that_is_silent_for_a_while_is_waited_for(
+    run, planned, monkeypatch, said, silence
+):
     real, looks = Executions.ended, iter([True, True])
 
     def silent_at_first(self, execution_id: str) -> RunState | None:
         if next(looks, False):
-            raise Unavailable("Kestra does not answer")
+            raise silence
         return real(self, execution_id)
 
     monkeypatch.setattr(Executions, "ended", silent_at_first)

@@ -9,6 +9,7 @@ import pytest
 
 from taxistack.errors import FailedError, MissingError, TransientError
 from taxistack.kestra import (
+    Broken,
     Conflict,
     Invalid,
     KestraClient,
@@ -68,7 +69,7 @@ def test_a_server_that_was_away_is_asked_for_its_version_again(connect, server):
         (410, NotFound),
         (422, Invalid),
         (423, Conflict),
-        (500, KestraError),
+        (500, Broken),
         (501, NotOffered),
     ],
 )
@@ -109,7 +110,7 @@ def test_a_problem_in_another_form_still_says_something(client, server, body, wo
         client.executions.get("x1")
 
 
-@pytest.mark.parametrize("status", [429, 502, 503, 504])
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_a_read_is_tried_again_when_the_server_cannot_answer_now(client, server, status):
     server.on("GET", EXECUTION, status).on("GET", EXECUTION, status)
     server.on("GET", EXECUTION, json={"id": "x1", "state": {"current": "SUCCESS"}})
@@ -135,10 +136,17 @@ def test_a_write_is_sent_once(client, server):
 
 
 def test_a_refusal_is_not_tried_again(client, server):
-    server.on("GET", EXECUTION, 500, json={"detail": "broken"})
-    with pytest.raises(KestraError):
+    server.on("GET", EXECUTION, 409, json={"detail": "locked"})
+    with pytest.raises(Conflict):
         client.executions.get("x1")
     assert len(server.sent("GET", EXECUTION)) == 1
+
+
+def test_a_read_that_the_server_fails_at_again_and_again_ends_with_its_words(client, server):
+    server.on("GET", EXECUTION, 500, json={"detail": "broken"})
+    with pytest.raises(Broken, match="Kestra answered 500: broken"):
+        client.executions.get("x1")
+    assert len(server.sent("GET", EXECUTION)) == 4
 
 
 def test_an_answer_that_is_not_json_is_named(client, server):
