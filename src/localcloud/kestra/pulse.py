@@ -19,11 +19,11 @@ import time
 
 from localcloud.kestra.config import Config
 
-_PAUSE_SECONDS = 5.0
+_PAUSE_SECONDS = 10.0
 _TRIES = 3
 _DUMP_SECONDS = 2.0
-# There is no such key: the database is asked for it, and that is what matters.
-_PATH = "/api/v1/main/namespaces/system/kv/pulse"
+PATH = "/api/v1/main/namespaces/system/kv/pulse"
+"""What it asks for. There is no such key: the database has to say so, and that is what matters."""
 
 
 def watch(config: Config, engine: subprocess.Popen[bytes]) -> None:
@@ -55,7 +55,7 @@ def _answers(config: Config, patience: float) -> bool:
     connection = http.client.HTTPConnection(config.host, config.port, timeout=patience)
     with contextlib.closing(connection):
         try:
-            connection.request("GET", _PATH, headers={"Authorization": f"Basic {login}"})
+            connection.request("GET", PATH, headers={"Authorization": f"Basic {login}"})
             return connection.getresponse().status < 500
         except (OSError, http.client.HTTPException):
             return False

@@ -15,6 +15,7 @@ import psutil
 import pytest
 from tests.families import named
 
+from localcloud.kestra import pulse
 from localcloud.kestra.runtime import Build, java
 from localcloud.layout import default_cache
 
@@ -68,6 +69,7 @@ def test_everything_survives_a_stop_and_a_kill(new_engine, until) -> None:
 def test_an_engine_that_does_not_answer_any_more_is_ended_and_leaves_nothing(new_engine, until):
     engine = new_engine(silence_seconds=3)
     engine.start()
+    assert engine.http.get(pulse.PATH.removeprefix("/api/v1/main")).status_code == 404
     time.sleep(8)  # as long as it answers nothing happens
     assert engine.launcher.poll() is None
     family = engine.processes
