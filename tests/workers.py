@@ -22,7 +22,7 @@ ALONE = (
     "faults/test_kill_up_and_down.py", "faults/test_two_stacks.py", "faults/test_up_interrupted.py",
 )  # fmt: skip
 # Each of these takes any `own_stack`, and leaves it whole; a worker has one, with every fault.
-ANYWHERE = ("faults/test_concurrency.py",)
+ANYWHERE = ("faults/test_concurrency.py", "faults/test_kill_anywhere.py")
 # Fixtures of the session that take long to make.
 STRUCK = "own_stack"
 STACKS = ("platform", STRUCK)

@@ -12,7 +12,8 @@ from taxi_etl.month import Month
 from taxistack.backfill.executions import Executions
 from taxistack.backfill.state import Cell
 from taxistack.kestra import KestraClient
-from taxistack.kestra.problems import KestraError
+from taxistack.kestra.http import READ_ATTEMPTS
+from taxistack.kestra.problems import Broken, KestraError
 
 FAMILY = "Services that fail"
 MONTH = Month(2007, 3)
@@ -35,6 +36,7 @@ def client(platform, proxy) -> Iterator[KestraClient]:
 
 
 PASSING = {
+    "answers 500": Spoiler(status=500, times=2),
     "answers 503": Spoiler(status=503, times=2),
     "answers 429": Spoiler(status=429, times=2),
     "resets the connection": Spoiler(refuse=True, times=2),
@@ -51,7 +53,16 @@ def test_a_read_is_asked_again(client, proxy, fault, name):
         assert len(proxy.spoilt) == 2
 
 
-@pytest.mark.parametrize("status", [400, 403, 409, 500])
+def test_a_failure_that_stays_is_told_after_some_tries(client, proxy, fault):
+    with fault(FAMILY, "answers 500 for good", "Kestra, reads") as clock:
+        proxy.spoil(Spoiler(asked="^GET", status=500, times=9))
+        with pytest.raises(Broken):
+            client.kv.get("taxi", "bucket")
+        clock.recovered()
+        assert len(proxy.spoilt) == READ_ATTEMPTS
+
+
+@pytest.mark.parametrize("status", [400, 403, 409])
 def test_a_refusal_is_told_at_once(client, proxy, fault, status):
     with fault(FAMILY, f"answers {status}", "Kestra, reads") as clock:
         proxy.spoil(Spoiler(asked="^GET", status=status, times=9))
