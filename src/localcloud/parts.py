@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import http.client
 import json
 import socket
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from localcloud import gate, postgres, sockets
+from localcloud import gate, postgres, probe, sockets
 from localcloud.layout import Layout
 from localcloud.ports import HOST
 
@@ -51,19 +49,8 @@ class Part:
         return (*(() if self.on_socket else (self.name,)), *self.more_ports)
 
 
-def _answers(path: str, headers: Mapping[str, str], port: int, wanted: int = 200) -> bool:
-    connection = http.client.HTTPConnection(HOST, port, timeout=2)
-    try:
-        connection.request("GET", path, headers=dict(headers))
-        return connection.getresponse().status == wanted
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
-
-
 def _gated(_: Layout, port: int) -> bool:
-    return _answers(gate.READY, {}, port, wanted=204)
+    return probe.status(port, gate.READY, {}) == 204
 
 
 def _google(layout: Layout, _: int) -> bool:
@@ -105,9 +92,9 @@ def _asks_for_password(_: Layout, port: int) -> bool:
 
 def _kestra(layout: Layout, port: int) -> bool:
     config = json.loads(layout.kestra_config.read_text(encoding="utf-8"))
-    login = base64.b64encode(f"{config['user']}:{config['password']}".encode()).decode()
+    login = probe.login(config["user"], config["password"])
     # A call that needs the password: a server that still has another one is not the one awaited.
-    return _answers("/api/v1/main/flows/search?size=1", {"Authorization": f"Basic {login}"}, port)
+    return probe.status(port, "/api/v1/main/flows/search?size=1", login) == 200
 
 
 PARTS = {

@@ -92,7 +92,7 @@ def _adapt(layout: Layout, port: int, folders: list[Path]) -> None:
         def _load_spatial(self) -> None:
             # DuckDB would download it. Installed from the file it would be copied below HOME, 80 MB
             # for each local cloud.
-            self.connection.execute(f"LOAD '{quoted(spatial())}'")
+            self.connection.execute(f"LOAD {warehouse_csv.literal(str(spatial()))}")
 
     resolve = executor._resolve_uri
 
@@ -128,14 +128,9 @@ def spatial() -> Path:
     return path
 
 
-def quoted(path: Path) -> str:
-    """A path as it stands between the quotes of SQL."""
-    return str(path).replace("'", "''")
-
-
 def close(connection: Any, folders: list[Path]) -> None:
     """Let SQL reach no file outside `folders`, no extension and no setting any more."""
-    listed = ", ".join(f"'{quoted(folder.resolve())}'" for folder in folders)
+    listed = ", ".join(warehouse_csv.literal(str(folder.resolve())) for folder in folders)
     connection.execute(f"SET allowed_directories = [{listed}]")
     connection.execute("SET GLOBAL TimeZone = 'UTC'")  # of the connections of transactions too
     connection.execute("SET enable_external_access = false")

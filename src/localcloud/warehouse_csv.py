@@ -32,7 +32,7 @@ def adapt() -> None:
 def options(job: Mapping[str, Any]) -> str:
     """DuckDB's words for what a load job says of its CSV."""
     separator, quote = (
-        _literal(_NAMED.get(value, value))
+        literal(_NAMED.get(value, value))
         for value in (job.get(name, usual) for name, usual in _DEFAULTS.items())
     )
     # Only a job that lets the schema be found lets the header be found too
@@ -43,5 +43,6 @@ def options(job: Mapping[str, Any]) -> str:
     )
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
+    """The text as DuckDB's SQL has it, in its quotes."""
     return "'" + text.replace("'", "''") + "'"

@@ -8,15 +8,14 @@ in its database, and its tasks are given out again.
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import http.client
 import os
 import signal
 import subprocess
 import threading
 import time
 
+from localcloud import probe
 from localcloud.kestra.config import Config
 
 _PAUSE_SECONDS = 10.0
@@ -51,14 +50,8 @@ def _watch(config: Config, engine: subprocess.Popen[bytes]) -> None:
 
 
 def _answers(config: Config, patience: float) -> bool:
-    login = base64.b64encode(f"{config.user}:{config.password}".encode()).decode()
-    connection = http.client.HTTPConnection(config.host, config.port, timeout=patience)
-    with contextlib.closing(connection):
-        try:
-            connection.request("GET", PATH, headers={"Authorization": f"Basic {login}"})
-            return connection.getresponse().status < 500
-        except (OSError, http.client.HTTPException):
-            return False
+    status = probe.status(config.port, PATH, probe.login(config.user, config.password), patience)
+    return status is not None and status < 500
 
 
 def _end(config: Config, engine: subprocess.Popen[bytes]) -> None:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from localcloud import probe
 from localcloud.errors import PartError
 from localcloud.kestra import family
 from localcloud.ports import HOST, assign
@@ -228,11 +229,10 @@ def _call(
     body: bytes | None = None,
     headers: dict[str, str] | None = None,
 ) -> bytes:
-    login = base64.b64encode(f"{_USER}:{_PASSWORD}".encode()).decode()
     connection = http.client.HTTPConnection(HOST, port, timeout=_END_SECONDS)
     try:
         connection.request(
-            method, f"/api/v1{path}", body, {"Authorization": f"Basic {login}", **(headers or {})}
+            method, f"/api/v1{path}", body, {**probe.login(_USER, _PASSWORD), **(headers or {})}
         )
         answer = connection.getresponse()
         content = answer.read()

@@ -10,7 +10,8 @@ import duckdb
 import pytest
 
 from localcloud.errors import CloudError
-from localcloud.warehouse import CONFIG, close, quoted, spatial
+from localcloud.warehouse import CONFIG, close, spatial
+from localcloud.warehouse_csv import literal
 
 secret = [1, 2, 3]  # a variable of this process, which DuckDB would read as a table
 
@@ -65,12 +66,12 @@ def test_an_extension_that_somebody_put_into_the_lake_is_not_loaded(closed, tmp_
     planted = tmp_path / "it's a lake" / spatial().name
     planted.hardlink_to(copied(tmp_path))
     with pytest.raises(duckdb.PermissionException, match="disabled"):
-        closed.execute(f"LOAD '{quoted(planted)}'")
+        closed.execute(f"LOAD {literal(str(planted))}")
 
 
 def test_its_own_extension_is_loaded():
     connection = duckdb.connect(config=CONFIG)
-    connection.execute(f"LOAD '{quoted(spatial())}'")
+    connection.execute(f"LOAD {literal(str(spatial()))}")
     assert connection.execute("SELECT ST_AsText(ST_Point(1, 2))").fetchone() == ("POINT (1 2)",)
 
 
